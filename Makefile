@@ -1,5 +1,5 @@
 # The commands of the project. `make run` and `make test` need Python 3.11 to 3.13 and make; they install the rest.
-# The first of these that the locks hold for; python3 says what to do where none is.
+# The first of these that the lock files support; python3 reports what to do if there is none.
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c "$(FITS)" 2>/dev/null && { command -v $$python; exit; }; done; echo python3)
@@ -24,7 +24,7 @@ SEED ?= 1
 LOCK_UPGRADE ?=
 SUITE ?=
 
-# A file's tests run in one worker, since they share fixtures; small files come last and balance the workers.
+# The tests of a file run in one worker, since they share fixtures; small files come last and balance the workers.
 PYTEST := $(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 --durations-min=1
 REPORTS := .local/reports
 
@@ -43,7 +43,7 @@ setup-dev:
 $(VENV)/python:
 	@echo "Nothing was set up yet: make run" >&2; exit 1
 
-run: setup ## Start the whole system unless it runs: make run SCALE="validation=3 batching=2" BANK=none
+run: setup ## Start the whole system, unless it runs already: make run SCALE="validation=3 batching=2" BANK=none
 	@$(VENV)/python -m deploy.local run --scale "$(SCALE)" --bank "$(BANK)"
 
 bank-client: setup-dev ## Run the example bank for a system that was started by make run BANK=none
@@ -52,16 +52,16 @@ bank-client: setup-dev ## Run the example bank for a system that was started by 
 rotate: $(VENV)/python ## Give every program new passwords for broker and database
 	@$(VENV)/python -m deploy.local rotate
 
-rolling-restart: $(VENV)/python ## Restart all services one process at a time, while they work: make rolling-restart SERVICE=batching
+rolling-restart: $(VENV)/python ## Restart all services one process at a time, without downtime: make rolling-restart SERVICE=batching
 	@$(VENV)/python -m deploy.local rolling-restart --of "$(SERVICE)"
 
 stop: $(VENV)/python ## End all processes, keep the data
 	@$(VENV)/python -m deploy.local stop
 
-reset: $(VENV)/python ## Stop and forget all data
+reset: $(VENV)/python ## Stop, and delete all data
 	@$(VENV)/python -m deploy.local reset
 
-status: $(VENV)/python ## How each process does
+status: $(VENV)/python ## Show the state of each process
 	@$(VENV)/python -m deploy.local status
 
 logs: $(VENV)/python ## Follow the logs: make logs SERVICE=batching
@@ -79,10 +79,10 @@ repair: $(VENV)/python ## List repairs of violated invariants; make repair YES=y
 session: $(VENV)/python ## Sign a demo account in and print its cookie: curl -b "$$(make -s session ACCOUNT=jianlang)" ...
 	@$(VENV)/python -m deploy.local session --account "$(ACCOUNT)"
 
-rotate-keys: $(VENV)/python ## Add a key of personal data while everything runs; make rotate-keys DROP=k1 drops an old one
+rotate-keys: $(VENV)/python ## Add a key of personal data without downtime; make rotate-keys DROP=k1 drops an old one
 	@$(VENV)/python -m deploy.local rotate-keys --drop "$(DROP)"
 
-demo: setup ## Drive the running system through one story from sign-in to the bank's answers
+demo: setup ## Run one story on the running system, from sign-in to the bank's feedback
 	@$(VENV)/python -m deploy.local.demo
 
 test: setup-dev check ## Check the code, then run the tests of every change, by two workers: ten minutes
@@ -92,7 +92,7 @@ test-all: may-test-debian test ## make test, then the long tests, then make test
 	@$(MAKE) --no-print-directory test-long
 	@$(MAKE) --no-print-directory test-debian
 
-test-long: setup-dev ## The tests that make test leaves out: kills, two-process stacks, poison, pressure, fuzz, the whole matrix
+test-long: setup-dev ## Run the tests that make test leaves out: kills, two-process stacks, poison, pressure, fuzz, the whole matrix
 	$(PYTEST) -m "long and not deploy" --junitxml=$(REPORTS)/test-long.xml
 
 test-deploy: setup-dev ## Clusters, failover, image, containers, chart, for real; as root, in its own time
@@ -123,7 +123,7 @@ check-pages:
 LOCK := .local/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header $(if $(LOCK_UPGRADE),--upgrade)
 
-lock: ## Write the locks of pyproject.toml anew, for all Pythons: make lock LOCK_UPGRADE=yes takes newer versions
+lock: ## Write the lock files of pyproject.toml, for all Pythons: make lock LOCK_UPGRADE=yes upgrades packages
 	@rm -rf .local/lock && $(PYTHON) -m venv .local/lock && .local/lock/bin/pip install --quiet uv
 	$(LOCK) --output-file requirements.lock pyproject.toml
 	$(LOCK) --output-file requirements-dev.lock --group dev pyproject.toml
@@ -132,7 +132,7 @@ lock: ## Write the locks of pyproject.toml anew, for all Pythons: make lock LOCK
 audit-dependencies: setup-dev ## Check pinned packages for known vulnerabilities; part of check
 	$(VENV)/python -m deploy.local.audit_dependencies
 
-coverage: setup-dev ## Measure which lines and branches all tests reach, in all processes; TESTS="-m 'not long and not deploy'" takes some
+coverage: setup-dev ## Measure which lines and branches all tests reach, in all processes; TESTS="-m 'not long and not deploy'" selects some
 	$(VENV)/coverage erase
 	-$(VENV)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder --timeout=1800 $(TESTS)
 	$(VENV)/coverage combine --quiet
@@ -157,13 +157,13 @@ format: setup-dev ## Format the code and the pages
 	$(VENV)/ruff format .
 	$(VENV)/python -m deploy.local.web format
 
-bench: setup-dev ## Measure, and write docs/benchmarks.md
+bench: setup-dev ## Measure performance, and write docs/benchmarks.md
 	$(VENV)/python -m tests.bench
 
 chaos: setup-dev ## Inject faults into a system under load and verify that nothing is lost: make chaos FAULTS=200 MEMBERS=5000 SEED=1
 	$(VENV)/python -m tests.chaos --faults $(FAULTS) --members $(MEMBERS) --seed $(SEED)
 
-poison: setup-dev ## Send batching malformed bank messages, and account for all of them: make poison MESSAGES=10000
+poison: setup-dev ## Send batching malformed bank messages, and verify what becomes of each: make poison MESSAGES=10000
 	POISON_MESSAGES=$(MESSAGES) POISON_REPORT=yes $(VENV)/pytest --timeout=0 -n 0 tests/chaos/test_poison.py
 
 pressure: MEMBERS = 20000

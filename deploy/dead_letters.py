@@ -11,7 +11,7 @@ import amqp
 
 from services.contracts.services import SERVICES
 from services.kit.amqp.broker_users import BrokerUsers
-from services.kit.amqp.kept_publisher import can_prove
+from services.kit.amqp.original_publisher import can_prove
 from services.kit.amqp.queues import owner_of
 from services.kit.dead_letters.letters import DeadLetter, DeadLetters, InUse, oldest_first
 from services.kit.events.topology import dead_queues
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _list(letters: DeadLetters, options: argparse.Namespace) -> int:
-    found = letters.letters(options.queue) if options.queue else letters.each(dead_queues(_whose()))
+    found = letters.read_all(options.queue) if options.queue else letters.iterate(dead_queues(_whose()))
     in_order = sorted((letter.summary() for letter in found), key=lambda summary: oldest_first(vars(summary)))
     first = (options.page - 1) * (options.size or 0)
     shown = list(islice(in_order, first, first + options.size if options.size else None))
@@ -61,7 +61,7 @@ def _list(letters: DeadLetters, options: argparse.Namespace) -> int:
 
 
 def _show(letters: DeadLetters, options: argparse.Namespace) -> int:
-    found = [letter for letter in letters.letters(options.queue) if letter.id == options.id]
+    found = [letter for letter in letters.read_all(options.queue) if letter.id == options.id]
     for letter in found:
         summary = letter.summary()
         print(f"{summary.subject}：{summary.explanation}")
@@ -72,7 +72,7 @@ def _show(letters: DeadLetters, options: argparse.Namespace) -> int:
             )
         for name, value in sorted(letter.headers.items()):
             print(f"{name}: {value}")
-        print(letter.shown())
+        print(letter.display_text())
     return _report("shown", [letter.id for letter in found])
 
 

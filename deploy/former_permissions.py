@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from deploy.permission_patterns import NOTHING, OfTopic, Permissions, any_of, keys_of
-from gateway.notices import STREAMED
+from gateway.live_updates import STREAMED
 from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
 from services.contracts.events.membership import SESSIONS_ENDED

@@ -10,7 +10,7 @@ import re
 
 from deploy.former_permissions import former_permissions_of
 from deploy.permission_patterns import NOTHING, OfTopic, Permissions, any_of, exactly
-from gateway.notices import STREAMED
+from gateway.live_updates import STREAMED
 from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
 from services.contracts.events.membership import SESSIONS_ENDED

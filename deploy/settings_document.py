@@ -17,7 +17,7 @@ _READ_BY = {
     "ProcessSettings": "all",
     "DatabaseSettings": "services",
     "PersonalDataSettings": "all",
-    "CheckingSettings": "services",
+    "VerifyingSettings": "services",
     "SigningSettings": "gateway",
     "BankEncryptionSettings": "batching",
     "AuditHeadSettings": "services",

@@ -88,13 +88,13 @@ class Captchas:
         )
         return Captcha(self._encrypt(puzzle), puzzle, _data_uri(answer) if has_picture else None)
 
-    def judge(self, purpose: str, token: str, answer: str, solution: str) -> dict[str, Any]:
+    def verify(self, purpose: str, token: str, answer: str, solution: str) -> dict[str, Any]:
         """Returns the verdict on an answer as membership receives it (CaptchaVerdict); case and spaces do not matter.
 
         Raises Invalid `captcha_expired` for a token that is too old, for another purpose or not from us, Problem
         `captcha_too_early`, and Invalid `captcha_work_wrong` where the work was not done.
         """
-        puzzle = self.open(token)
+        puzzle = self.decrypt(token)
         if puzzle is None or puzzle.purpose != purpose or puzzle.expires_at <= self._now():
             raise _refusal("captcha_expired", "验证码已过期", "请换一张验证码后重新填写。")
         early = puzzle.answers_from - _CLOCKS_DIFFER_SECONDS - self._now()
@@ -114,7 +114,7 @@ class Captchas:
         """Returns the whole seconds from now until a moment; 0 when it has passed."""
         return max(0, math.ceil(moment - self._now()))
 
-    def open(self, token: str) -> Puzzle | None:
+    def decrypt(self, token: str) -> Puzzle | None:
         """Decrypts a token; returns None for one that we did not make."""
         try:
             encrypted = base64.urlsafe_b64decode(token.encode("ascii"))

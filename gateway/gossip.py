@@ -13,7 +13,7 @@ import structlog
 from gateway.limits import Limits
 from services.kit.amqp.connection import BROKER_ERRORS
 from services.kit.amqp.publishing import DirectPublisher
-from services.kit.amqp.queues import COUNTS_EXCHANGE, bind, declare_counts_exchange, declare_passing_queue
+from services.kit.amqp.queues import COUNTS_EXCHANGE, bind, declare_counts_exchange, declare_transient_queue
 from services.kit.amqp.reader import QueueReader
 from services.kit.amqp.transport import Delivery
 from services.kit.events.envelope import new_message_id
@@ -23,14 +23,14 @@ from services.kit.strict_json import read_json
 
 log = structlog.get_logger()
 
-SECONDS_BETWEEN = 0.25
+INTERVAL_SECONDS = 0.25
 _REMINDER_SECONDS = 5
 """The open streams are published at this interval even if unchanged, for processes that started meanwhile."""
 _SILENT_SECONDS = 20
 """The streams of a process that has been silent for this long count as closed."""
 
 
-class CountsGossip:
+class CounterGossip:
     """One process's part in the gossip; `open_streams()` returns the number of streams open here by account."""
 
     def __init__(
@@ -54,14 +54,14 @@ class CountsGossip:
     def run(self) -> None:
         """Publishes changed counts until `stop`."""
         while not self._is_stopping:
-            time.sleep(SECONDS_BETWEEN)
-            news = self.news()
-            if news is None:
+            time.sleep(INTERVAL_SECONDS)
+            next_message = self.next_message()
+            if next_message is None:
                 continue
             try:
-                self._publisher.publish(to_json(news), COUNTS_EXCHANGE, "")
+                self._publisher.publish(to_json(next_message), COUNTS_EXCHANGE, "")
             except BROKER_ERRORS:
-                log.info("counts_not_told")
+                log.info("counts_not_published")
 
     def stop(self) -> None:
         """Stops publishing and consuming."""
@@ -69,21 +69,21 @@ class CountsGossip:
         self.reader.stop()
         self._publisher.drop()
 
-    def news(self) -> dict[str, Any] | None:
+    def next_message(self) -> dict[str, Any] | None:
         """Returns the counts that the others do not know yet; None if there are none."""
-        counts, streams = self._limits.take_untold(), self._open_streams()
+        counts, streams = self._limits.take_unpublished(), self._open_streams()
         is_reminder = self._now() - self._published_at >= _REMINDER_SECONDS
         if not counts and streams == self._published_streams and not (is_reminder and streams):
             return None
         self._published_streams, self._published_at = streams, self._now()
         return {"process": self._process, "counts": counts, "streams": streams}
 
-    def hear(self, news: dict[str, Any]) -> None:
+    def receive(self, next_message: dict[str, Any]) -> None:
         """Applies the counts of another process; ignores this process's own message."""
-        if news["process"] == self._process:
+        if next_message["process"] == self._process:
             return
-        self._limits.learn(news["process"], news["counts"])
-        self._elsewhere[news["process"]] = (self._now(), news["streams"])
+        self._limits.apply_counts(next_message["process"], next_message["counts"])
+        self._elsewhere[next_message["process"]] = (self._now(), next_message["streams"])
 
     def streams_elsewhere(self, account: str) -> int:
         """Returns how many streams of an account are open at other processes."""
@@ -93,12 +93,12 @@ class CountsGossip:
 
     def _declare(self, channel: amqp.Channel) -> str:
         declare_counts_exchange(channel)
-        queue = declare_passing_queue(channel, f"{COUNTS_EXCHANGE}.{self._process}")
+        queue = declare_transient_queue(channel, f"{COUNTS_EXCHANGE}.{self._process}")
         bind(channel, queue, COUNTS_EXCHANGE)
         return queue
 
     def _receive(self, message: Delivery) -> None:
         try:
-            self.hear(read_json(message.body))
+            self.receive(read_json(message.body))
         except (ValueError, KeyError, TypeError, AttributeError):
-            log.warning("counts_not_understood")
+            log.warning("counts_unreadable")

@@ -39,7 +39,7 @@ class Allowance:
     seconds: int
 
     @property
-    def is_spent(self) -> bool:
+    def is_exceeded(self) -> bool:
         """Whether the request exceeds the budget."""
         return self.remaining < 0
 
@@ -86,13 +86,13 @@ class Limits:
             f"{kind} of account {caller.account_id or caller.member_id}", self._budgets[kind].per_account
         )
 
-    def take_untold(self) -> list[tuple[int, str, int]]:
+    def take_unpublished(self) -> list[tuple[int, str, int]]:
         """Returns window, key and count of what this process counted since the last call; drops old windows."""
         self._forget_before(int(self._now() // WINDOW_SECONDS) - 1)
         unpublished, self._unpublished = self._unpublished, set()
         return [(window, key, self._own[window][key]) for window, key in unpublished if window in self._own]
 
-    def learn(self, process: str, counts: list[Any]) -> None:
+    def apply_counts(self, process: str, counts: list[Any]) -> None:
         """Adds the counts of another process; repeated and skipped messages do no harm."""
         oldest = int(self._now() // WINDOW_SECONDS) - 1
         for window, key, count in counts:

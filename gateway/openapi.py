@@ -114,7 +114,7 @@ def _parameters(plugin: MarshmallowPlugin, route: Route) -> list[Any]:
         if route.method in WITHOUT_BODY:
             in_query = route.request(exclude=_own_fields(route))
             parameters += converter.schema2parameters(in_query, location="query")
-    if route.takes_key:
+    if route.needs_idempotency_key:
         parameters.append("Idempotency-Key")
     return parameters
 

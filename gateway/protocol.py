@@ -16,7 +16,7 @@ from eventlet.wsgi import HeaderLineTooLong, HeadersTooLarge, HttpProtocol, Inpu
 from gateway.answers import problem_answer
 from gateway.headers import secure
 from gateway.settings import GatewaySettings
-from gateway.wellformed import flaw_of, protocol_problem
+from gateway.wellformed import protocol_error, protocol_problem
 from services.kit.concurrency import time_limit
 from services.kit.problems import Problem
 from services.kit.settings import read_settings
@@ -59,7 +59,7 @@ class _HeaderLines:
         return line
 
 
-class CarefulProtocol(HttpProtocol):
+class StrictProtocol(HttpProtocol):
     """eventlet's HTTP protocol, made strict: ambiguous requests are refused, every refusal is a problem document."""
 
     def parse_request(self) -> bool:
@@ -78,7 +78,7 @@ class CarefulProtocol(HttpProtocol):
         except (HeaderLineTooLong, HeadersTooLarge):
             return self._refuse(protocol_problem(431))
         target = self.requestline.split()[1]  # as received: Python's parser corrects some
-        problem = flaw_of(self.command, target, self.request_version, self.headers)
+        problem = protocol_error(self.command, target, self.request_version, self.headers)
         return self._refuse(problem) if problem else True
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from services.contracts import bank
 from services.contracts.services import SERVICES
-from services.kit.amqp.connection import BROKER_ERRORS, bound_waits, drop, open_connection
+from services.kit.amqp.connection import BROKER_ERRORS, drop, limit_waits, open_connection
 from services.kit.amqp.queues import request_queue
 from services.kit.events import topology
 from services.kit.problems import Unavailable
@@ -27,7 +27,7 @@ def depths(names: Iterable[str]) -> list[tuple[str, int, int]]:
     connection = None
     try:
         connection = open_connection(read_settings(MessagingSettings).amqp_uri, "gateway depths")
-        bound_waits(connection, _SECONDS)
+        limit_waits(connection, _SECONDS)
         return list(topology.depths(connection, names))
     except BROKER_ERRORS as error:
         raise Unavailable(RETRY_AFTER) from error

@@ -60,7 +60,7 @@ class Dependencies:
     def forget_sessions(self, session_ids: Collection[str]) -> None:
         """Drops these sessions and ends their streams."""
         self.sessions.forget(session_ids)
-        self.streams.cut(session_ids)
+        self.streams.end_sessions(session_ids)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class RequestContext:
         """Looks the session up on a public route; raises Unavailable."""
         return self.dependencies.sessions.find(self.request, self.dependencies.services["membership"])
 
-    def go_on_in(self, response: Response, session: Mapping[str, Any]) -> None:
+    def switch_session(self, response: Response, session: Mapping[str, Any]) -> None:
         """Replaces the browser's session by a new one (SessionAnswer)."""
         self.dependencies.forget_sessions([self.signed_in.session_id])
         self.dependencies.sessions.start(response, session)
@@ -129,9 +129,9 @@ class RequestContext:
             reading.check_request(self.route.request, data)
         return data
 
-    def ask(self, operation: Operation[Any, Any], data: dict[str, Any]) -> Any:
+    def call(self, operation: Operation[Any, Any], data: dict[str, Any]) -> Any:
         """Calls an operation of a service and returns its answer; raises Problem."""
-        request_id = reading.read_request_id(self.request) if self.route.takes_key else None
+        request_id = reading.read_request_id(self.request) if self.route.needs_idempotency_key else None
         return self.dependencies.services[operation.service].call(
             operation.method, self.caller, data, request_id=request_id, deadline=self.route.deadline
         )
@@ -148,7 +148,7 @@ class Route:
     answer. A route has its own `request` or `answer` where browsers send or get something else than the service does: a
     dataclass, or the content type of an answer that is not JSON. `deadline` is in seconds (default: the RPC client's),
     `body_limit` in bytes. A command that `has_secrets`, such as passwords, takes no Idempotency-Key: nothing of it may
-    be stored. `is_unlimited` exempts what monitors call every few seconds from rate limits. `knows_callers` marks a
+    be stored. `is_unlimited` exempts what monitors call every few seconds from rate limits. `reads_session` marks a
     public route that answers more to those signed in.
     """
 
@@ -166,7 +166,7 @@ class Route:
     uploads: bool = False
     has_secrets: bool = False
     is_unlimited: bool = False
-    knows_callers: bool = False
+    reads_session: bool = False
 
     def __post_init__(self) -> None:
         operation = self.operation
@@ -189,11 +189,11 @@ class Route:
 
     @property
     def is_public(self) -> bool:
-        """Whether everybody may use the route; the session is then looked up only if it `knows_callers`."""
+        """Whether everybody may use the route; the session is then looked up only if it `reads_session`."""
         return ANONYMOUS in self.rule.roles
 
     @property
-    def takes_key(self) -> bool:
+    def needs_idempotency_key(self) -> bool:
         """Whether the route reads the header Idempotency-Key: commands of those signed in do."""
         return self.method != "GET" and not self.is_public and not self.has_secrets
 
@@ -206,7 +206,7 @@ class Route:
             return "files"
         if self.method == "GET":
             return "reads"
-        return "writes" if self.takes_key else "sensitive"
+        return "writes" if self.needs_idempotency_key else "sensitive"
 
     @property
     def path_names(self) -> list[str]:
@@ -236,22 +236,22 @@ def rpc_route(
     operation: Operation[Any, Any],
     *,
     location: str | None = None,
-    tells_of_numbers: bool = False,
+    counts_number_search: bool = False,
     **properties: Any,
 ) -> Route:
     """Returns a route that calls one operation of a service and passes its answer on.
 
     `location` is the template of the path at which a created resource can be read, filled from the answer. With
-    `tells_of_numbers`, for searches by document number outside membership, membership counts the search first and may
-    refuse it.
+    `counts_number_search`, for searches by document number outside membership, membership counts the search first and
+    may refuse it.
     """
 
     def respond(context: RequestContext) -> Response:
         data = context.read()
-        if tells_of_numbers and "document_number" in data:
+        if counts_number_search and "document_number" in data:
             search = {"document_number": data["document_number"], "place": operation.name}
-            context.ask(COUNT_NUMBER_SEARCH, search)
-        answer = context.ask(operation, data)
+            context.call(COUNT_NUMBER_SEARCH, search)
+        answer = context.call(operation, data)
         if context.route.status == _NO_CONTENT:
             return no_content()
         return json_answer(answer, context.route.status, location and location.format_map(answer))
@@ -263,6 +263,6 @@ def file_route(path: str, operation: Operation[Any, Any], *, content_type: str, 
     """Returns a route that downloads the FileAnswer of an operation."""
 
     def respond(context: RequestContext) -> Response:
-        return file_download(context.ask(operation, context.read()))
+        return file_download(context.call(operation, context.read()))
 
     return Route(method="GET", path=path, operation=operation, respond=respond, answer=content_type, **properties)

@@ -68,7 +68,7 @@ class Router:
             route, path_values = self._find(request)
             _count(allowances, dependencies.limits.count_address(route.kind, request.remote_addr))
             policy.check_origin(request)
-            if route.knows_callers or not route.is_public:
+            if route.reads_session or not route.is_public:
                 session = dependencies.sessions.find(request, dependencies.services["membership"])
                 _count(allowances, dependencies.limits.count_account(route.kind, session.caller if session else None))
             policy.check_roles(route.rule, session.caller if session else None)
@@ -97,7 +97,7 @@ def _count(allowances: list[Allowance], allowance: Allowance | None) -> None:
     """Adds an allowance to the list; raises TooManyRequests if it is spent."""
     if allowance:
         allowances.append(allowance)
-        if allowance.is_spent:
+        if allowance.is_exceeded:
             raise TooManyRequests(allowance.seconds)
 
 

@@ -16,7 +16,7 @@ from werkzeug.wrappers import Request, Response
 from gateway.answers import json_answer, problem_answer
 from gateway.headers import secure
 from gateway.origins import behind_proxies
-from gateway.protocol import IDLE_SECONDS, CarefulProtocol
+from gateway.protocol import IDLE_SECONDS, StrictProtocol
 from gateway.settings import GatewaySettings
 from services.kit.problems import Unavailable
 from services.kit.rpc.request import RETRY_AFTER
@@ -74,7 +74,7 @@ class PublicServer(WebServer):
 
     def get_wsgi_server(self, *arguments: Any, **options: Any) -> Any:
         """Returns eventlet's server, set to send each piece of a stream at once and to drop silent clients."""
-        server = super().get_wsgi_server(*arguments, protocol=CarefulProtocol, **options)
+        server = super().get_wsgi_server(*arguments, protocol=StrictProtocol, **options)
         server.socket_timeout, server.keepalive = _SOCKET_SECONDS, IDLE_SECONDS
         server.minimum_chunk_size = 1
         server.url_length_limit = _LONGEST_FIRST_LINE

@@ -10,9 +10,9 @@ from gateway import documentation, pages
 from gateway.api import ROUTES
 from gateway.captchas import Captchas
 from gateway.devices import Devices
-from gateway.gossip import CountsGossip
+from gateway.gossip import CounterGossip
 from gateway.limits import Limits
-from gateway.notices import STREAMED, notice_of
+from gateway.live_updates import STREAMED, live_update_of
 from gateway.routes import Dependencies, Service
 from gateway.routing import Router
 from gateway.server import catch_all
@@ -40,7 +40,7 @@ class Runtime(DependencyProvider):
             most_per_account=settings.streams_per_account,
             elsewhere=self._open_elsewhere,
         )
-        self._gossip = CountsGossip(read_settings(MessagingSettings), limits, self._streams.open_by_account)
+        self._gossip = CounterGossip(read_settings(MessagingSettings), limits, self._streams.open_by_account)
         self._dependencies = partial(
             Dependencies,
             captchas=Captchas(settings.session_secret, settings.proof_of_work_bits),
@@ -79,7 +79,7 @@ class Runtime(DependencyProvider):
 
     def broadcast(self, event: Event) -> None:
         """Sends the event's notification to its pages."""
-        self._streams.publish(notice_of(event))
+        self._streams.publish(live_update_of(event))
 
     def _open_elsewhere(self, account: str) -> int:
         return self._gossip.streams_elsewhere(account)

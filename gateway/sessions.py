@@ -35,14 +35,14 @@ class Session:
 
 
 @dataclass(frozen=True)
-class _Known:
+class _CachedSession:
     """A cached session, when membership was asked, and when a use was last reported to it."""
 
     session: Session
     checked_at: float
     use_reported_at: float
 
-    def may_be_believed(self, now: float, since: float, seconds: float) -> bool:
+    def is_fresh(self, now: float, since: float, seconds: float) -> bool:
         """Whether the cache is valid for `seconds` from `since`.
 
         A limited session is never cached: another process may have completed its sign-in.
@@ -57,7 +57,7 @@ class Sessions:
         self._signer = URLSafeSerializer(secret, salt="session", signer_kwargs={"digest_method": hashlib.sha256})
         self._secure = secure
         self._now = now
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, _CachedSession] = {}
         self._ended: dict[str, float] = {}
 
     @property
@@ -76,7 +76,7 @@ class Sessions:
         known = self._known.get(session_id)
         is_use = _is_use(request)
         since = 0.0 if known is None else known.use_reported_at if is_use else known.checked_at
-        if known is None or not known.may_be_believed(self._now(), since, CHECK_SECONDS):
+        if known is None or not known.is_fresh(self._now(), since, CHECK_SECONDS):
             known = self._ask(session_id, request, membership, "use_session" if is_use else "look_at_session")
         if known is None:
             return None
@@ -92,7 +92,7 @@ class Sessions:
     def start(self, response: Response, answer: Mapping[str, Any]) -> None:
         """Sets the cookie for a session that membership started (SessionAnswer)."""
         session = _session_of(answer)
-        self._known[session.session_id] = _Known(session, self._now(), self._now())
+        self._known[session.session_id] = _CachedSession(session, self._now(), self._now())
         response.set_cookie(self.cookie, str(self._signer.dumps(session.session_id)), **self._attributes())
 
     def end(self, response: Response) -> None:
@@ -105,14 +105,14 @@ class Sessions:
             self._known.pop(session_id, None)
             self._ended[session_id] = self._now()
 
-    def _ask(self, session_id: str, request: Request, membership: Any, method: str) -> _Known | None:
+    def _ask(self, session_id: str, request: Request, membership: Any, method: str) -> _CachedSession | None:
         known, now = self._known.get(session_id), self._now()
         self._forget_old(now)
         caller = Caller(roles=frozenset({ANONYMOUS}), origin=request.remote_addr)
         try:
             session = _session_of(membership.call(method, caller, {"session_id": session_id}))
         except Unavailable as problem:
-            if known and known.may_be_believed(now, known.checked_at, GRACE_SECONDS):
+            if known and known.is_fresh(now, known.checked_at, GRACE_SECONDS):
                 return known
             if problem.code == DATABASE_READ_ONLY and method == "use_session":
                 return self._ask(session_id, request, membership, "look_at_session")
@@ -125,7 +125,7 @@ class Sessions:
         if session_id in self._ended:
             return None
         use_reported_at = now if method == "use_session" else known.use_reported_at if known else 0.0
-        self._known[session_id] = known = _Known(session, now, use_reported_at)
+        self._known[session_id] = known = _CachedSession(session, now, use_reported_at)
         return known
 
     def _forget_old(self, now: float) -> None:

@@ -41,7 +41,7 @@ class Audience:
 
 
 @dataclass(frozen=True)
-class Notice:
+class LiveUpdate:
     """A notification to pages: which kind of thing changed, which one, and how many."""
 
     type: str
@@ -75,10 +75,10 @@ class Streams:
         self._elsewhere = elsewhere
         self._listeners: dict[str | None, set[_Listener]] = defaultdict(set)
 
-    def publish(self, notice: Notice) -> None:
+    def publish(self, update: LiveUpdate) -> None:
         """Sends a notification once to each listener of its audiences, without waiting."""
-        for listener in self._find(notice.audiences):
-            listener.tell(notice)
+        for listener in self._find(update.audiences):
+            listener.put(update)
 
     def listen(self, session: Session) -> Iterator[bytes]:
         """Returns a session's stream as bytes, from a `resync` until the session ends or the page is too slow.
@@ -88,7 +88,7 @@ class Streams:
         account = session.caller.account_id
         if account and 0 < self._most_per_account <= self.open_by_account()[account] + self._elsewhere(account):
             raise TooManyStreams
-        return self._notices(session)
+        return self._updates(session)
 
     def open_by_account(self) -> Counter[str]:
         """Returns how many streams of each account are open at this process."""
@@ -99,9 +99,9 @@ class Streams:
         """Ends all streams; the pages reconnect to another process."""
         for listeners in list(self._listeners.values()):
             for listener in listeners:
-                listener.cut()
+                listener.end()
 
-    def _notices(self, session: Session) -> Iterator[bytes]:
+    def _updates(self, session: Session) -> Iterator[bytes]:
         listener = _Listener(session.caller)
         self._listeners[session.caller.union_id].add(listener)
         _open_streams.inc()
@@ -109,23 +109,23 @@ class Streams:
             yield _frame("resync", {})
             while (seconds_left := session.ends_at - self._now()) > 0:
                 try:
-                    notice = listener.notices.get(timeout=min(HEARTBEAT_SECONDS, seconds_left))
+                    update = listener.updates.get(timeout=min(HEARTBEAT_SECONDS, seconds_left))
                 except Empty:
                     yield b": heartbeat\n\n"
                     continue
-                if notice is None:
+                if update is None:
                     return
-                yield _frame(notice.type, notice.facts)
+                yield _frame(update.type, update.facts)
         finally:
             _open_streams.dec()
             self._leave(listener)
 
-    def cut(self, session_ids: Collection[str]) -> None:
+    def end_sessions(self, session_ids: Collection[str]) -> None:
         """Ends the streams of these sessions."""
         for listeners in list(self._listeners.values()):
             for listener in listeners:
                 if listener.caller.session_id in session_ids:
-                    listener.cut()
+                    listener.end()
 
     def _find(self, audiences: Iterable[Audience]) -> "set[_Listener]":
         return {
@@ -147,19 +147,19 @@ class _Listener:
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
-        self.notices: Queue[Notice | None] = Queue(QUEUE_SIZE)
+        self.updates: Queue[LiveUpdate | None] = Queue(QUEUE_SIZE)
 
-    def tell(self, notice: Notice) -> None:
+    def put(self, update: LiveUpdate) -> None:
         try:
-            self.notices.put_nowait(notice)
+            self.updates.put_nowait(update)
         except Full:
-            self.cut()
+            self.end()
 
-    def cut(self) -> None:
+    def end(self) -> None:
         with suppress(Empty):
             while True:
-                self.notices.get_nowait()
-        self.notices.put_nowait(None)
+                self.updates.get_nowait()
+        self.updates.put_nowait(None)
 
 
 def _frame(kind: str, facts: dict[str, Any]) -> bytes:

@@ -28,7 +28,7 @@ _HOST = re.compile(r"[A-Za-z0-9._-]{1,255}(:[0-9]{1,5})?|\[[0-9a-fA-F:.]{2,45}\]
 _BROKEN_LINES = (FirstHeaderLineIsContinuationDefect, MalformedHeaderDefect, MissingHeaderBodySeparatorDefect)
 
 
-def flaw_of(method: str, target: str, version: str, headers: Message) -> Problem | None:
+def protocol_error(method: str, target: str, version: str, headers: Message) -> Problem | None:
     """Returns the problem with a request's first line and headers, after which the connection is closed, or None."""
     if not _METHOD.fullmatch(method) or version not in ("HTTP/1.0", "HTTP/1.1"):
         return protocol_problem(400)

@@ -25,7 +25,7 @@ def a_page_of(role: str) -> Page:
     return page
 
 
-def asked_of_services(page: Page) -> list[Call]:
+def calls_to_services(page: Page) -> list[Call]:
     """Returns the calls to services, without those that look up the session."""
     calls = [call for service in page.services.values() for call in service.calls]
     return [call for call in calls if call.name not in ("use_session", "look_at_session")]

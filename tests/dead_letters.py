@@ -20,7 +20,7 @@ CARD = "6222021234567890128"
 
 
 def send_unsigned(stack: Stack, application_id: str) -> str:
-    """Lets the bank send an unsigned result on this application; returns the id of its dead letter."""
+    """Sends an unsigned result of the bank on this application; returns the id of its dead letter."""
     result = {"application_id": application_id, "outcome": "issued", "card_no": CARD}
     feedback = {"feedback_id": f"unsigned-{uuid4()}", "batch_no": "cbc1", "results": [result]}
     body = json.dumps(feedback).encode()
@@ -29,8 +29,8 @@ def send_unsigned(stack: Stack, application_id: str) -> str:
     return f"sha256-{hashlib.sha256(body).hexdigest()[:16]}"
 
 
-def tell_nonsense(stack: Stack, message_id: str) -> None:
-    """Lets revocation publish an event that violates its contract."""
+def publish_nonsense(stack: Stack, message_id: str) -> None:
+    """Publishes an event that violates its contract, as revocation."""
     connection = open_connection(stack.addresses.amqp_uris["revocation"], "test")
     channel = connection.channel()
     channel.confirm_select()

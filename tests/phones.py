@@ -16,7 +16,7 @@ def messages_to(stack: Stack, phone: str) -> list[str]:
     return [str(one["text"]) for one in sent]
 
 
-def asked_code(stack: Stack, phone: str, ask: Callable[[], Any]) -> str:
+def requested_code(stack: Stack, phone: str, ask: Callable[[], Any]) -> str:
     """Requests a one-time password by `ask` and returns the new one that the phone gets."""
     before = len(_codes(stack, phone))
     ask()
@@ -26,7 +26,7 @@ def asked_code(stack: Stack, phone: str, ask: Callable[[], Any]) -> str:
 def signed_in(stack: Stack, phone: str) -> ApiClient:
     """Returns a client that is signed in as the member with this telephone."""
     member = ApiClient(stack.gateway_url)
-    code = asked_code(stack, phone, lambda: member.ask_for_code(phone))
+    code = requested_code(stack, phone, lambda: member.request_code(phone))
     member.post("personal/sessions", {"phone": phone, "code": code})
     return member
 

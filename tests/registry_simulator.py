@@ -20,7 +20,7 @@ class RegistrySimulator:
         """Sets mode, `latency_ms`, `for_calls` and `at_once`; releases calls that `at_once` held."""
         requests.put(f"{self.url}/control", json={"mode": mode, **how}, timeout=5).raise_for_status()
 
-    def tell(self, persons: dict[str, dict[str, Any]]) -> None:
+    def add_persons(self, persons: dict[str, dict[str, Any]]) -> None:
         """Adds persons by document number."""
         requests.put(f"{self.url}/control/persons", json=persons, timeout=5).raise_for_status()
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local.addresses import forget_addresses, make_addresses
-from deploy.local.captcha_solver import learn_secret
-from deploy.local.first_password import learn_provider
+from deploy.local.captcha_solver import use_secret_of
+from deploy.local.first_password import use_provider
 from deploy.local.nodes import Nodes
 from deploy.local.private_files import make_private
 from deploy.local.processes import supervisor_pid
@@ -37,9 +37,9 @@ def shared_stack(nodes: Nodes, folder: Path) -> Iterator[Stack]:
             _start(nodes, folder, name)
         fcntl.flock(starting, fcntl.LOCK_UN)
         try:
-            learn_secret(folder)
+            use_secret_of(folder)
             running = find(folder)
-            learn_provider(running.simulator_urls["sms"])
+            use_provider(running.simulator_urls["sms"])
             yield running
         finally:
             if _is_last(users.fileno()):

@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, Page
 
 from deploy.handbook.chromium import answer_captcha_on_the_phone, chromium
 from deploy.handbook.pictures import PICTURES
-from deploy.handbook.working_day import WorkingDay, at_a_desk, work
+from deploy.handbook.working_day import WorkingDay, signed_in_client, work
 from deploy.local import stack, web
-from deploy.local.captcha_solver import learn_secret
+from deploy.local.captcha_solver import use_secret_of
 from deploy.local.client import wait_until
 from deploy.local.environment import ROOT
 from deploy.local.stack import Stack
@@ -46,7 +46,7 @@ def main() -> int:
 
 def take_all(running: Stack) -> None:
     """Takes all pictures from a stack whose demo data are unchanged."""
-    learn_secret(running.folder)
+    use_secret_of(running.folder)
     IMAGES.mkdir(exist_ok=True)
     day = work(running)
     with chromium() as browser:
@@ -104,7 +104,7 @@ def _page(browser: Browser, running: Stack, size: tuple[int, int], account: str 
     )
     context.set_default_timeout(_PATIENCE_MS)
     if account:
-        client = at_a_desk(running, account)
+        client = signed_in_client(running, account)
         context.add_cookies(
             [
                 {"name": cookie.name, "value": cookie.value or "", "url": running.gateway_url}

@@ -32,7 +32,7 @@ def work(stack: Stack) -> WorkingDay:
     bank = stack.simulator_urls["bank"]
     requests.put(f"{bank}/control", json={"mode": "manual"}, timeout=5).raise_for_status()
     people = make_people(_PEOPLE)
-    clerk = at_a_desk(stack, "jianlang")
+    clerk = signed_in_client(stack, "jianlang")
     first, second, rest = people.ordinary[:12], people.ordinary[12:16], people.ordinary[16:24]
     waiting = [*rest, *people.failing[::3], people.failing[-1], people.registry_retired]
     _import(clerk, [*first, *second, *waiting, people.rare_name, people.passport, *people.broken_rows])
@@ -44,12 +44,12 @@ def work(stack: Stack) -> WorkingDay:
     revocation = clerk.post("revocations", {"batch_no": revoked, **applicant})
     _queue(clerk, [*waiting, people.rare_name, people.passport])
     _check(clerk)
-    _send_unsigned(bank, at_a_desk(stack, "ops"))
-    _ask_for_another_phone(at_a_desk(stack, "yangpu-admin"))
+    _send_unsigned(bank, signed_in_client(stack, "ops"))
+    _ask_for_another_phone(signed_in_client(stack, "yangpu-admin"))
     return WorkingDay(answered, revocation["revocation_id"])
 
 
-def at_a_desk(stack: Stack, account_name: str) -> ApiClient:
+def signed_in_client(stack: Stack, account_name: str) -> ApiClient:
     """Signs in with a browser's headers, so that the account's list of devices looks real."""
     client = ApiClient(stack.gateway_url)
     client.http.headers["User-Agent"] = _BROWSER

@@ -53,7 +53,7 @@ def main() -> int:
 
 def _system() -> System:
     if "DATABASE_URL_MEMBERSHIP" in os.environ:
-        return System.given(os.environ)
+        return System.from_environment(os.environ)
     return System.of_stack(stack.find(ROOT / ".local"))
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping
 from deploy.invariants.system import Snapshots
 from deploy.invariants.violations import Side, Violation, disagreements, paired
 from services.batching.register.register import Register, RegisteredPerson
-from services.kit.data.encryption import CannotOpen, Keyring
+from services.kit.data.encryption import CannotDecrypt, Keyring
 
 # Only batching calls an approval that released nobody closed.
 _IN_BATCHING = """
@@ -138,7 +138,7 @@ def registers_say_the_same(snapshots: Snapshots, keyring: Keyring) -> Iterator[V
         lines = list(rows)
         try:
             found = _register(keyring, lines).digest()
-        except (CannotOpen, UnicodeDecodeError):
+        except (CannotDecrypt, UnicodeDecodeError):
             yield Violation("register_unchanged", batch_no, "a value cannot be decrypted")
             continue
         if found != lines[0]["register_hash"]:

@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from deploy.invariants import applications, audit_heads, bank_results, batches, messages, notices
+from deploy.invariants import applications, audit_heads, bank_results, batches, messages, notifications
 from deploy.invariants.system import Snapshots, System, Unreadable, snapshots_of
 from deploy.invariants.violations import Violation
 from services.kit.amqp.connection import BROKER_ERRORS
 from services.kit.dead_letters.letters import InUse
 from services.kit.operations.logs import class_name
 
-_LOOK_AGAIN_SECONDS = 0.5
+_RECHECK_SECONDS = 0.5
 _KEYS_OF_PERSONAL_DATA = "PERSONAL_DATA_KEYS"
 """The setting, as a variable or as a file named by another variable; both at once are refused."""
 
@@ -38,9 +38,9 @@ _IN_DATABASES: Mapping[str, Callable[[Snapshots], Iterator[Violation]]] = {
     "feedback_adds_up": bank_results.feedback_adds_up,
     "result_applied_once": bank_results.results_are_applied_once,
     "outbox_empty": messages.outboxes_are_empty,
-    "sms_settled": notices.sms_are_settled,
-    "clerk_told": notices.clerks_were_told,
-    "contact_texted": notices.contacts_were_texted,
+    "sms_settled": notifications.sms_are_settled,
+    "clerk_told": notifications.clerks_were_notified,
+    "contact_texted": notifications.contacts_were_texted,
 }
 
 INVARIANTS = (
@@ -69,25 +69,25 @@ def check(system: System, *, settle_seconds: float = 0, allowed: Sequence[str] =
     until = time.monotonic() + settle_seconds
     while True:
         is_last = time.monotonic() >= until
-        if is_last or not _is_on_its_way(system):
-            found = [one for one in _look_once(system) if not _is_allowed(one, allowed)]
+        if is_last or not _has_messages_on_their_way(system):
+            found = [one for one in _check_once(system) if not _is_allowed(one, allowed)]
             if is_last or not found:
                 return found
-        time.sleep(_LOOK_AGAIN_SECONDS)
+        time.sleep(_RECHECK_SECONDS)
 
 
-def _is_on_its_way(system: System) -> bool:
+def _has_messages_on_their_way(system: System) -> bool:
     try:
         return bool(list(messages.waiting_messages(messages.queue_depths(system))))
     except BROKER_ERRORS:
         return False
 
 
-def _look_once(system: System) -> list[Violation]:
+def _check_once(system: System) -> list[Violation]:
     found: list[Violation] = []
     unchecked: dict[tuple[str, str], list[str]] = {}
     try:
-        letters = messages.look_at_broker(system)
+        letters = messages.inspect_broker(system)
     except (*BROKER_ERRORS, InUse) as error:
         letters = None
         reason = str(error).strip() or type(error).__name__
@@ -104,7 +104,7 @@ def _look_once(system: System) -> list[Violation]:
 
 
 def _all_checks(
-    system: System, snapshots: Snapshots, letters: messages.Letters | None
+    system: System, snapshots: Snapshots, letters: messages.BrokerState | None
 ) -> Iterator[tuple[str, Iterator[Violation]]]:
     for name, find in _IN_DATABASES.items():
         yield name, find(snapshots)
@@ -112,7 +112,7 @@ def _all_checks(
     known = audit_heads.remembered(system, snapshots)
     yield "audit_head_remembered", audit_heads.heads_are_remembered(snapshots, known)
     yield "audit_head_signed", audit_heads.heads_are_signed(known)
-    yield "act_log_holds", act_log_holds(system, sorted(known.statements))
+    yield "act_log_holds", audit_log_is_intact(system, sorted(known.statements))
     if letters is not None:
         yield "rejected_result_waits", bank_results.rejected_results_wait(snapshots, letters.rejected_feedbacks)
         yield "dead_letter_explained", iter(letters.unexplained)
@@ -128,7 +128,7 @@ def _registers_say_the_same(system: System, snapshots: Snapshots) -> Iterator[Vi
     yield from batches.registers_say_the_same(snapshots, keyring)
 
 
-def act_log_holds(system: System, heads: Sequence[str] = ()) -> Iterator[Violation]:
+def audit_log_is_intact(system: System, heads: Sequence[str] = ()) -> Iterator[Violation]:
     """The audit log is one chain, authenticated by the keys, that contains all these signed heads.
 
     Another process, which has the keys, verifies it.

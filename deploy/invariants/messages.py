@@ -15,7 +15,7 @@ _OUTBOX = "select id, routing_key, attempts, last_error, created_at from outbox 
 
 
 @dataclass(frozen=True)
-class Letters:
+class BrokerState:
     """The broker's content: queue depths, unexplained dead letters, and rejected feedbacks."""
 
     depths: dict[str, int]
@@ -23,17 +23,17 @@ class Letters:
     rejected_feedbacks: frozenset[str]
 
 
-def look_at_broker(system: System) -> Letters:
+def inspect_broker(system: System) -> BrokerState:
     """Reads all queues, without the messages that consumers hold unacknowledged."""
     sizes = queue_depths(system)
     unexplained, rejected = [], set()
     for service in SERVICES:
-        for letter in DeadLetters(system.amqp_uris[service]).each(dead_queues(service)):
+        for letter in DeadLetters(system.amqp_uris[service]).iterate(dead_queues(service)):
             if letter.external_id:
                 rejected.add(letter.external_id)
             if not _is_explained(letter):
                 unexplained.append(_unexplained(letter))
-    return Letters(sizes, unexplained, frozenset(rejected))
+    return BrokerState(sizes, unexplained, frozenset(rejected))
 
 
 def queue_depths(system: System) -> dict[str, int]:

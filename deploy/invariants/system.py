@@ -40,7 +40,7 @@ class System:
         )
 
     @classmethod
-    def given(cls, environment: Mapping[str, str]) -> "System":
+    def from_environment(cls, environment: Mapping[str, str]) -> "System":
         """Returns the system that the environment names, by the same variables as a stack's databases and broker.
 
         Raises KeyError for the first that is missing.

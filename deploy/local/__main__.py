@@ -16,7 +16,7 @@ from deploy.invariants.audit_heads import heads_are_remembered, remembered, sign
 from deploy.invariants.system import System, snapshots_of
 from deploy.local import key_rotation, postgres, rabbitmq, stack, web
 from deploy.local.addresses import bank_uri
-from deploy.local.captcha_solver import learn_secret
+from deploy.local.captcha_solver import use_secret_of
 from deploy.local.client import ApiClient, ApiProblem
 from deploy.local.environment import BANK_SECRETS, ROOT, SERVICES, ScaleError, keep_secrets, read_scale, read_state
 from deploy.local.ports import LOOPBACK
@@ -149,9 +149,9 @@ def _audit_verify(head: str, lost: str) -> int:
     newest = max(logged, key=lambda one: int(one[0]), default=None)
     known = head or (":".join(newest) if newest else "")
     system = System.of_stack(running)
-    with snapshots_of(system) as look:
-        heads = "".join(f"{one}\n" for one in signed_heads(system, look))
-        forgotten = list(heads_are_remembered(look, remembered(system, look)))
+    with snapshots_of(system) as snapshots:
+        heads = "".join(f"{one}\n" for one in signed_heads(system, snapshots))
+        forgotten = list(heads_are_remembered(snapshots, remembered(system, snapshots)))
     check = [sys.executable, "-m", "services.membership.audit.audit_verify", *(["--head", known] if known else [])]
     check += ["--heads", "-"] if heads else []
     check += [f"--lost={gap}" for gap in lost.split(",") if gap]
@@ -164,7 +164,7 @@ def _audit_verify(head: str, lost: str) -> int:
 
 def _session(account_name: str) -> int:
     running = stack.find(FOLDER)
-    learn_secret(FOLDER)
+    use_secret_of(FOLDER)
     try:
         client = ApiClient(running.gateway_url).sign_in(account_name, demo_password())
     except ApiProblem as refusal:

@@ -57,7 +57,9 @@ def find_addresses(folder: Path, stack_secrets: Mapping[str, str]) -> Addresses:
 
 def is_upgrading(stack_secrets: Mapping[str, str]) -> bool:
     """Whether processes of the previous release may still run, or may have left messages."""
-    return MessagingSettings(Secret(), former_release_until=stack_secrets.get("FORMER_RELEASE_UNTIL", "")).takes_former
+    return MessagingSettings(
+        Secret(), former_release_until=stack_secrets.get("FORMER_RELEASE_UNTIL", "")
+    ).accepts_former
 
 
 def end_upgrade(folder: Path, stack_secrets: Mapping[str, str]) -> None:
@@ -75,7 +77,7 @@ def bank_uri(folder: Path, stack_secrets: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def passing_addresses(on: Nodes, name: str) -> Iterator[Addresses]:
+def temporary_addresses(on: Nodes, name: str) -> Iterator[Addresses]:
     """Make all that a stack needs on these nodes, under names that begin with `name`, and drop it at the end."""
     try:
         yield make_addresses(on, name)

@@ -72,8 +72,8 @@ def _first_report(lock: str, ask: Ask) -> list[dict[str, Any]]:
 
 
 def _line(package: dict[str, Any], vulnerability: dict[str, Any]) -> str:
-    mended = ", ".join(vulnerability.get("fix_versions", ())) or "no version yet"
-    return f"{package['name']} {package['version']}: {vulnerability['id']}, mended in {mended}"
+    fixed = ", ".join(vulnerability.get("fix_versions", ())) or "no version yet"
+    return f"{package['name']} {package['version']}: {vulnerability['id']}, fixed in {fixed}"
 
 
 def _main() -> int:

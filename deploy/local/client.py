@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import requests
 
-from deploy.local.captcha_solver import answered
+from deploy.local.captcha_solver import solved_captcha
 
 Answer = TypeVar("Answer")
 CONNECT_AND_READ_SECONDS = (5, 60)
@@ -35,12 +35,12 @@ class ApiClient:
     def sign_in(self, account_name: str, password: str) -> "ApiClient":
         """Signs in with a captcha that `captcha_solver` solves; later requests are of this account."""
         credentials = {"account_name": account_name, "password": password}
-        self.account = self.post("sessions", {**credentials, **answered(self.post, "sign_in")})
+        self.account = self.post("sessions", {**credentials, **solved_captcha(self.post, "sign_in")})
         return self
 
-    def ask_for_code(self, phone: str) -> dict[str, Any]:
+    def request_code(self, phone: str) -> dict[str, Any]:
         """Requests a one-time password for a member's phone, which is valid for this client only."""
-        sent: dict[str, Any] = self.post("personal/otp", {"phone": phone, **answered(self.post, "sms_code")})
+        sent: dict[str, Any] = self.post("personal/otp", {"phone": phone, **solved_captcha(self.post, "sms_code")})
         return sent
 
     def get(self, path: str, **query: Any) -> Any:
@@ -103,15 +103,15 @@ class ApiClient:
         return answer
 
 
-def wait_until(ask: Callable[[], Answer | None], what: str, seconds: float = 60) -> Answer:
-    """Calls `ask` until its answer is truthy and returns it; raises TimeoutError that says what did not happen."""
+def wait_until(predicate: Callable[[], Answer | None], what: str, seconds: float = 60) -> Answer:
+    """Calls `predicate` until its answer is truthy and returns it; raises TimeoutError naming `what`."""
     deadline = time.monotonic() + seconds
-    pause = 0.02
+    interval = 0.02
     while True:
-        answer = ask()
+        answer = predicate()
         if answer:
             return answer
         if time.monotonic() > deadline:
             raise TimeoutError(f"Within {seconds:.0f} s it did not happen that {what}.")
-        time.sleep(pause)
-        pause = min(pause * 1.3, 0.3)
+        time.sleep(interval)
+        interval = min(interval * 1.3, 0.3)

@@ -17,7 +17,7 @@ from uuid import uuid4
 import requests
 from openpyxl import load_workbook
 
-from deploy.local.captcha_solver import learn_secret
+from deploy.local.captcha_solver import use_secret_of
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.demo_people import People, fill_in, make_people
 from deploy.local.environment import ROOT
@@ -31,7 +31,7 @@ CLERK_PASSWORD = "plum-blossom-and-pine"  # noqa: S105 - of a clerk who exists i
 REJECTING_REMARK = "卡片已在制作，不同意撤销"
 
 
-class Differs(Exception):
+class UnexpectedResult(Exception):
     """A result differs from what the story expects."""
 
 
@@ -48,23 +48,23 @@ class Story:
     started: float = field(default_factory=time.monotonic)
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def tell(self, line: str) -> None:
+    def report(self, line: str) -> None:
         """Prints what happened, with the seconds since the start."""
         print(f"{time.monotonic() - self.started:7.2f} s  {line}", flush=True)
 
     def expect(self, what: str, found: object, expected: object) -> None:
-        """Raises Differs unless the two are equal."""
+        """Raises UnexpectedResult unless the two are equal."""
         if found != expected:
-            raise Differs(f"{what}: expected {expected!r}, found {found!r}")
+            raise UnexpectedResult(f"{what}: expected {expected!r}, found {found!r}")
 
     def expect_refusal(self, code: str, command: Callable[[], object]) -> None:
-        """Raises Differs unless the command is refused with this problem code."""
+        """Raises UnexpectedResult unless the command is refused with this problem code."""
         try:
             command()
         except ApiProblem as refused:
             self.expect("the refusal's code", refused.code, code)
         else:
-            raise Differs(f"expected the refusal {code}, but the command was carried out")
+            raise UnexpectedResult(f"expected the refusal {code}, but the command was carried out")
 
 
 def main() -> int:
@@ -77,12 +77,12 @@ def main() -> int:
     if "bank" not in running.simulator_urls:
         print("The story needs the simulated bank: make run", file=sys.stderr)
         return 1
-    return tell_story(running)
+    return run_story(running)
 
 
-def tell_story(stack: Stack, seed: int | None = None) -> int:
+def run_story(stack: Stack, seed: int | None = None) -> int:
     """Plays the whole story on a running stack, with other people for each seed; returns the exit status."""
-    learn_secret(stack.folder)
+    use_secret_of(stack.folder)
     chosen = int(time.time()) if seed is None else seed
     administrator, reviewer, clerk = (ApiClient(stack.gateway_url) for _ in range(3))
     story = Story(stack, make_people(chosen), chosen, administrator, reviewer, clerk)
@@ -91,12 +91,12 @@ def tell_story(stack: Stack, seed: int | None = None) -> int:
     try:
         for chapter in CHAPTERS:
             chapter(story)
-    except (Differs, ApiProblem, TimeoutError) as error:
+    except (UnexpectedResult, ApiProblem, TimeoutError) as error:
         print(f"\nThe story differs from what is expected in '{chapter.__name__}': {error}", file=sys.stderr)
         return 1
     finally:
         _set_bank_mode(story, bank_before)
-    story.tell("All is as expected.")
+    story.report("All is as expected.")
     return 0
 
 
@@ -122,7 +122,7 @@ def sign_in(story: Story) -> None:
     story.expect_refusal("sign_in_failed", lambda: ApiClient(story.stack.gateway_url).sign_in(name, "wrong-password"))
     choose_first_password(story.clerk, phone, CLERK_PASSWORD, story.stack.simulator_urls["sms"])
     story.clerk.sign_in(name, CLERK_PASSWORD)
-    story.tell(
+    story.report(
         f"Signed in: administrator and reviewer of {story.reviewer.account['union']['name']}; {name} of a new union"
     )
 
@@ -138,7 +138,7 @@ def import_members(story: Story) -> None:
     returned = list(load_workbook(io.BytesIO(errors)).worksheets[0].iter_rows(values_only=True))
     story.expect("the last heading of the error sheet", returned[0][-1], "错误原因")
     story.expect("rows in the error sheet", len(returned) - 1, len(story.people.broken_rows))
-    story.tell(
+    story.report(
         f"Imported {finished['rows_accepted']} members from an .xlsx ({len(sheet)} bytes); "
         f"{len(story.people.broken_rows)} bad rows came back: " + "; ".join(str(row[-1]) for row in returned[1:])
     )
@@ -153,7 +153,7 @@ def wait_for_numbers(story: Story) -> None:
         "members found by document number", [member["name"] for member in found], [story.people.rare_name.name]
     )
     story.expect("the number is masked", "*" in found[0]["document_number"], True)
-    story.tell(f"All 200 have a member number, from {min(m['member_no'] for m in _members(story))} on")
+    story.report(f"All 200 have a member number, from {min(m['member_no'] for m in _members(story))} on")
 
 
 def queue_all(story: Story) -> None:
@@ -173,7 +173,7 @@ def queue_all(story: Story) -> None:
     expected = sorted([story.people.rare_name.name, story.people.passport.name])
     story.expect("names in the special channel", sorted(entry["name"] for entry in special), expected)
     reasons = {entry["name"]: entry["channel_reason"] for entry in special}
-    story.tell(f"Queued all 200: 198 in the ordinary channel, 2 in the special one: {reasons}")
+    story.report(f"Queued all 200: 198 in the ordinary channel, 2 in the special one: {reasons}")
 
 
 def check_all(story: Story) -> None:
@@ -192,11 +192,11 @@ def check_all(story: Story) -> None:
     expected = sorted(person.name for person in story.people.removed)
     story.expect("who failed", sorted(entry["name"] for entry in failed), expected)
     codes = Counter(f["code"] for entry in failed for f in entry["findings"] if f["severity"] == "error")
-    story.tell(f"Checked 198 in {seconds:.2f} s: {counts['passed']} passed, {counts['failed']} failed: {dict(codes)}")
+    story.report(f"Checked 198 in {seconds:.2f} s: {counts['passed']} passed, {counts['failed']} failed: {dict(codes)}")
     story.expect_refusal("not_all_passed", lambda: _submit(story, "ordinary"))
     story.expect("removed", story.clerk.post("pending/remove", {"which": "not_passed"})["removed"], len(expected))
     wait_until(lambda: _state_counts(story)["none"] == len(expected), "the removed members are free again")
-    story.tell(f"Removed the {len(expected)} who failed; their members are free again")
+    story.report(f"Removed the {len(expected)} who failed; their members are free again")
 
 
 def complete_special_channel(story: Story) -> None:
@@ -219,7 +219,7 @@ def complete_special_channel(story: Story) -> None:
     story.expect_refusal("not_all_passed", lambda: _submit(story, "special"))
     story.clerk.post("pending/validate", {"channel": "special"})
     wait_until(lambda: _counts(story)["special"]["passed"] == 2, "both have passed the check")
-    story.tell(
+    story.report(
         "Completed and checked a rare-character name and a passport in the special channel, which it cannot leave"
     )
 
@@ -239,7 +239,7 @@ def submit_batches(story: Story) -> None:
         story.expect("the register always says the same", pdf == again, True)
         sheet = story.clerk.download(f"batches/{batch['batch_no']}/register.xlsx")
         attachments = story.clerk.download(f"batches/{batch['batch_no']}/attachments.zip")
-        story.tell(
+        story.report(
             f"Submitted {batch['batch_no']} ({channel}, {persons} persons) to {batch['outlet']['name']}; register "
             f"{len(pdf)} bytes PDF, {len(sheet)} bytes .xlsx, attachments {len(attachments)} bytes"
         )
@@ -263,13 +263,13 @@ def bank_answers_in_parts(story: Story) -> None:
         "99 cards are issued and one is refused",
     )
     wait_until(lambda: _state_counts(story)["issued"] == 99, "99 members have a card")
-    story.tell(
+    story.report(
         f"Bank feedback in 7 parts, each twice and out of order, took {time.monotonic() - started:.2f} s: issued "
         f"{row['issued']}, refused {row['refused']}"
     )
     _send_nonsense(story)
     wait_until(lambda: _rejected(story) == 3, "three bad messages are in the rejected queue")
-    story.tell("Unsigned, malformed and unknown-batch feedback waits in bank.feedback.rejected with its reason")
+    story.report("Unsigned, malformed and unknown-batch feedback waits in bank.feedback.rejected with its reason")
 
 
 def revoke_special_batch(story: Story) -> None:
@@ -291,7 +291,9 @@ def revoke_special_batch(story: Story) -> None:
     )
     wait_until(lambda: _bank_recalled(story, batch_no) == 2, "the bank knows of the recall")
     story.expect("the batch's state", row["state"], "revoked")
-    story.tell(f"Revoked {batch_no} with the superior union's consent: 2 members are free again, the bank recalls them")
+    story.report(
+        f"Revoked {batch_no} with the superior union's consent: 2 members are free again, the bank recalls them"
+    )
 
 
 def reject_revocation_of_ordinary_batch(story: Story) -> None:
@@ -312,7 +314,7 @@ def reject_revocation_of_ordinary_batch(story: Story) -> None:
     locked = story.clerk.all_pages("members", card_state="submitted")
     undecided = len(story.people.ordinary) - 100
     story.expect("locked members", [len(locked), any(member["selectable"] for member in locked)], [undecided, False])
-    story.tell(f"Revocation of {batch_no} was rejected: its {undecided} undecided members stay locked")
+    story.report(f"Revocation of {batch_no} was rejected: its {undecided} undecided members stay locked")
 
 
 def late_card(story: Story) -> None:
@@ -329,7 +331,7 @@ def late_card(story: Story) -> None:
     wait_until(
         lambda: _history(story, member["member_id"]) == ["removed", "issued"], "the newer application is removed"
     )
-    story.tell(f"A card of the revoked batch came late: {person.name} has it, the newer application was cancelled")
+    story.report(f"A card of the revoked batch came late: {person.name} has it, the newer application was cancelled")
 
 
 def bank_finishes(story: Story) -> None:
@@ -350,7 +352,7 @@ def bank_finishes(story: Story) -> None:
         ).json()["items"],
         "the contact got a text message",
     )
-    story.tell(
+    story.report(
         f"The bank issued the rest; the clerk has {inbox['unread']} unread messages, the contact got {len(sms)} SMS"
     )
 
@@ -375,7 +377,7 @@ def check_what_must_hold(story: Story) -> None:
             story.expect("the state that both services know", application["state"], expected)
     story.expect("live applications", live, 0)
     story.expect("applications that only batching knows", by_batching, {})
-    story.tell("Membership and batching agree on all 201 applications; nobody has two cards or two live applications")
+    story.report("Membership and batching agree on all 201 applications; nobody has two cards or two live applications")
 
 
 CHAPTERS = (
@@ -484,7 +486,7 @@ def _send_nonsense(story: Story) -> None:
 
 def _rejected(story: Story) -> int:
     """Returns how many of the story's messages are in the rejected queue, which may hold others as well."""
-    letters = DeadLetters(story.stack.addresses.amqp_uris["batching"]).letters(REJECTED_QUEUE)
+    letters = DeadLetters(story.stack.addresses.amqp_uris["batching"]).read_all(REJECTED_QUEUE)
     mark = _mark(story)
     return sum(mark in (letter.external_id or "") or mark.encode() in letter.body for letter in letters)
 
@@ -508,7 +510,7 @@ def _is_refused(story: Story, batch_no: str, code: str) -> bool:
         _request_revocation(story, batch_no)
     except ApiProblem as refused:
         return refused.code == code
-    raise Differs(f"the revocation of {batch_no} was taken, although the bank has decided on all")
+    raise UnexpectedResult(f"the revocation of {batch_no} was taken, although the bank has decided on all")
 
 
 def _set_bank_mode(story: Story, mode: str) -> None:

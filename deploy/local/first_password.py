@@ -11,7 +11,7 @@ _PROVIDER = "SMS_SIMULATOR_URL"
 _LINK = re.compile(r"/reset#(\S+) ")
 
 
-def learn_provider(url: str) -> None:
+def use_provider(url: str) -> None:
     """Sets the simulated SMS provider from which the links are read."""
     os.environ[_PROVIDER] = url
 

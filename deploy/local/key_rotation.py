@@ -141,7 +141,7 @@ def _uses(stack: Stack, folder: Path, key_id: str) -> list[str]:
         uses = [need for of_service in needs for need in of_service]
     for service in SERVICES:
         # As the service itself: only its user may read its queues.
-        letters = DeadLetters(stack.addresses.amqp_uris[service]).each(dead_queues(service))
+        letters = DeadLetters(stack.addresses.amqp_uris[service]).iterate(dead_queues(service))
         counts = Counter(letter.queue for letter in letters if token_prefix(key_id).encode() in letter.body)
         uses += [f"{count} messages of {queue}" for queue, count in counts.items()]
     return uses
@@ -167,7 +167,7 @@ def _working_queues() -> list[str]:
 
 def _published_at(stack: Stack, queue: str) -> float:
     """Returns when the first message of a queue was published; peeks at it and requeues it."""
-    first = DeadLetters(stack.addresses.amqp_uris[queue.partition(".")[0]]).first(queue)
+    first = DeadLetters(stack.addresses.amqp_uris[queue.partition(".")[0]]).peek(queue)
     if first is None:
         return math.inf
     return datetime.fromisoformat(json.loads(first.body)["time"]).timestamp()

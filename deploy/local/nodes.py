@@ -39,32 +39,32 @@ def start(folder: Path, durable: bool = True) -> Nodes:
 
 def start_postgres(folder: Path, durable: bool = True) -> Postgres:
     """Start only PostgreSQL, unless it runs; as `start`."""
-    with _alone(folder, "postgres"):
+    with _exclusive(folder, "postgres"):
         return postgres.start(folder.resolve(), durable)
 
 
 def start_rabbitmq(folder: Path) -> RabbitMQ:
     """Start only RabbitMQ, unless it runs; as `start`."""
-    with _alone(folder, "rabbitmq"):
+    with _exclusive(folder, "rabbitmq"):
         return rabbitmq.start(folder.resolve())
 
 
 def stop(folder: Path) -> None:
     """Stop the nodes of this folder and keep their data."""
-    with _alone(folder, "rabbitmq"), _alone(folder, "postgres"):
+    with _exclusive(folder, "rabbitmq"), _exclusive(folder, "postgres"):
         rabbitmq.stop(folder.resolve())
         postgres.stop(folder.resolve())
 
 
 def drop(folder: Path) -> None:
     """Stop the nodes of this folder and delete their data."""
-    with _alone(folder, "rabbitmq"), _alone(folder, "postgres"):
+    with _exclusive(folder, "rabbitmq"), _exclusive(folder, "postgres"):
         rabbitmq.drop(folder.resolve())
         postgres.drop(folder.resolve())
 
 
 @contextmanager
-def _alone(folder: Path, node: str) -> Iterator[None]:
+def _exclusive(folder: Path, node: str) -> Iterator[None]:
     """Keep other processes from starting or stopping this node meanwhile."""
     make_private(folder)
     with open_private(folder / f"{node}.lock", "w") as lock:

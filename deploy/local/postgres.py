@@ -153,7 +153,7 @@ def start(folder: Path, durable: bool) -> Postgres:
     """
     if data_folder(folder) == folder / "postgres" / "data" and os.geteuid() == 0:
         stop(folder)  # before it moves to a folder that its user may enter
-    data = postgres_home.settle(folder) / "data"
+    data = postgres_home.choose_home(folder) / "data"
     if not (data / "PG_VERSION").exists():
         _initialise(data)
     data.parent.chmod(0o700)

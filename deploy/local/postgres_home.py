@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 def home_of(folder: Path) -> Path:
     """Return the folder of the data, log and password of this folder's node, whether it exists yet or not.
 
-    Data of an earlier release stay in root's folder until `settle`.
+    Data of an earlier release stay in root's folder until `choose_home`.
     """
     below, apart = folder / "postgres", _apart(folder)
     if apart is None or (_holds_data(below) and not _holds_data(apart)):
@@ -33,7 +33,7 @@ def home_of(folder: Path) -> Path:
     return apart
 
 
-def settle(folder: Path) -> Path:
+def choose_home(folder: Path) -> Path:
     """Return the home of the node; make it if there is none, and move it to where its user may enter it.
 
     It may be killed at any moment and repeated. The node must not run. Raises RuntimeError if root has no user to run

@@ -60,7 +60,7 @@ _SECONDS_TO_BE_READY = 180.0
 _SECONDS_TO_STOP = 60.0
 _SECONDS_TO_MIGRATE = 1200.0
 _MIGRATE = "services.kit.data.migrate"
-_HOPELESS_RESTARTS = 6
+_MOST_EARLY_RESTARTS = 6
 BANK_BOOKS = "example_bank.sqlite"
 """The file of the example of a bank's program, if that is the bank of this stack."""
 _ONE_EACH = dict.fromkeys(SERVICES, 1)
@@ -120,7 +120,7 @@ def start(folder: Path, scale: Mapping[str, int] = _ONE_EACH, say: Say = print) 
 
     Missing nodes, databases and demo data are made. Raises StackError.
     """
-    with _alone(folder):
+    with _exclusive(folder):
         say("nodes: starting, or finding what runs")
         stack_secrets = keep_secrets(folder)
         addresses = find_addresses(folder, stack_secrets)
@@ -141,7 +141,7 @@ def rotate(folder: Path, say: Say = print) -> Stack:
     plan = read_plan(folder)
     if supervisor_pid(folder) is None or not plan.processes:
         raise StackError("The system does not run: make run")
-    with _alone(folder):
+    with _exclusive(folder):
         forget_passwords(folder)
     return start(folder, _scale_of(plan), say)
 
@@ -155,7 +155,7 @@ def restart_one_by_one(folder: Path, programs: Collection[str] = SERVICES, say: 
     """
     if supervisor_pid(folder) is None:
         raise StackError("The system does not run: make run")
-    with _alone(folder):
+    with _exclusive(folder):
         plan = read_plan(folder)
         planned = {process.name: process for process in _planned_by_this_code(folder, plan, say)}
         for process in plan.processes:
@@ -179,14 +179,14 @@ def find(folder: Path) -> Stack:
 
 def stop(folder: Path) -> None:
     """Let every process finish its work and end, the private nodes last."""
-    with _alone(folder):
+    with _exclusive(folder):
         _stop_processes(folder)
         nodes.stop(folder)
 
 
 def reset(folder: Path) -> None:
     """Stop the stack and delete its data, ports, secrets and logs."""
-    with _alone(folder):
+    with _exclusive(folder):
         _stop_processes(folder)
         nodes.drop(folder)
         for name in (
@@ -246,7 +246,7 @@ def start_fresh(
     if folder.exists():
         _stop_processes(folder)
         shutil.rmtree(folder)
-    with _alone(folder):
+    with _exclusive(folder):
         context = _context(folder, scale, addresses, None, settings or {})
     return _bring_up(folder, scale, context, (), say)
 
@@ -362,7 +362,7 @@ def _wait_until_ready(folder: Path, plan: Plan, seconds: float) -> None:
     waiting = list(plan.processes)
     while waiting:
         waiting = [process for process in waiting if not _is_ready(process)]
-        hopeless = [process for process in waiting if _restarts(folder, process) >= _HOPELESS_RESTARTS]
+        hopeless = [process for process in waiting if _restarts(folder, process) >= _MOST_EARLY_RESTARTS]
         if hopeless or (waiting and time.monotonic() > deadline):
             raise StackError(_why_not_ready(folder, hopeless or waiting))
         time.sleep(0.1)
@@ -427,7 +427,7 @@ def _end_of(log: Path) -> str:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _exclusive(folder: Path) -> Iterator[None]:
     """One command at a time changes the stack of a folder."""
     make_private(folder)
     with open_private(folder / "stack.lock", "w") as lock:

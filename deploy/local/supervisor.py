@@ -33,9 +33,9 @@ from deploy.local.processes import (
 )
 
 ROOT = Path(__file__).parents[2]
-_LOOK_EVERY = 0.1
+_CHECK_INTERVAL = 0.1
 _STABLE_AFTER = 60.0
-_LONGEST_PAUSE = 30.0
+_LONGEST_BACKOFF = 30.0
 _SECONDS_TO_STOP = 45.0
 _LARGEST_LOG = 50_000_000
 _PR_SET_PDEATHSIG = 1
@@ -47,9 +47,9 @@ _NODES: dict[str, tuple[Callable[[Path], bool], Callable[[Path], object]]] = {
 }
 
 
-def pause_before_restart(early_deaths: int) -> float:
+def restart_backoff(early_deaths: int) -> float:
     """Return the backoff in seconds before a process is restarted: 0.5, 1, 2 … 30."""
-    return min(0.5 * 2.0 ** min(early_deaths, 10), _LONGEST_PAUSE)
+    return min(0.5 * 2.0 ** min(early_deaths, 10), _LONGEST_BACKOFF)
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Child:
     early_deaths: int = 0
     record: ProcessRecord = field(default_factory=ProcessRecord)
 
-    def look_after(self, folder: Path, forks: ForkServer, now: float) -> bool:
+    def update(self, folder: Path, forks: ForkServer, now: float) -> bool:
         """Start it if it is due, notice its death; return whether something changed."""
         if self.running is None:
             if now < self.start_at:
@@ -86,7 +86,7 @@ class Child:
         assert self.running is not None  # noqa: S101
         if now - self.started_at >= _STABLE_AFTER:
             self.early_deaths = 0
-        pause = pause_before_restart(self.early_deaths)
+        pause = restart_backoff(self.early_deaths)
         _say(f"{self.process.name} ended with {self.running.returncode}, is started again in {pause:g} s")
         self.record.last_exit = self.running.returncode
         self.record.pid, self.record.state, self.record.since = None, "waiting", time.time()
@@ -118,10 +118,10 @@ class Supervisor:
         while not self._stopping.is_set():
             changed = self._take_plan() if self._plan_changed else False
             now = time.monotonic()
-            changes = [child.look_after(self.folder, self.forks, now) for child in self.children.values()]
+            changes = [child.update(self.folder, self.forks, now) for child in self.children.values()]
             if changed or any(changes):
                 self._write_record()
-            time.sleep(_LOOK_EVERY)
+            time.sleep(_CHECK_INTERVAL)
         node_watch.join()
         _end(list(self.children.values()))
         self.children = {}
@@ -144,7 +144,7 @@ class Supervisor:
     def _keep_nodes_running(self) -> None:
         """Restart dead nodes, on a separate thread since a node takes seconds to start."""
         failures = 0
-        while not self._stopping.wait(pause_before_restart(failures)):
+        while not self._stopping.wait(restart_backoff(failures)):
             for name in self.plan.nodes:
                 is_running, start = _NODES[name]
                 if is_running(self.folder):

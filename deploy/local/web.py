@@ -26,7 +26,7 @@ _PACKAGES = ("package.json", "package-lock.json", ".npmrc")
 
 def build() -> None:
     """Build gateway/web/dist, unless it is up to date. Raises RuntimeError with npm's output."""
-    with _alone():
+    with _exclusive():
         _install()
         if not (_is_done("built", _sources()) and (DIST / "index.html").exists()):
             print("pages: building", flush=True)
@@ -38,7 +38,7 @@ def build() -> None:
 def check() -> None:
     """Types, style, tests and sizes of the pages, unless these sources have passed. Raises RuntimeError."""
     build()
-    with _alone():
+    with _exclusive():
         if not _is_done("checked", _sources()):
             for script in ("typecheck", "lint", "format:check", "test", "size"):
                 _npm("run", script)
@@ -47,7 +47,7 @@ def check() -> None:
 
 def format_sources() -> None:
     """Bring the sources of the pages into their form. Raises RuntimeError."""
-    with _alone():
+    with _exclusive():
         _install()
         _npm("run", "format")
 
@@ -103,7 +103,7 @@ def _digest(files: Iterable[Path]) -> str:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _exclusive() -> Iterator[None]:
     _STAMPS.mkdir(parents=True, exist_ok=True)
     with (_STAMPS / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

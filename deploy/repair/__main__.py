@@ -31,48 +31,48 @@ def main() -> int:
     try:
         runner = _runner(timedelta(minutes=options.older_than))
         caller = runner.operator(options.by) if options.yes else None
-        tasks, left = runner.look(options.settle)
-        mended = [_carry_out(runner, task, caller, left) for task in tasks]
+        tasks, left = runner.find_tasks(options.settle)
+        repaired = [_carry_out(runner, task, caller, left) for task in tasks]
     except KeyError as missing:
         print(f"not set: {missing.args[0]}", file=sys.stderr)
         return 2
     except Unreadable as error:
-        print(f"{error.service} cannot be read ({error.reason}): nothing is mended before it can", file=sys.stderr)
+        print(f"{error.service} cannot be read ({error.reason}): nothing is repaired before it can", file=sys.stderr)
         return 2
     except (StackError, RepairError, *BROKER_ERRORS) as error:
         print(error, file=sys.stderr)
         return 2
     for line in left:
         print(line)
-    if not any(mended) and not left:
-        print("nothing to mend")
-    elif caller is None and any(mended):
+    if not any(repaired) and not left:
+        print("nothing to repair")
+    elif caller is None and any(repaired):
         print("nothing was changed; --yes --by <account> does it")
-    return 1 if left or (caller is None and any(mended)) else 0
+    return 1 if left or (caller is None and any(repaired)) else 0
 
 
 def _carry_out(runner: Runner, task: Task, caller: dict[str, object] | None, left: list[str]) -> bool:
     """Runs one task and returns whether there was something to repair; adds what was not done to `left`."""
     try:
-        mended = runner.carry_out(task, caller)
+        repaired = runner.carry_out(task, caller)
     except RepairError as error:
         left.append(f"{task.remedy.name}: {error}")
         return False
-    says = repairs_of(task.remedy.service)[task.remedy.name].says
-    if mended:
-        more = f" and {len(mended) - _SHOWN} more" if len(mended) > _SHOWN else ""
+    description = repairs_of(task.remedy.service)[task.remedy.name].description
+    if repaired:
+        more = f" and {len(repaired) - _SHOWN} more" if len(repaired) > _SHOWN else ""
         done = "would" if caller is None else "did"
-        print(f"{task.remedy.service} {done}: {says}: {len(mended)}: {', '.join(mended[:_SHOWN])}{more}")
-    if len(mended) < len(task.ids):
-        rest = set(task.ids) - set(mended)
-        left += [f"{task.remedy.invariant}:{one}  (not mended: too young, in use, or not so)" for one in sorted(rest)]
-    return bool(mended)
+        print(f"{task.remedy.service} {done}: {description}: {len(repaired)}: {', '.join(repaired[:_SHOWN])}{more}")
+    if len(repaired) < len(task.ids):
+        rest = set(task.ids) - set(repaired)
+        left += [f"{task.remedy.invariant}:{one}  (not repaired: too young, in use, or not so)" for one in sorted(rest)]
+    return bool(repaired)
 
 
 def _runner(older_than: timedelta) -> Runner:
     """Returns a runner for the named system or the local stack; raises KeyError for a missing variable, StackError."""
     if "DATABASE_URL_MEMBERSHIP" in os.environ:
-        system = System.given(os.environ)
+        system = System.from_environment(os.environ)
         urls = system.database_urls
         named = {one: {**os.environ, **system.keys, "DATABASE_URL": urls[one]} for one in SERVICES}
         return Runner(system, named, older_than)

@@ -31,8 +31,10 @@ _DECISIONS = (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED, RE
 
 _HINTS = {
     "dead_letter_explained": "replay or discard it",
-    **dict.fromkeys(("outbox_empty", "queue_empty", "sms_settled", "check_finished"), "it goes by itself"),
-    **dict.fromkeys(("register_unchanged", "batch_persons", "act_log_holds"), "keep it as it is, find out who did it"),
+    **dict.fromkeys(("outbox_empty", "queue_empty", "sms_settled", "check_finished"), "it resolves without action"),
+    **dict.fromkeys(
+        ("register_unchanged", "batch_persons", "act_log_holds"), "leave it unchanged and find out who changed it"
+    ),
 }
 
 
@@ -40,7 +42,7 @@ _HINTS = {
 class Remedy:
     """A service's repair, the violations that it repairs, and the events that could still resolve them without it.
 
-    If one of these events is a dead letter, that must be settled first, unless the remedy `dies_with_letter`.
+    A dead letter of these events must be replayed or discarded first, unless the remedy `is_lost_with_dead_letter`.
     """
 
     service: str
@@ -49,7 +51,7 @@ class Remedy:
     fits: Callable[[Violation], bool]
     events: tuple[EventContract, ...] = ()
     consumer: str = ""
-    dies_with_letter: bool = False
+    is_lost_with_dead_letter: bool = False
 
     def queues(self, retry_delays: Iterable[float]) -> list[str]:
         """Returns the queues in which such an event may be on its way."""
@@ -88,13 +90,13 @@ def plan(
     for violation in violations:
         remedy = next((one for one in REMEDIES if one.invariant == violation.invariant and one.fits(violation)), None)
         if remedy is None:
-            left.append(f"{violation}  (not mended: {_HINTS.get(violation.invariant, 'a person has to look')})")
+            left.append(f"{violation}  (not repaired: {_HINTS.get(violation.invariant, 'a person has to examine it')})")
         elif is_on_its_way(remedy):
-            left.append(f"{violation}  (not mended: a message that may mend it is on its way)")
-        elif not remedy.dies_with_letter and _has_letter(violation, remedy, letters):
-            left.append(f"{violation}  (not mended: a dead letter carries it, settle that first)")
+            left.append(f"{violation}  (not repaired: a message on its way may still repair it)")
+        elif not remedy.is_lost_with_dead_letter and _has_letter(violation, remedy, letters):
+            left.append(f"{violation}  (not repaired: a dead letter carries it: replay or discard that first)")
         elif remedy.name == "free_locked_members" and violation.offender in known_to_batching:
-            left.append(f"{violation}  (not mended: batching knows of an application of this member)")
+            left.append(f"{violation}  (not repaired: batching knows of an application of this member)")
         else:
             remedies[remedy.service, remedy.name] = remedy
             tasks[remedy.service, remedy.name].append(violation.offender)
@@ -186,7 +188,7 @@ REMEDIES = (
         _always,
         (IMPORT_REQUESTED, IMPORT_CONTINUED, MEMBER_REGISTERED),
         "membership",
-        dies_with_letter=True,
+        is_lost_with_dead_letter=True,
     ),
     Remedy("batching", "publish_steps_to_revocation", "revocation_agrees", _lacks("revocation"), _STEPS, "revocation"),
     Remedy(

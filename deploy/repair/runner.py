@@ -36,17 +36,17 @@ class Runner:
     environments: Mapping[str, Mapping[str, str]]
     older_than: timedelta = timedelta(minutes=10)
 
-    def look(self, settle_seconds: float) -> tuple[list[Task], list[str]]:
+    def find_tasks(self, settle_seconds: float) -> tuple[list[Task], list[str]]:
         """Returns tasks, and lines about the rest; only violations that two checks find are repaired."""
         first = {(one.invariant, one.offender, one.detail) for one in check(self.system, settle_seconds=settle_seconds)}
-        carried = self._carried()
+        on_their_way = self._carried()
         if first:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         second: list[Violation] = check(self.system)
         stayed = [one for one in second if (one.invariant, one.offender, one.detail) in first]
-        moving = [f"{one}  (not mended: it has just changed)" for one in second if one not in stayed]
-        now = self._carried()
-        tasks, left = plan(stayed, lambda remedy: carried(remedy) or now(remedy), self._letters())
+        moving = [f"{one}  (not repaired: it has just changed)" for one in second if one not in stayed]
+        still_on_their_way = self._carried()
+        tasks, left = plan(stayed, lambda remedy: on_their_way(remedy) or still_on_their_way(remedy), self._letters())
         return tasks, [*left, *moving]
 
     def operator(self, account_name: str) -> dict[str, Any]:
@@ -58,8 +58,8 @@ class Runner:
         """Repairs and returns the repaired ids; without a caller those that would be repaired. Raises RepairError."""
         before = datetime.now(UTC) - self.older_than
         order = {"name": task.remedy.name, "ids": task.ids, "before": before.isoformat(), "caller": caller}
-        mended: list[str] = self._ask(task.remedy.service, order)
-        return mended
+        repaired: list[str] = self._ask(task.remedy.service, order)
+        return repaired
 
     def _ask(self, service: str, order: dict[str, Any]) -> Any:
         command = [sys.executable, "-W", "ignore", "-m", "services.kit.data.repair", service]
@@ -79,8 +79,8 @@ class Runner:
     def _carried(self) -> Callable[[Remedy], bool]:
         """Returns a test whether one of a remedy's events is in a queue or an outbox now."""
         depths = queue_depths(self.system)
-        with snapshots_of(self.system) as look:
-            waiting = {row["routing_key"] for service in SERVICES for row in look.rows(service, _OUTBOX)}
+        with snapshots_of(self.system) as snapshots:
+            waiting = {row["routing_key"] for service in SERVICES for row in snapshots.rows(service, _OUTBOX)}
         delays = self.system.retry_delays
 
         def is_carried(remedy: Remedy) -> bool:
@@ -92,6 +92,6 @@ class Runner:
     def _letters(self) -> dict[str, Sequence[bytes]]:
         found: defaultdict[str, list[bytes]] = defaultdict(list)
         for service in SERVICES:
-            for letter in DeadLetters(self.system.amqp_uris[service]).each(dead_queues(service)):
+            for letter in DeadLetters(self.system.amqp_uris[service]).iterate(dead_queues(service)):
                 found[letter.queue].append(letter.body)
         return dict(found)

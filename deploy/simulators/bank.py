@@ -22,7 +22,7 @@ from marshmallow import Schema, fields, validate
 from werkzeug.exceptions import NotFound, ServiceUnavailable
 from werkzeug.wrappers import Request, Response
 
-from deploy.simulators.bank_keys import Keys, Outgoing
+from deploy.simulators.bank_keys import Keys, OutgoingMessage
 from deploy.simulators.bank_ledger import (
     SPOILERS,
     Ledger,
@@ -132,7 +132,7 @@ class Bank:
     def send_raw(self, request: Request) -> Response:
         """Sends bytes and headers to the feedback queue as they are."""
         order = read_json(request, RawOrder())
-        self._send_or_refuse("", [], [Outgoing(base64.b64decode(order["body"]), order["headers"])])
+        self._send_or_refuse("", [], [OutgoingMessage(base64.b64decode(order["body"]), order["headers"])])
         return json_response({"messages": 1}, 202)
 
     def get_receipts(self, request: Request) -> dict[str, Any]:
@@ -177,15 +177,15 @@ class Bank:
                 except CannotSend:
                     return  # nothing was recorded as sent: the next tick retries
 
-    def _send_or_refuse(self, batch_no: str, results: list[Result], messages: list[Outgoing]) -> None:
+    def _send_or_refuse(self, batch_no: str, results: list[Result], messages: list[OutgoingMessage]) -> None:
         try:
             self._send(batch_no, results, messages)
         except CannotSend as error:
             raise ServiceUnavailable(str(error)) from error
 
-    def _send(self, batch_no: str, results: list[Result], messages: list[Outgoing]) -> None:
+    def _send(self, batch_no: str, results: list[Result], messages: list[OutgoingMessage]) -> None:
         self._sender.send(messages)
-        self._ledger.note(batch_no, results)
+        self._ledger.record(batch_no, results)
 
     def _ordered_results(self, batch_no: str, order: dict[str, Any]) -> list[Result]:
         if order["results"] is not None:
@@ -196,7 +196,7 @@ class Bank:
             raise NotFound from unknown
         return [decide(applicant, order["outcome"]) for applicant in applicants[: order["count"]]]
 
-    def _messages(self, batch_no: str, results: list[Result], order: dict[str, Any]) -> list[Outgoing]:
+    def _messages(self, batch_no: str, results: list[Result], order: dict[str, Any]) -> list[OutgoingMessage]:
         bodies = [
             self._feedback(batch_no, _with_faulty_line(part, order), _part_id(order, number), order["ahead_seconds"])
             for number, part in enumerate(_parts(results, order["parts"]), start=1)
@@ -209,7 +209,7 @@ class Bank:
             bodies.reverse()
         upper = order["upper_case_signature"]
         messages = [
-            Outgoing(body) if order["unsigned"] else self._keys.signed(body, upper_case=upper) for body in bodies
+            OutgoingMessage(body) if order["unsigned"] else self._keys.signed(body, upper_case=upper) for body in bodies
         ]
         return [message for message in messages for _ in range(2 if order["duplicate"] else 1)]
 

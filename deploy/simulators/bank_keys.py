@@ -10,7 +10,7 @@ from services.kit.strict_json import read_json
 
 
 @dataclass(frozen=True)
-class Outgoing:
+class OutgoingMessage:
     """A feedback: its bytes as sent, and its headers."""
 
     body: bytes
@@ -37,12 +37,12 @@ class Keys:
         """Encrypts a feedback; returns it in clear text if there is no key of the union."""
         return encrypt(body, contract.FEEDBACK_QUEUE, self.unions[0]) if self.unions else body
 
-    def signed(self, body: bytes, *, upper_case: bool = False) -> Outgoing:
+    def signed(self, body: bytes, *, upper_case: bool = False) -> OutgoingMessage:
         """Signs a body."""
         signature = contract.sign(body, self.shared[0])
-        return Outgoing(body, {contract.SIGNATURE_HEADER: signature.upper() if upper_case else signature})
+        return OutgoingMessage(body, {contract.SIGNATURE_HEADER: signature.upper() if upper_case else signature})
 
-    def opened(self, body: bytes, message: str, signature: object) -> dict[str, Any]:
+    def decrypted(self, body: bytes, message: str, signature: object) -> dict[str, Any]:
         """Verifies and decrypts a message, which may be in clear text.
 
         Raises ValueError for a wrong signature or invalid JSON, and CannotDecrypt.

@@ -41,7 +41,7 @@ class Ledger:
         if path is not None and path.exists():
             self._batches = json.loads(path.read_text())
 
-    def take_batch(self, message: dict[str, Any]) -> None:
+    def store_batch(self, message: dict[str, Any]) -> None:
         """Stores a part of a batch; a repeated part changes nothing."""
         with self._lock:
             batch = self._batch_of(message["batch_no"])
@@ -54,7 +54,7 @@ class Ledger:
                 batch["applicants"].setdefault(applicant["application_id"], new)
             self._save()
 
-    def take_recall(self, message: dict[str, Any]) -> None:
+    def store_recall(self, message: dict[str, Any]) -> None:
         """Records recalled applicants; a recall may arrive before its batch."""
         with self._lock:
             batch = self._batch_of(message["batch_no"])
@@ -62,7 +62,7 @@ class Ledger:
             batch["recalled"] = sorted({*batch["recalled"], *recalled})
             self._save()
 
-    def take_receipts(self, message: dict[str, Any]) -> None:
+    def store_receipts(self, message: dict[str, Any]) -> None:
         """Stores the newest receipts, in memory only."""
         with self._lock:
             self._receipts += message["receipts"]
@@ -94,7 +94,7 @@ class Ledger:
             if applicant["outcome"] not in DECIDED and applicant["application_id"] not in batch["recalled"]
         ]
 
-    def note(self, batch_no: str, results: Iterable[Result]) -> None:
+    def record(self, batch_no: str, results: Iterable[Result]) -> None:
         """Records the outcomes that the bank sent for known applicants; a decision never changes."""
         with self._lock:
             applicants = self._batches.get(batch_no, {}).get("applicants", {})

@@ -11,7 +11,7 @@ from kombu import Connection, Consumer, Message, Producer, Queue
 from kombu.exceptions import KombuError
 from kombu.mixins import ConsumerMixin
 
-from deploy.simulators.bank_keys import Keys, Outgoing
+from deploy.simulators.bank_keys import Keys, OutgoingMessage
 from deploy.simulators.bank_ledger import Ledger
 from services.contracts import bank as contract
 from services.contracts.bank_encryption import CONTENT_TYPE, AnotherMessage, CannotDecrypt, is_encrypted
@@ -19,8 +19,8 @@ from services.contracts.bank_encryption import CONTENT_TYPE, AnotherMessage, Can
 QUEUES = [Queue(name, no_declare=True) for name in (contract.BATCHES_QUEUE, contract.RECEIPTS_QUEUE)]
 """The bank may declare no queue: its queues exist before it connects."""
 HEARTBEAT_SECONDS = 10
-LOOK_AGAIN_SECONDS = 0.5
-LONGEST_PAUSE = 5.0
+RECONNECT_SECONDS = 0.5
+LONGEST_BACKOFF = 5.0
 _BROKER_ERRORS = (AMQPError, KombuError, OSError)
 _log = logging.getLogger(__name__)
 
@@ -37,10 +37,10 @@ class BatchReader(ConsumerMixin):
         self.refused = 0
         self.is_reading = threading.Event()
         self._keys = keys
-        self._takers = {
-            contract.SUBMITTED: ledger.take_batch,
-            contract.RECALLED: ledger.take_recall,
-            contract.RECEIPT: ledger.take_receipts,
+        self._handlers = {
+            contract.SUBMITTED: ledger.store_batch,
+            contract.RECALLED: ledger.store_recall,
+            contract.RECEIPT: ledger.store_receipts,
         }
 
     def run(self, _tokens: int = 1, **options: Any) -> None:
@@ -49,37 +49,37 @@ class BatchReader(ConsumerMixin):
             try:
                 super().run(_tokens, **options)
             except NotFound:
-                time.sleep(LOOK_AGAIN_SECONDS)
+                time.sleep(RECONNECT_SECONDS)
 
     def get_consumers(self, new_consumer: Callable[..., Consumer], channel: Any) -> list[Consumer]:
         """Returns one consumer of both queues."""
-        return [new_consumer(QUEUES, on_message=self._take, prefetch_count=20)]
+        return [new_consumer(QUEUES, on_message=self._receive, prefetch_count=20)]
 
     def on_consume_ready(self, *_: object, **__: object) -> None:
         """Marks the bank as ready: its consumer is registered."""
         self.is_reading.set()
 
-    def _take(self, message: Message) -> None:
+    def _receive(self, message: Message) -> None:
         """Acknowledges a message once it is in the ledger; rejects one that is unknown or unsigned.
 
         A signed message that cannot be decrypted stays unacknowledged: a key is missing, and there is no other copy.
         """
         body = message.body.encode() if isinstance(message.body, str) else bytes(message.body)
         name = message.delivery_info["routing_key"]
-        take = self._takers.get(name)
+        handler = self._handlers.get(name)
         try:
-            document = self._keys.opened(body, name, message.headers.get(contract.SIGNATURE_HEADER))
+            document = self._keys.decrypted(body, name, message.headers.get(contract.SIGNATURE_HEADER))
         except (AnotherMessage, ValueError) as error:
             document = None
             _log.error("cannot read a message for %s: %s", name, error)
         except CannotDecrypt as error:
             _log.critical("cannot decrypt a message for %s, which waits: %s", name, error)
             return
-        if take is None or document is None:
+        if handler is None or document is None:
             self.refused += 1
             message.reject()
             return
-        take(document)
+        handler(document)
         message.ack()
 
 
@@ -93,7 +93,7 @@ class FeedbackSender:
         self.sent = 0
         self.failed = 0
 
-    def send(self, messages: Iterable[Outgoing], give_up_after: float = 30.0) -> None:
+    def send(self, messages: Iterable[OutgoingMessage], give_up_after: float = 30.0) -> None:
         """Returns when the broker has each message; retries with a growing backoff, raises CannotSend at the end.
 
         The reader declares the queue; that it does not exist yet counts as a transient error.
@@ -103,20 +103,20 @@ class FeedbackSender:
             for message in messages:
                 self._send_until(deadline, message)
 
-    def _send_until(self, deadline: float, message: Outgoing) -> None:
-        pause = 0.1
+    def _send_until(self, deadline: float, message: OutgoingMessage) -> None:
+        backoff = 0.1
         while True:
             try:
                 return self._send(message)
             except _BROKER_ERRORS as error:
                 self.failed += 1
-                self._hang_up()
-                if time.monotonic() + pause > deadline:
+                self._disconnect()
+                if time.monotonic() + backoff > deadline:
                     raise CannotSend(f"{contract.FEEDBACK_EXCHANGE}: {type(error).__name__} {error}") from error
-                time.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+                time.sleep(backoff)
+                backoff = min(2 * backoff, LONGEST_BACKOFF)
 
-    def _send(self, message: Outgoing) -> None:
+    def _send(self, message: OutgoingMessage) -> None:
         Producer(self._open_connection().default_channel).publish(
             message.body,
             exchange=contract.FEEDBACK_EXCHANGE,
@@ -139,7 +139,7 @@ class FeedbackSender:
             self._connection = connection
         return self._connection
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         """Drops the connection without closing it at the broker, which may not answer."""
         if self._connection is not None:
             self._connection.collect()

@@ -36,7 +36,7 @@ RESULTS_A_MESSAGE = 200
 PREFETCH = 20
 SEND_AGAIN_SECONDS = 600
 """A feedback without a receipt is sent again, unchanged, after this time."""
-LONGEST_PAUSE = 30.0
+LONGEST_BACKOFF = 30.0
 SHANGHAI = timezone(timedelta(hours=8))
 
 _TABLES = """
@@ -81,14 +81,14 @@ def with_check_digit(digits: str) -> str:
     return f"{digits}{-total % 10}"
 
 
-class Books:
+class Database:
     """The bank's data in a file: each message is stored before it is acknowledged."""
 
     def __init__(self, path: str) -> None:
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.executescript(_TABLES)
 
-    def take_batch(self, message: dict[str, Any]) -> None:
+    def store_batch(self, message: dict[str, Any]) -> None:
         """Stores the applicants of a part of a batch; known ones stay unchanged."""
         rows = [(one["application_id"], message["batch_no"], json.dumps(one)) for one in message["applicants"]]
         with self._transaction():
@@ -96,7 +96,7 @@ class Books:
                 "insert or ignore into applicant (application_id, batch_no, facts) values (?, ?, ?)", rows
             )
 
-    def take_recall(self, message: dict[str, Any]) -> None:
+    def store_recall(self, message: dict[str, Any]) -> None:
         """Stores whose cards are not to be made, even before their batch arrives."""
         rows = [(one["application_id"],) for one in message["applicants"]]
         with self._transaction():
@@ -115,18 +115,18 @@ class Books:
             for start in range(0, len(applicants), RESULTS_A_MESSAGE):
                 self._write_feedback(batch_no, [decide(one) for one in applicants[start : start + RESULTS_A_MESSAGE]])
 
-    def waiting_feedback(self) -> list[tuple[str, bytes]]:
+    def unsent_feedback(self) -> list[tuple[str, bytes]]:
         """Returns the feedback to send: for the first time, or again because no receipt came."""
         return self._database.execute(
             "select feedback_id, body from feedback where receipt is null and coalesce(sent_at, 0) < ?",
             [time.time() - SEND_AGAIN_SECONDS],
         ).fetchall()
 
-    def note_sent(self, feedback_id: str) -> None:
+    def mark_sent(self, feedback_id: str) -> None:
         """Records that the broker has a feedback."""
         self._database.execute("update feedback set sent_at = ? where feedback_id = ?", [time.time(), feedback_id])
 
-    def take_receipts(self, message: dict[str, Any]) -> None:
+    def store_receipts(self, message: dict[str, Any]) -> None:
         """Stores the outcome of feedback; people must look at rejections."""
         with self._transaction():
             for receipt in message["receipts"]:
@@ -176,7 +176,7 @@ class Keys:
         self._own = KeySet.import_key_set(json.loads(own)) if own else None
         self._union = KeySet.import_key_set(json.loads(unions)).keys[0] if unions else None
 
-    def closed(self, body: bytes, message: str) -> tuple[bytes, dict[str, str]]:
+    def encrypted(self, body: bytes, message: str) -> tuple[bytes, dict[str, str]]:
         """Encrypts a body, if there is a key for that, and returns it with the header of its signature."""
         if self._union is not None:
             algorithm = "RSA-OAEP-256" if self._union.key_type == "RSA" else "ECDH-ES+A256KW"
@@ -184,7 +184,7 @@ class Keys:
             body = jwe.encrypt_compact(header, body, self._union, registry=ALGORITHMS).encode()
         return body, {"x-signature": sign(body, self._signing[0])}
 
-    def opened(self, body: bytes, message: str, signature: Any) -> dict[str, Any]:
+    def decrypted(self, body: bytes, message: str, signature: Any) -> dict[str, Any]:
         """Verifies, decrypts and parses a message.
 
         Raises ValueError for one that our partner did not sign or that is invalid, CannotDecrypt if a key is missing.
@@ -194,14 +194,14 @@ class Keys:
             raise ValueError("it was not signed by our partner")
         if not body.startswith(b"{"):  # a JWE; a clear one was sent before encryption was set up
             body = self._decrypted(body, message)
-        document: dict[str, Any] = json.loads(body, object_pairs_hook=each_name_once)
+        document: dict[str, Any] = json.loads(body, object_pairs_hook=reject_duplicate_names)
         return document
 
     def _decrypted(self, body: bytes, message: str) -> bytes:
         try:
             head = body.partition(b".")[0]
             header = base64.urlsafe_b64decode(head + b"=" * (-len(head) % 4))
-            typ, kid = map(json.loads(header, object_pairs_hook=each_name_once).get, ("typ", "kid"))
+            typ, kid = map(json.loads(header, object_pairs_hook=reject_duplicate_names).get, ("typ", "kid"))
         except Exception as error:
             raise ValueError(f"it was changed, or is no JWE: {type(error).__name__}") from error
         if typ != message:
@@ -217,7 +217,7 @@ class Keys:
 class Bank:
     """The connection to the broker: reads messages, sends feedback."""
 
-    def __init__(self, uri: str, keys: Keys, books: Books) -> None:
+    def __init__(self, uri: str, keys: Keys, database: Database) -> None:
         self._parameters = pika.URLParameters(uri)
         if uri.startswith("amqps:"):  # the certificate authority is the system's, or that in SSL_CERT_FILE
             context = ssl.create_default_context()
@@ -225,44 +225,44 @@ class Bank:
         self._parameters.heartbeat = 30
         self._parameters.blocked_connection_timeout = 60
         self._keys = keys
-        self._books = books
-        self._takers: dict[str, Callable[[dict[str, Any]], None]] = {
-            "batch.submitted": books.take_batch,
-            "batch.recalled": books.take_recall,
-            "feedback.receipt": books.take_receipts,
+        self._database = database
+        self._handlers: dict[str, Callable[[dict[str, Any]], None]] = {
+            "batch.submitted": database.store_batch,
+            "batch.recalled": database.store_recall,
+            "feedback.receipt": database.store_receipts,
         }
         self.is_over = False
 
     def work(self) -> None:
         """Works until `is_over`; reconnects with a growing backoff when the broker was away."""
-        pause = 1.0
+        backoff = 1.0
         while not self.is_over:
             try:
                 connection = pika.BlockingConnection(self._parameters)
-                pause = 1.0
+                backoff = 1.0
                 self._work_on(connection)
                 connection.close()
             except (AMQPError, OSError) as error:
                 log.warning("the broker is away: %s", type(error).__name__)
-                time.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+                time.sleep(backoff)
+                backoff = min(2 * backoff, LONGEST_BACKOFF)
 
     def _work_on(self, connection: Any) -> None:
         reading = connection.channel()
         reading.basic_qos(prefetch_count=PREFETCH)
         for queue in ("bank.batches", "bank.receipts"):
-            reading.basic_consume(queue, self._take)
+            reading.basic_consume(queue, self._receive)
         sending = connection.channel()
         sending.confirm_delivery()
         log.info("connected")
         while not self.is_over:
             connection.process_data_events(time_limit=1)
-            self._books.decide_on_open()
-            for feedback_id, body in self._books.waiting_feedback():
+            self._database.decide_on_open()
+            for feedback_id, body in self._database.unsent_feedback():
                 self._send(sending, body)
-                self._books.note_sent(feedback_id)
+                self._database.mark_sent(feedback_id)
 
-    def _take(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
+    def _receive(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
         """Stores a message, then acknowledges it; rejects one that our partner did not sign, without requeueing.
 
         A signed message that cannot be decrypted must not be lost, since only the key is missing. It stays
@@ -270,8 +270,8 @@ class Bank:
         the queue, and is delivered to a program that has the key.
         """
         try:
-            document = self._keys.opened(body, method.routing_key, (properties.headers or {}).get("x-signature"))
-            take = self._takers[method.routing_key]
+            document = self._keys.decrypted(body, method.routing_key, (properties.headers or {}).get("x-signature"))
+            handler = self._handlers[method.routing_key]
         except CannotDecrypt as error:
             log.critical("CALL A PERSON: a message for %s cannot be decrypted and waits: %s", method.routing_key, error)
             return
@@ -279,12 +279,12 @@ class Bank:
             log.error("a message for %s is not taken: %s", method.routing_key, error)
             channel.basic_reject(method.delivery_tag, requeue=False)
             return
-        take(document)
+        handler(document)
         channel.basic_ack(method.delivery_tag)
 
     def _send(self, channel: Any, body: bytes) -> None:
         """Returns when the broker has the feedback; raises AMQPError otherwise, and it is sent again later."""
-        body, headers = self._keys.closed(body, "bank.feedback")
+        body, headers = self._keys.encrypted(body, "bank.feedback")
         kind = "application/json" if body.startswith(b"{") else "application/jose"
         properties = pika.BasicProperties(content_type=kind, delivery_mode=2, headers=headers)
         channel.basic_publish("bank.feedback", "bank.feedback", body, properties, mandatory=True)
@@ -295,7 +295,7 @@ def sign(body: bytes, key: bytes) -> str:
     return hmac.new(key, body, hashlib.sha256).hexdigest()
 
 
-def each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def reject_duplicate_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Returns an object; raises ValueError for a duplicate name, which two programs would read differently."""
     named = dict(pairs)
     if len(named) < len(pairs):
@@ -312,7 +312,7 @@ def main() -> None:
     logging.getLogger("pika").setLevel(logging.ERROR)
     signing = [os.environ.get(name, "").encode() for name in ("BANK_HMAC_KEY", "BANK_HMAC_SECOND_KEY")]
     key_sets = [os.environ.get(name, "") for name in ("BANK_PRIVATE_KEYS", "UNION_PUBLIC_KEYS")]
-    bank = Bank(os.environ["AMQP_URI"], Keys([key for key in signing if key], *key_sets), Books(options.books))
+    bank = Bank(os.environ["AMQP_URI"], Keys([key for key in signing if key], *key_sets), Database(options.books))
 
     def stop(*_: object) -> None:
         bank.is_over = True

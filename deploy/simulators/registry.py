@@ -33,7 +33,7 @@ RUBBISH = (
 )
 
 
-class AskedPerson(Schema):
+class QueriedPerson(Schema):
     class Meta:
         unknown = EXCLUDE
 
@@ -42,8 +42,8 @@ class AskedPerson(Schema):
     document_number = fields.String(required=True)
 
 
-class Question(Schema):
-    persons = fields.List(fields.Nested(AskedPerson), required=True, validate=validate.Length(1, LARGEST_CALL))
+class Query(Schema):
+    persons = fields.List(fields.Nested(QueriedPerson), required=True, validate=validate.Length(1, LARGEST_CALL))
 
 
 class Behaviour(Schema):
@@ -91,7 +91,7 @@ class SimulatedRegistry:
             return json_response({"error": "internal"}, 500)
         if mode == "rubbish":
             return Response(RUBBISH[call % len(RUBBISH)], content_type="application/json")
-        persons = read_json(request, Question())["persons"]
+        persons = read_json(request, Query())["persons"]
         with self._lock:
             self._persons_asked += len(persons)
         if mode == "partial":

@@ -23,7 +23,7 @@ _RESETS = "/api/v1/password-resets"
 )
 def reset_password(context: RequestContext) -> Response:
     device_id = context.device_id or context.dependencies.devices.new_id()
-    response = json_answer(context.ask(rpc.RESET_PASSWORD, {**context.read(), "device_id": device_id}))
+    response = json_answer(context.call(rpc.RESET_PASSWORD, {**context.read(), "device_id": device_id}))
     context.dependencies.devices.keep(response, device_id)
     return response
 

@@ -12,7 +12,7 @@ ROUTES = (
         "GET",
         _ANNOUNCEMENTS,
         rpc.LIST_ANNOUNCEMENTS,
-        knows_callers=True,
+        reads_session=True,
         summary="Announcements for a place, newest first; without a sign-in, those of the sign-in page",
     ),
     rpc_route(
@@ -29,7 +29,7 @@ ROUTES = (
         "GET",
         f"{_ANNOUNCEMENTS}/<uuid:announcement_id>",
         rpc.GET_ANNOUNCEMENT,
-        knows_callers=True,
+        reads_session=True,
         summary="One announcement",
     ),
     rpc_route(

@@ -24,7 +24,7 @@ def _register(form: str, content_type: str) -> Route:
         summary=f"The register (清册) as .{form}; marks it as printed",
     )
     def download(context: RequestContext) -> Response:
-        register = context.ask(rpc.GET_REGISTER, context.read())
+        register = context.call(rpc.GET_REGISTER, context.read())
         response = file_download(register)
         response.headers["X-Register-Hash"] = register["register_hash"]
         return response

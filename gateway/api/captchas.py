@@ -81,20 +81,20 @@ def make_captcha(context: RequestContext) -> Response:
     return json_answer(answer, 201)
 
 
-def judged_captcha(context: RequestContext, purpose: str, form: dict[str, Any]) -> dict[str, Any]:
+def verified_captcha(context: RequestContext, purpose: str, form: dict[str, Any]) -> dict[str, Any]:
     """Removes the fields of CaptchaForm from a form and returns the verdict for membership (CaptchaVerdict).
 
-    Raises Problem as `Captchas.judge` does.
+    Raises Problem as `Captchas.verify` does.
     """
     token, answer, solution = (form.pop(name, "") for name in ("captcha_id", "captcha_answer", "proof_of_work"))
-    return context.dependencies.captchas.judge(purpose, token, answer, solution)
+    return context.dependencies.captchas.verify(purpose, token, answer, solution)
 
 
 def _level(context: RequestContext, purpose: str, for_unknown_device: bool) -> int:
     """Returns how hard the captcha must be; the easiest if membership is away: it checks the level again on use."""
     device_id = None if for_unknown_device else context.device_id
     try:
-        answer = context.ask(identity.GET_CAPTCHA_LEVEL, {"purpose": purpose, "device_id": device_id})
+        answer = context.call(identity.GET_CAPTCHA_LEVEL, {"purpose": purpose, "device_id": device_id})
     except Unavailable:
         return 0
     return int(answer["level"])

@@ -21,7 +21,7 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     summary="Upload a spreadsheet of up to 20 MB for a preview; nobody is registered yet",
 )
 def start_import(context: RequestContext) -> Response:
-    started = context.ask(rpc.START_IMPORT, context.complete(read_upload(context.request)))
+    started = context.call(rpc.START_IMPORT, context.complete(read_upload(context.request)))
     return json_answer(started, 202, f"{_IMPORTS}/{started['import_id']}")
 
 

@@ -20,7 +20,7 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     summary="The members of a filter as .xlsx; with full numbers for administrators who give a reason",
 )
 def export(context: RequestContext) -> Response:
-    return file_download(context.ask(rpc.EXPORT_MEMBERS, context.read()))
+    return file_download(context.call(rpc.EXPORT_MEMBERS, context.read()))
 
 
 ROUTES = (

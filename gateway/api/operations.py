@@ -48,7 +48,7 @@ Answer = TypeVar("Answer")
 )
 def list_services(context: RequestContext) -> Response:
     request = context.read()
-    statuses = _of_each(SERVICES, lambda service: context.ask(rpc.GET_STATUS.of(service), request))
+    statuses = _of_each(SERVICES, lambda service: context.call(rpc.GET_STATUS.of(service), request))
     processes = _processes()
     items = [
         {
@@ -92,7 +92,7 @@ def list_dead_letters(context: RequestContext) -> Response:
         raise invalid_fields({"page": f"只能查看最早的 {rpc.DEEPEST_LETTER} 条"})
     services = [_owner(request.queue)] if request.queue else SERVICES
     service_request = as_dict(rpc.ServiceDeadLettersRequest(queue=request.queue, limit=deepest))
-    answers = _of_each(services, lambda service: context.ask(rpc.LIST_DEAD_LETTERS.of(service), service_request))
+    answers = _of_each(services, lambda service: context.call(rpc.LIST_DEAD_LETTERS.of(service), service_request))
     answered = [answer for answer in answers.values() if answer is not None]
     letters = sorted((one for answer in answered for one in answer["items"]), key=oldest_first)
     total = Counted(sum(answer["total"] for answer in answered), len(answered) == len(answers))
@@ -107,7 +107,7 @@ def _letter_route(method: str, path: str, common: CommonOperation[Any, Any], **p
 
     def respond(context: RequestContext) -> Response:
         data = context.read()
-        answer = context.ask(common.of(_owner(data["queue"])), data)
+        answer = context.call(common.of(_owner(data["queue"])), data)
         return json_answer(_with_unions(context, [answer])[0] if method == "GET" else answer)
 
     return route(method, f"{_LETTERS}/<queue>{path}", common.of("gateway"), deadline=30, **properties)(respond)
@@ -167,22 +167,22 @@ def _with_unions(context: RequestContext, letters: list[dict[str, Any]]) -> list
     }
     if not any(unions.values()):
         return letters
-    answer = _unless_away(lambda _: context.ask(accounts.NAME_UNIONS, unions), "membership")
+    answer = _unless_away(lambda _: context.call(accounts.NAME_UNIONS, unions), "membership")
     names = {union[key]: union["name"] for union in (answer or {"items": ()})["items"] for key in ("union_id", "code")}
     for letter in unnamed:
         letter["union_name"] = names.get(letter.get("union_id")) or names.get(letter.get("union_code"))
     return letters
 
 
-def _of_each(services: Sequence[str], ask: Callable[[str], Answer]) -> dict[str, Answer | None]:
+def _of_each(services: Sequence[str], call: Callable[[str], Answer]) -> dict[str, Answer | None]:
     """Calls all services at once and returns each answer, None for a service that is away."""
     with ThreadPoolExecutor(len(services)) as at_once:
-        return dict(zip(services, at_once.map(partial(_unless_away, ask), services), strict=True))
+        return dict(zip(services, at_once.map(partial(_unless_away, call), services), strict=True))
 
 
-def _unless_away(ask: Callable[[str], Answer], service: str) -> Answer | None:
+def _unless_away(call: Callable[[str], Answer], service: str) -> Answer | None:
     try:
-        return ask(service)
+        return call(service)
     except Unavailable:
         return None
 

@@ -10,7 +10,7 @@ ROUTES = (
         "GET",
         _PENDING,
         rpc.LIST_PENDING,
-        tells_of_numbers=True,
+        counts_number_search=True,
         summary="The pending list of one channel, with the counts of both",
     ),
     file_route(
@@ -32,7 +32,7 @@ ROUTES = (
         "PATCH",
         f"{_PENDING}/<uuid:application_id>",
         rpc.UPDATE_PENDING,
-        tells_of_numbers=True,
+        counts_number_search=True,
         summary="Change the expiry date, complete the information, or switch the channel",
     ),
     rpc_route(

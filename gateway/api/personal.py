@@ -3,7 +3,7 @@
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
-from gateway.api.captchas import judged_captcha
+from gateway.api.captchas import verified_captcha
 from gateway.routes import RequestContext, route, rpc_route
 from services.contracts.operations import batching
 from services.contracts.operations.membership import identity, members
@@ -23,9 +23,9 @@ _APPLICATIONS = f"{_PERSONAL}/applications"
 )
 def request_otp(context: RequestContext) -> Response:
     form = context.read()
-    verdict = judged_captcha(context, "sms_code", form)
+    verdict = verified_captcha(context, "sms_code", form)
     device_id = context.device_id or context.dependencies.devices.new_id()
-    answer = context.ask(identity.REQUEST_OTP, {**form, "captcha": verdict, "device_id": device_id})
+    answer = context.call(identity.REQUEST_OTP, {**form, "captcha": verdict, "device_id": device_id})
     response = json_answer(answer, 202)
     context.dependencies.devices.keep(response, device_id)
     return response
@@ -42,7 +42,7 @@ def request_otp(context: RequestContext) -> Response:
 )
 def sign_in(context: RequestContext) -> Response:
     device_id = context.device_id
-    answer = context.ask(identity.PERSONAL_SIGN_IN, {**context.read(), "visit": context.visit(device_id)})
+    answer = context.call(identity.PERSONAL_SIGN_IN, {**context.read(), "visit": context.visit(device_id)})
     response = json_answer(answer["member"], 201, _PROFILE)
     context.dependencies.sessions.start(response, answer["session"])
     if device_id is not None:

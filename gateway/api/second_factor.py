@@ -18,9 +18,9 @@ _MINE = "/api/v1/me/second-factor"
     summary="Turn it on with a first code: the recovery codes are shown once, and this session gets a new cookie",
 )
 def confirm(context: RequestContext) -> Response:
-    answer = context.ask(identity.CONFIRM_SECOND_FACTOR, context.read())
+    answer = context.call(identity.CONFIRM_SECOND_FACTOR, context.read())
     response = json_answer({"recovery_codes": answer["recovery_codes"]})
-    context.go_on_in(response, answer["session"])
+    context.switch_session(response, answer["session"])
     return response
 
 
@@ -34,7 +34,7 @@ def confirm(context: RequestContext) -> Response:
 )
 def remove(context: RequestContext) -> Response:
     response = no_content()
-    context.go_on_in(response, context.ask(identity.REMOVE_SECOND_FACTOR, context.read()))
+    context.switch_session(response, context.call(identity.REMOVE_SECOND_FACTOR, context.read()))
     return response
 
 
@@ -46,10 +46,10 @@ def remove(context: RequestContext) -> Response:
     has_secrets=True,
     summary="The second step of signing in: a code of the authenticator, or a recovery code",
 )
-def pass_it(context: RequestContext) -> Response:
-    answer = context.ask(identity.PASS_SECOND_FACTOR, context.read())
+def verify(context: RequestContext) -> Response:
+    answer = context.call(identity.PASS_SECOND_FACTOR, context.read())
     response = json_answer(answer["account"])
-    context.go_on_in(response, answer["session"])
+    context.switch_session(response, answer["session"])
     return response
 
 
@@ -63,5 +63,5 @@ ROUTES = (
     ),
     confirm,
     remove,
-    pass_it,
+    verify,
 )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer, no_content
-from gateway.api.captchas import judged_captcha
+from gateway.api.captchas import verified_captcha
 from gateway.routes import RequestContext, gateway_query, route, rpc_route
 from services.contracts.operations.membership import accounts, identity
 from services.kit.rpc.operation import ANONYMOUS, no_union
@@ -27,9 +27,9 @@ _ME = "/api/v1/me"
 )
 def sign_in(context: RequestContext) -> Response:
     form = context.read()
-    verdict = judged_captcha(context, "sign_in", form)
+    verdict = verified_captcha(context, "sign_in", form)
     device_id = context.device_id or context.dependencies.devices.new_id()
-    answer = context.ask(identity.SIGN_IN, {**form, "captcha": verdict, "visit": context.visit(device_id)})
+    answer = context.call(identity.SIGN_IN, {**form, "captcha": verdict, "visit": context.visit(device_id)})
     response = json_answer(answer["account"], 201, _ME)
     context.dependencies.sessions.start(response, answer["session"])
     context.dependencies.devices.keep(response, device_id)
@@ -46,7 +46,7 @@ def sign_in(context: RequestContext) -> Response:
 def sign_out(context: RequestContext) -> Response:
     session = context.find_session()
     if session is not None:
-        replace(context, session=session).ask(identity.SIGN_OUT, {})
+        replace(context, session=session).call(identity.SIGN_OUT, {})
         context.dependencies.forget_sessions([session.session_id])
     response = no_content()
     context.dependencies.sessions.end(response)
@@ -62,9 +62,9 @@ def sign_out(context: RequestContext) -> Response:
     summary="Change my password: all other sessions end, and this one gets a new cookie",
 )
 def change_password(context: RequestContext) -> Response:
-    session = context.ask(identity.CHANGE_PASSWORD, context.read())
+    session = context.call(identity.CHANGE_PASSWORD, context.read())
     response = no_content()
-    context.go_on_in(response, session)
+    context.switch_session(response, session)
     return response
 
 
@@ -77,7 +77,7 @@ def change_password(context: RequestContext) -> Response:
 )
 def end_my_session(context: RequestContext) -> Response:
     request = context.read()
-    context.ask(identity.END_MY_SESSION, request)
+    context.call(identity.END_MY_SESSION, request)
     context.dependencies.forget_sessions([request["session_id"]])
     return no_content()
 

@@ -17,8 +17,8 @@ _STREAM = gateway_query("stream", own_union(*ACCOUNTS))
     summary="Changes in my union: `resync` first, then one event for each change; heartbeats every 15 seconds",
 )
 def stream(context: RequestContext) -> Response:
-    notices = context.dependencies.streams.listen(context.signed_in)
-    return Response(notices, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    updates = context.dependencies.streams.listen(context.signed_in)
+    return Response(updates, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
 ROUTES = (stream,)

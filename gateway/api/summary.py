@@ -45,8 +45,8 @@ class SummaryAnswer:
 )
 def summary(context: RequestContext) -> Response:
     request = context.read()
-    members = context.ask(GET_MEMBER_SUMMARY, request)
-    batches = context.ask(batching.GET_BATCH_SUMMARY, request)
+    members = context.call(GET_MEMBER_SUMMARY, request)
+    batches = context.call(batching.GET_BATCH_SUMMARY, request)
     return json_answer({"members": members, "batches": {**batches, "by_union": _by_name(members, batches)}})
 
 

@@ -14,11 +14,11 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from services.batching.event_builders import steps, submitted_batch
 from services.batching.models import Application, Batch
 from services.batching.pending.application_states import Check, State
 from services.batching.pending.checks import requested_checks
 from services.batching.pending.consents import consented_version
-from services.batching.telling import steps, submitted_batch
 from services.contracts.events.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,
@@ -40,7 +40,7 @@ from services.contracts.events.batching import (
 )
 from services.kit.data.bulk import is_any_of
 from services.kit.data.repair import Repair
-from services.kit.events.contract import EventContract, EventData, in_messages
+from services.kit.events.contract import EventContract, EventData, in_chunks
 from services.kit.events.outbox import publish
 from services.kit.schemas import required
 
@@ -76,7 +76,7 @@ _LAST: dict[State, EventContract[Any]] = {
 }
 
 
-def publish_steps(audience: str, session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
+def publish_steps(recipient: str, session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
     """Publishes all steps of applications again for a consumer, as far as they follow from the current states."""
     applications = session.scalars(
         select(Application)
@@ -84,23 +84,23 @@ def publish_steps(audience: str, session: Session, ids: Sequence[str], _before: 
         .order_by(Application.application_id)
     ).all()
     published = [step for application in applications for step in _steps_of(session, application)]
-    _publish_steps(session, audience, published)
+    _publish_steps(session, recipient, published)
     return [str(one) for one in dict.fromkeys(step.application_id for step in published)]
 
 
-def publish_batches(audience: str, session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
+def publish_batches(recipient: str, session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
     """Publishes whole batches and the outcomes of their applications again for a consumer."""
     in_batches = select(Application).where(is_any_of(Application.batch_no, ids)).order_by(Application.application_id)
     published = [step for one in session.scalars(in_batches).all() for step in _steps_of(session, one)]
-    _publish_steps(session, audience, [step for step in published if step.contract is not CHANNEL_ASSIGNED])
+    _publish_steps(session, recipient, [step for step in published if step.contract is not CHANNEL_ASSIGNED])
     return sorted({step.application.batch_no or "" for step in published})
 
 
-def publish_submissions(audience: str, session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
+def publish_submissions(recipient: str, session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
     """Publishes again for a consumer that batches were submitted."""
     in_batches = select(Application).where(is_any_of(Application.batch_no, ids)).order_by(Application.application_id)
     submitted = [PublishedStep(BATCH_SUBMITTED, one, _submitted_by(one)) for one in session.scalars(in_batches)]
-    _publish_steps(session, audience, submitted)
+    _publish_steps(session, recipient, submitted)
     return sorted({step.application.batch_no or "" for step in submitted})
 
 
@@ -115,8 +115,8 @@ def ask_for_checks_again(session: Session, ids: Sequence[str], _before: datetime
     for application in session.scalars(under_check.order_by(Application.application_id)):
         by_union[application.union_id].append(application)
     for union_id, applications in by_union.items():
-        for part in in_messages(applications):
-            publish(session, VALIDATION_REQUESTED, requested_checks(union_id, part), audience="validation")
+        for part in in_chunks(applications):
+            publish(session, VALIDATION_REQUESTED, requested_checks(union_id, part), recipient="validation")
     return [str(one.application_id) for applications in by_union.values() for one in applications]
 
 
@@ -152,19 +152,19 @@ def _is_late(application: Application) -> bool:
     return application.state == State.ISSUED and (application.version - (application.channel == "special")) % 2 == 1
 
 
-def _publish_steps(session: Session, audience: str, published: Sequence[PublishedStep]) -> None:
+def _publish_steps(session: Session, recipient: str, published: Sequence[PublishedStep]) -> None:
     """Publishes steps grouped into events by kind and batch or union, as the first time."""
     groups: defaultdict[tuple[Any, ...], list[PublishedStep]] = defaultdict(list)
     for step in published:
-        if audience in step.contract.consumers:
+        if recipient in step.contract.consumers:
             one = step.application
             groups[step.contract.name, step.version, one.batch_no, one.union_id, step.channel, _removal(one)].append(
                 step
             )
     for group in groups.values():
         data_of = _DATA[group[0].contract.name]
-        for part in in_messages(group):
-            publish(session, group[0].contract, data_of(session, part), audience=audience)
+        for part in in_chunks(group):
+            publish(session, group[0].contract, data_of(session, part), recipient=recipient)
 
 
 def _assigned(_session: Session, part: Sequence[PublishedStep]) -> ChannelAssignedData:

@@ -25,19 +25,19 @@ from services.contracts.operations import batching as ops
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Message, subscribe_batch, subscribes
-from services.kit.operations.audit_heads import RemembersAuditHeads, remember_head
-from services.kit.operations.operable import Operable
+from services.kit.operations.audit_heads import AuditHeadVerification, remember_head
+from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 
 
-class BatchingService(Operable):
+class BatchingService(BaseService):
     """The service's entrypoints; the code is in the modules that they call."""
 
     name = "batching"
 
     database = Database()
     relay = Relay()
-    audit_heads = RemembersAuditHeads()
+    audit_heads = AuditHeadVerification()
     bank_queue = BankQueue()
 
     # Pending list

@@ -194,7 +194,7 @@ class FeedbackResult(BankMessage):
     )
 
     @validates_schema
-    def holds_together(self, data: dict[str, object], **_: object) -> None:
+    def check_outcome(self, data: dict[str, object], **_: object) -> None:
         """Validates that an applicant is named, an issued card has a valid number, and a refusal has a reason."""
         if not data.get("application_id") and not data.get("member_no"):
             raise ValidationError("application_id or member_no is needed.", "application_id")

@@ -4,27 +4,27 @@ import json
 from typing import Any
 from uuid import UUID
 
-from services.contracts import bank, dead_letter_words
+from services.contracts import bank, dead_letter_descriptions
 from services.contracts.bank_encryption import is_encrypted
 from services.contracts.bank_keys import CannotDecrypt, decrypted
-from services.kit.system import Letter, LetterDescription
+from services.kit.system import DeadLetterDescription, DeadLetterMessage
 
 
-class LettersOfTheBank:
-    """The kit's LetterReader for this system."""
+class BankDeadLetters:
+    """The kit's DeadLetterDescriber for this system."""
 
-    def content(self, letter: Letter) -> bytes:
+    def content(self, letter: DeadLetterMessage) -> bytes:
         """The body, decrypted where this process can: one encrypted for batching only by batching."""
         try:
             return decrypted(letter.body, bank.FEEDBACK_QUEUE)
         except CannotDecrypt:
             return letter.body
 
-    def is_encrypted(self, letter: Letter) -> bool:
+    def is_encrypted(self, letter: DeadLetterMessage) -> bool:
         """Whether the body is encrypted."""
         return is_encrypted(letter.body)
 
-    def external_id(self, letter: Letter) -> str | None:
+    def external_id(self, letter: DeadLetterMessage) -> str | None:
         """The id of the feedback that a rejected message of the bank is, or is a part of."""
         if is_encrypted(letter.body):
             noted = letter.headers.get(bank.FEEDBACK_ID_HEADER)
@@ -35,13 +35,13 @@ class LettersOfTheBank:
             return None
         return named if isinstance(named, str) else None
 
-    def open_fields(self, letter: Letter) -> dict[str, Any]:
+    def unencrypted_fields(self, letter: DeadLetterMessage) -> dict[str, Any]:
         """The ids that a feedback names."""
         return _ids_of_feedback(json.loads(letter.content))
 
-    def about(self, letter: Letter) -> LetterDescription:
+    def describe(self, letter: DeadLetterMessage) -> DeadLetterDescription:
         """What a letter is about and why it failed, in Chinese."""
-        return dead_letter_words.about(letter)
+        return dead_letter_descriptions.describe(letter)
 
 
 def _ids_of_feedback(document: dict[str, Any]) -> dict[str, Any]:

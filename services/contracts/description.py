@@ -1,7 +1,7 @@
 """Describes the system to the kit."""
 
 from services.contracts.bank_queues import BANK_QUEUES
-from services.contracts.dead_letters import LettersOfTheBank
+from services.contracts.dead_letters import BankDeadLetters
 from services.contracts.events.all_events import EVENTS
 from services.contracts.events.audit import ACTS_RECORDED, RECORD_KINDS
 from services.contracts.masks import MASKS, mask_numbers
@@ -13,7 +13,7 @@ describe(
         services=SERVICES,
         events=EVENTS,
         external=BANK_QUEUES,
-        letters=LettersOfTheBank(),
+        dead_letters=BankDeadLetters(),
         audit_events=ACTS_RECORDED,
         record_kinds=RECORD_KINDS,
         masks=MASKS,

@@ -22,31 +22,31 @@ def readable_example(name: str) -> dict[str, Any]:
 
 def wire_example(contract: EventContract[Any]) -> dict[str, Any]:
     """The example of an event's data on the wire, encrypted with this process's key."""
-    return as_it_travels(readable_example(contract.type))
+    return on_the_wire(readable_example(contract.type))
 
 
-def as_it_travels(readable: dict[str, Any]) -> dict[str, Any]:
+def on_the_wire(readable: dict[str, Any]) -> dict[str, Any]:
     """A readable example with its values encrypted with this process's key."""
-    wire: dict[str, Any] = _sealed(readable)
+    wire: dict[str, Any] = _encrypted(readable)
     return wire
 
 
-def opened(wire: Any) -> Any:
+def decrypted(wire: Any) -> Any:
     """Data from the wire with decrypted values, in the form of the committed examples."""
     if isinstance(wire, dict):
-        return {name: opened(value) for name, value in wire.items()}
+        return {name: decrypted(value) for name, value in wire.items()}
     if isinstance(wire, list):
-        return [opened(value) for value in wire]
+        return [decrypted(value) for value in wire]
     if isinstance(wire, str) and wire.startswith("v1."):
-        return {"sealed": json.loads(keyring().open(wire))}
+        return {"sealed": json.loads(keyring().decrypt_token(wire))}
     return wire
 
 
-def _sealed(value: Any) -> Any:
+def _encrypted(value: Any) -> Any:
     if isinstance(value, dict):
         if value.keys() == {"sealed"}:
-            return keyring().seal(json.dumps(value["sealed"], ensure_ascii=False, separators=(",", ":")))
-        return {name: _sealed(inner) for name, inner in value.items()}
+            return keyring().encrypt_token(json.dumps(value["sealed"], ensure_ascii=False, separators=(",", ":")))
+        return {name: _encrypted(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_sealed(inner) for inner in value]
+        return [_encrypted(inner) for inner in value]
     return value

@@ -8,7 +8,7 @@ from services.contracts import values
 from services.contracts.rules.findings import errors_of
 from services.contracts.rules.names import check_name
 from services.contracts.values import InvalidValue
-from services.kit.fields import Cleaned, Whole, length
+from services.kit.fields import Cleaned, FullMatch, length
 
 _MOBILE = "^1[3-9][0-9]{9}$"
 _PHONE = "^(1[3-9][0-9]{9}|(0[0-9]{2,3}-?)?[0-9]{7,8}(-[0-9]{1,6})?)$"
@@ -36,7 +36,7 @@ def document_number(**kwargs: Any) -> fields.String:
 
 def document_end(**kwargs: Any) -> fields.String:
     """A field for the last four characters of a document's number, to search by."""
-    form = Whole("^[0-9A-Z]{4}$", error="请填写证件号码的后四位")
+    form = FullMatch("^[0-9A-Z]{4}$", error="请填写证件号码的后四位")
     return Cleaned(values.clean_document_number, "^[0-9A-Z]{4}$", validate=form, **kwargs)
 
 

@@ -1,7 +1,7 @@
 """Concurrency by eventlet's green threads; the only module of the kit that imports eventlet.
 
 A green thread that waits by these functions lets the others of the process run. A process that runs services calls
-`wait_together` before it imports anything else; tools and tests do not, and block as plain Python does.
+`use_green_threads` before it imports anything else; tools and tests do not, and block as plain Python does.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
-def wait_together() -> None:
+def use_green_threads() -> None:
     """Makes sockets, locks and sleeps of the standard library yield to the other green threads."""
     eventlet.monkey_patch()
 
@@ -44,7 +44,7 @@ def time_limit(seconds: float, error: Exception) -> AbstractContextManager[Any]:
     return limit
 
 
-def at_most(seconds: float) -> AbstractContextManager[Any]:
+def leave_after(seconds: float) -> AbstractContextManager[Any]:
     """Leaves the body of a `with` without an error when it takes longer than `seconds`."""
     limit: AbstractContextManager[Any] = eventlet.Timeout(seconds, False)
     return limit

@@ -27,7 +27,7 @@ class Cleaned(fields.String):
             raise ValidationError(CodedReason(invalid.reason, invalid.code)) from invalid
 
 
-class Whole(validate.Regexp):
+class FullMatch(validate.Regexp):
     """Validates that the whole text matches a pattern; `$` alone would accept a trailing line end."""
 
     def __call__(self, value: Any) -> Any:

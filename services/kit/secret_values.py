@@ -35,7 +35,7 @@ class KeySet(Secret):
     __slots__ = ()
 
 
-def flaws(secrets: Iterable[tuple[str, Secret]]) -> list[str]:
+def weaknesses(secrets: Iterable[tuple[str, Secret]]) -> list[str]:
     """Why these secrets, listed with their variables, are unfit for production: made for the demo, too short, or used
     for two purposes.
     """

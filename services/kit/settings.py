@@ -9,8 +9,8 @@ from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
 from environs import Env, EnvError, FileAwareEnv
 
-from services.kit.plain_addresses import is_plain
-from services.kit.secret_values import Key, KeySet, Secret, flaws
+from services.kit.secret_values import Key, KeySet, Secret, weaknesses
+from services.kit.unencrypted_addresses import is_unencrypted
 
 Settings = TypeVar("Settings")
 _SECRET = (Secret, Key, KeySet)
@@ -68,7 +68,7 @@ def read_settings(kind: type[Settings]) -> Settings:
         elif one.is_required:
             wrong.append(f"{one.variable} is not set")
     if is_production():
-        wrong += flaws((name.upper(), value) for name, value in values.items() if isinstance(value, Secret))
+        wrong += weaknesses((name.upper(), value) for name, value in values.items() if isinstance(value, Secret))
         wrong += _plain_addresses(kind, values)
     if wrong:
         raise SettingsError("Settings in the environment: " + "; ".join(wrong) + ".")
@@ -87,7 +87,7 @@ def check_secrets() -> None:
         for one in settings_of(kind):
             if one.of_type in _SECRET and (secret := _read(one)) is not None:
                 secrets[one.variable] = secret
-    if wrong := flaws(secrets.items()):
+    if wrong := weaknesses(secrets.items()):
         raise SettingsError("Settings in the environment: " + "; ".join(wrong) + ".")
 
 
@@ -143,7 +143,7 @@ class MessagingSettings:
             )
 
     @property
-    def takes_former(self) -> bool:
+    def accepts_former(self) -> bool:
         """Whether messages of the previous release are accepted now."""
         return self._former_until is not None and datetime.now(UTC) < self._former_until
 
@@ -228,7 +228,7 @@ def _is_required(field: "Field[Any]") -> bool:
 
 def _plain_addresses(kind: type[Any], values: Mapping[str, Any]) -> list[str]:
     """Errors for unencrypted addresses; they name only the variables."""
-    plain = [name.upper() for name, value in values.items() if isinstance(value, str) and is_plain(value)]
+    plain = [name.upper() for name, value in values.items() if isinstance(value, str) and is_unencrypted(value)]
     if not plain or read_settings(ProcessSettings).allow_plain_connections:
         return []
     return [f"{variable} is not encrypted (amqps, https, sslmode=verify-full)" for variable in plain]

@@ -13,7 +13,7 @@ from services.kit.events.contract import EventContract
 
 
 @dataclass(frozen=True, kw_only=True)
-class LetterDescription:
+class DeadLetterDescription:
     """What a dead letter is about and why it failed, in Chinese; unknown values are None.
 
     `persons` is how many persons it concerns. None of it is personal data.
@@ -28,8 +28,8 @@ class LetterDescription:
     persons: int | None
 
 
-class Letter(Protocol):
-    """The attributes of a dead letter that a LetterReader uses."""
+class DeadLetterMessage(Protocol):
+    """The attributes of a dead letter that a DeadLetterDescriber uses."""
 
     @property
     def queue(self) -> str: ...
@@ -47,22 +47,22 @@ class Letter(Protocol):
     def content(self) -> bytes: ...
 
 
-class LetterReader(Protocol):
+class DeadLetterDescriber(Protocol):
     """Reads dead letters of external queues, and describes any dead letter for people."""
 
-    def content(self, letter: Letter) -> bytes:
+    def content(self, letter: DeadLetterMessage) -> bytes:
         """The body of an external message as far as it can be decrypted here."""
 
-    def is_encrypted(self, letter: Letter) -> bool:
+    def is_encrypted(self, letter: DeadLetterMessage) -> bool:
         """Whether an external message is still encrypted."""
 
-    def external_id(self, letter: Letter) -> str | None:
+    def external_id(self, letter: DeadLetterMessage) -> str | None:
         """The outside party's id of its message."""
 
-    def open_fields(self, letter: Letter) -> dict[str, Any]:
+    def unencrypted_fields(self, letter: DeadLetterMessage) -> dict[str, Any]:
         """An external message's content without personal data; raises ValueError and the like for an invalid one."""
 
-    def about(self, letter: Letter) -> LetterDescription:
+    def describe(self, letter: DeadLetterMessage) -> DeadLetterDescription:
         """What a letter is about and why it failed."""
 
 
@@ -94,7 +94,7 @@ class System:
     services: tuple[str, ...]
     events: Mapping[str, EventContract[Any]]
     external: ExternalQueues
-    letters: LetterReader
+    dead_letters: DeadLetterDescriber
     audit_events: dict[str, EventContract[Any]]
     record_kinds: Mapping[str, str]
     masks: Mapping[str, Callable[[str], str]]

@@ -54,7 +54,7 @@ def publish_queued(session: Session, ids: Sequence[str], before: datetime) -> li
         said_together = (application.union_id, application.queued_by, application.queued_at, application.outlet_code)
         groups[said_together].append((application, member))
     for (union_id, *_), group in groups.items():
-        publish_members(session, session.get_one(Union, union_id), group, audience="batching")
+        publish_members(session, session.get_one(Union, union_id), group, recipient="batching")
     return [str(application.application_id) for application, _ in rows]
 
 

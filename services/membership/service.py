@@ -23,12 +23,12 @@ from services.contracts.operations.membership import members as member_ops
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Event, subscribes
-from services.kit.operations.operable import Operable
+from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.membership import unions
 from services.membership.accounts import accounts, lost_second_factors, phone_changes, reset_links
 from services.membership.applications import applications, personal_applications, queueing
-from services.membership.audit import audit_log, audit_search, told_acts
+from services.membership.audit import audit_log, audit_search, event_checks
 from services.membership.audit.audit_heads import AuditHeads
 from services.membership.audit.audit_log import ChainKeys
 from services.membership.identity import captchas, own_account, second_factor, sessions, sign_in, sms_codes
@@ -47,7 +47,7 @@ from services.membership.members import (
 )
 
 
-class MembershipService(Operable):
+class MembershipService(BaseService):
     """The service's entrypoints; the code is in the modules that they call."""
 
     name = "membership"
@@ -68,7 +68,7 @@ class MembershipService(Operable):
     get_me = handles(identity_ops.GET_ME, own_account.get_me)
     enrol_second_factor = handles(identity_ops.ENROL_SECOND_FACTOR, second_factor.enrol)
     confirm_second_factor = handles(identity_ops.CONFIRM_SECOND_FACTOR, second_factor.confirm)
-    pass_second_factor = handles(identity_ops.PASS_SECOND_FACTOR, second_factor.pass_it)
+    pass_second_factor = handles(identity_ops.PASS_SECOND_FACTOR, second_factor.verify)
     remove_second_factor = handles(identity_ops.REMOVE_SECOND_FACTOR, second_factor.remove)
     list_my_sessions = handles(identity_ops.LIST_MY_SESSIONS, sessions.list_own)
     end_my_session = handles(identity_ops.END_MY_SESSION, sessions.end_own)
@@ -143,7 +143,7 @@ class MembershipService(Operable):
     @subscribes(*ACTS_RECORDED.values())
     def act_recorded(self, session: Session, event: Event[ActRecordedData]) -> None:
         """Appends an audit event to the audit log."""
-        head = audit_log.append(session, self.audit_keys, event.data, told_acts.kept_late_at(event))
+        head = audit_log.append(session, self.audit_keys, event.data, event_checks.late_recording_time(event))
         self.audit_heads.write_when_committed(session, head)
 
     search_acts = handles(audit_ops.SEARCH_ACTS, audit_search.search)

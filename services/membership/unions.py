@@ -33,7 +33,7 @@ _KINDS_BELOW = {"city": ("superior",), "superior": ("grassroots", "superior"), "
 """The kinds of direct subordinates that a union of each kind may have, the most common first."""
 
 
-def reachable_union(session: Session, caller: Caller, union_id: UUID | Unset | None) -> Union:
+def union_in_scope(session: Session, caller: Caller, union_id: UUID | Unset | None) -> Union:
     """The union that the request names, or else the caller's own; raises NotFound for one out of scope."""
     union = session.get(Union, union_id or caller.union_id)
     if union is None or not _is_in_scope(caller, union):
@@ -43,9 +43,9 @@ def reachable_union(session: Session, caller: Caller, union_id: UUID | Unset | N
 
 def list_unions(work: Work, request: ListUnionsRequest) -> ListUnionsAnswer:
     """A page, by code, of the caller's union and all subordinates, or of `superior_union_id`'s direct subordinates."""
-    matching = select(Union).where(own_and_below(work.caller)).order_by(Union.code)
+    matching = select(Union).where(own_and_subordinates(work.caller)).order_by(Union.code)
     if request.superior_union_id is not UNSET:
-        superior = reachable_union(work.session, work.caller, request.superior_union_id)
+        superior = union_in_scope(work.session, work.caller, request.superior_union_id)
         matching = matching.where(Union.superior_union_id == superior.union_id)
     if request.q is not UNSET:
         matching = matching.where(
@@ -57,7 +57,7 @@ def list_unions(work: Work, request: ListUnionsRequest) -> ListUnionsAnswer:
 
 def get_union(work: Work, request: UnionRequest) -> UnionAnswer:
     """A union in the caller's scope; raises NotFound."""
-    return union_answer(reachable_union(work.session, work.caller, request.union_id))
+    return union_answer(union_in_scope(work.session, work.caller, request.union_id))
 
 
 def name_unions(work: Work, request: NameUnionsRequest) -> NameUnionsAnswer:
@@ -78,8 +78,8 @@ def create_union(work: Work, request: CreateUnionRequest) -> UnionAnswer:
     for a kind that the superior cannot have and for a wrong code, Conflict `union_exists`.
     """
     session = work.session
-    superior = reachable_union(session, work.caller, request.superior_union_id)
-    kind = _kind_below(superior, request.kind)
+    superior = union_in_scope(session, work.caller, request.superior_union_id)
+    kind = _subordinate_kind(superior, request.kind)
     union = add_union(session, request.name, request.code, kind, superior)
     try:
         session.flush()
@@ -96,7 +96,7 @@ def rename_union(work: Work, request: RenameUnionRequest) -> UnionAnswer:
     Choice: a union's own name is changed by its superior, since registers bear it; the city's union has no superior.
     Raises NotFound, and Forbidden for the caller's own union.
     """
-    union = reachable_union(work.session, work.caller, request.union_id)
+    union = union_in_scope(work.session, work.caller, request.union_id)
     old, new = {"name": union.name}, {"name": request.name}
     audit.record(work.session, ("union", union.union_id), old=old, new=new, union_id=union.union_id)
     if str(union.union_id) == work.caller.union_id and union.superior_union_id is not None:
@@ -132,7 +132,7 @@ def union_answer(union: Union) -> UnionAnswer:
     )
 
 
-def own_and_below(caller: Caller) -> ColumnElement[bool]:
+def own_and_subordinates(caller: Caller) -> ColumnElement[bool]:
     """The condition for the caller's union and all its subordinates."""
     own = UUID(caller.union_id)
     return or_(Union.union_id == own, Union.superior_ids.contains([own]))
@@ -143,7 +143,7 @@ def _is_in_scope(caller: Caller, union: Union) -> bool:
     return union.union_id == own or (caller.scope >= Scope.SUBORDINATES and own in union.superior_ids)
 
 
-def _kind_below(superior: Union, requested: str | Unset) -> str:
+def _subordinate_kind(superior: Union, requested: str | Unset) -> str:
     """The kind of a new subordinate of this union; raises Invalid."""
     possible = _KINDS_BELOW[superior.kind]
     if not possible:

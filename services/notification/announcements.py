@@ -25,7 +25,7 @@ from services.kit.rpc.files import FileAnswer
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET, change_fields
-from services.notification import news_files
+from services.notification import file_attachments
 from services.notification.models import Announcement, Attachment, Guide
 
 _ACCOUNTS = frozenset({"clerk", "reviewer", "administrator", "operator"})
@@ -40,7 +40,7 @@ def list_announcements(work: Work, request: ListAnnouncementsRequest) -> Announc
     newest_first = matching.order_by(Announcement.published_at.desc(), Announcement.announcement_id)
     rows, counted = page_of(work.session, newest_first, request)
     announcements = [row.Announcement for row in rows]
-    files = news_files.attachments_of(work.session, _OWNER, [one.announcement_id for one in announcements])
+    files = file_attachments.attachments_of(work.session, _OWNER, [one.announcement_id for one in announcements])
     return AnnouncementsAnswer.of([_answer(one, files) for one in announcements], request, counted)
 
 
@@ -62,7 +62,7 @@ def create_announcement(work: Work, request: CreateAnnouncementRequest) -> Annou
     )
     session.add(announcement)
     session.flush()
-    news_files.change_attachments(session, _OWNER, announcement.announcement_id, request.attachments)
+    file_attachments.change_attachments(session, _OWNER, announcement.announcement_id, request.attachments)
     answer = _shown(work, announcement.announcement_id)
     audit.record(session, ("announcement", announcement.announcement_id), new=_noted(answer))
     return answer
@@ -77,7 +77,7 @@ def update_announcement(work: Work, request: UpdateAnnouncementRequest) -> Annou
     old = _shown(work, announcement.announcement_id)
     change_fields(announcement, request, ("title", "body", "places"))
     announcement.edited_at = datetime.now(UTC)
-    news_files.change_attachments(
+    file_attachments.change_attachments(
         session, _OWNER, announcement.announcement_id, request.attachments, request.removed_attachment_ids
     )
     answer = _shown(work, announcement.announcement_id)
@@ -96,7 +96,7 @@ def get_attachment(work: Work, request: GetAttachmentRequest) -> FileAnswer:
     """The file of a guide or announcement that the caller may see. Raises NotFound."""
     of_guide = and_(Attachment.guide_id.is_not(None), Guide.withdrawn_at.is_(None))
     of_announcement = and_(Attachment.announcement_id.is_not(None), _shown_to(work.caller))
-    return news_files.get_attachment(work.session, request.attachment_id, or_(of_guide, of_announcement))
+    return file_attachments.get_attachment(work.session, request.attachment_id, or_(of_guide, of_announcement))
 
 
 def check_city(caller: Caller) -> None:
@@ -110,7 +110,7 @@ def _shown(work: Work, announcement_id: UUID) -> AnnouncementAnswer:
     announcement = work.session.scalar(shown)
     if announcement is None:
         raise _not_found()
-    return _answer(announcement, news_files.attachments_of(work.session, _OWNER, [announcement_id]))
+    return _answer(announcement, file_attachments.attachments_of(work.session, _OWNER, [announcement_id]))
 
 
 def _shown_to(caller: Caller) -> ColumnElement[bool]:
@@ -136,7 +136,7 @@ def _not_found() -> NotFound:
     return NotFound(title="未找到该通知公告")
 
 
-def _answer(announcement: Announcement, files: news_files.Files) -> AnnouncementAnswer:
+def _answer(announcement: Announcement, files: file_attachments.Files) -> AnnouncementAnswer:
     return AnnouncementAnswer(
         announcement_id=announcement.announcement_id,
         title=announcement.title,

@@ -21,7 +21,7 @@ from services.kit.operations import audit
 from services.kit.problems import NotFound
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET, change_fields
-from services.notification import news_files
+from services.notification import file_attachments
 from services.notification.announcements import check_city
 from services.notification.models import Attachment, Guide
 
@@ -32,7 +32,7 @@ def list_guides(work: Work, request: ListGuidesRequest) -> GuidesAnswer:
     """A page of the guides in their order."""
     in_force = select(Guide).where(Guide.withdrawn_at.is_(None)).order_by(Guide.position, Guide.guide_id)
     rows, counted = page_of(work.session, in_force, request)
-    files = news_files.attachments_of(work.session, _OWNER, [row.Guide.guide_id for row in rows])
+    files = file_attachments.attachments_of(work.session, _OWNER, [row.Guide.guide_id for row in rows])
     return GuidesAnswer.of([_answer(row.Guide, files) for row in rows], request, counted)
 
 
@@ -50,7 +50,7 @@ def create_guide(work: Work, request: CreateGuideRequest) -> GuideAnswer:
     )
     session.add(guide)
     session.flush()
-    news_files.change_attachments(session, _OWNER, guide.guide_id, request.attachments)
+    file_attachments.change_attachments(session, _OWNER, guide.guide_id, request.attachments)
     answer = _answer_of(session, guide)
     audit.record(session, ("guide", guide.guide_id), new=_noted(answer))
     return answer
@@ -64,7 +64,9 @@ def update_guide(work: Work, request: UpdateGuideRequest) -> GuideAnswer:
     guide = _in_force(session, request.guide_id)
     old = _answer_of(session, guide)
     change_fields(guide, request, ("position", "title", "body", "video_url"))
-    news_files.change_attachments(session, _OWNER, guide.guide_id, request.attachments, request.removed_attachment_ids)
+    file_attachments.change_attachments(
+        session, _OWNER, guide.guide_id, request.attachments, request.removed_attachment_ids
+    )
     answer = _answer_of(session, guide)
     audit.record(session, old=_noted(old), new=_noted(answer))
     return answer
@@ -85,10 +87,10 @@ def _in_force(session: Session, guide_id: UUID) -> Guide:
 
 
 def _answer_of(session: Session, guide: Guide) -> GuideAnswer:
-    return _answer(guide, news_files.attachments_of(session, _OWNER, [guide.guide_id]))
+    return _answer(guide, file_attachments.attachments_of(session, _OWNER, [guide.guide_id]))
 
 
-def _answer(guide: Guide, files: news_files.Files) -> GuideAnswer:
+def _answer(guide: Guide, files: file_attachments.Files) -> GuideAnswer:
     return GuideAnswer(
         guide_id=guide.guide_id,
         position=guide.position,

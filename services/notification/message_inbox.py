@@ -27,7 +27,7 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
 from services.notification.models import InboxMessage, ReadMark
-from services.notification.texts import Notice
+from services.notification.texts import MessageText
 
 HOLDER = "holder"
 """Replaces the role of a message that is for one account."""
@@ -44,15 +44,15 @@ class Audience:
     account_id: UUID | None = None
 
 
-def post(session: Session, audience: Audience, topic: str, notice: Notice) -> None:
+def post(session: Session, audience: Audience, topic: str, message: MessageText) -> None:
     """Posts a message to an audience; it replaces an earlier one of the same topic."""
-    post_counted(session, audience, topic, 1, lambda _count: notice)
+    post_counted(session, audience, topic, 1, lambda _count: message)
 
 
 def post_counted(
-    session: Session, audience: Audience, topic: str, count: int, notice_of: Callable[[int], Notice]
+    session: Session, audience: Audience, topic: str, count: int, message_of: Callable[[int], MessageText]
 ) -> None:
-    """Posts news of `count` things; counts of the same topic add up in one message, which becomes unread again."""
+    """Posts a message about `count` things; counts of one topic add up in one, which becomes unread again."""
     full_topic = f"{audience.union_id}:{audience.role}:{topic}"
     adding = insert(InboxMessage).values(
         message_id=uuid7(),
@@ -69,11 +69,11 @@ def post_counted(
         index_elements=[InboxMessage.topic], set_={"count": InboxMessage.count + adding.excluded.count}
     ).returning(InboxMessage.message_id, InboxMessage.count)
     message_id, total = session.execute(added).one()
-    notice = notice_of(total)
+    message = message_of(total)
     session.execute(
         update(InboxMessage)
         .where(InboxMessage.message_id == message_id)
-        .values(kind=notice.kind, title=notice.title, body=notice.body, link=notice.link)
+        .values(kind=message.kind, title=message.title, body=message.body, link=message.link)
     )
     session.execute(delete(ReadMark).where(ReadMark.message_id == message_id))
     publish(
@@ -84,15 +84,15 @@ def post_counted(
             union_id=audience.union_id,
             role=audience.role,
             account_id=audience.account_id,
-            kind=notice.kind,
-            title=notice.title,
+            kind=message.kind,
+            title=message.title,
         ),
         subject=str(audience.union_id),
     )
 
 
 def within_hour(topic: str) -> str:
-    """The topic with the current hour appended, so that the news of one hour share a message."""
+    """The topic with the current hour appended, so that all of one hour are one message."""
     return f"{topic}:{datetime.now(UTC):%Y%m%d%H}"
 
 

@@ -18,7 +18,7 @@ class Base(DeclarativeBase):
 class InboxMessage(Base):
     """A message for a role in a union, or with `account_id` for one account.
 
-    `topic` identifies news of one thing, which are counted in one message.
+    `topic` identifies what is counted in one message.
     """
 
     __tablename__ = "inbox_message"
@@ -48,8 +48,11 @@ class ReadMark(Base):
     account_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
-GATHERS = text("state = 'waiting'")
-"""Whether an SMS still gathers news. Literal as in its index, for PostgreSQL would not match a parameter."""
+STILL_COUNTS = text("state = 'waiting'")
+"""Whether an SMS still waits, and counts further things of its topic.
+
+Literal as in its index, for PostgreSQL would not match a parameter.
+"""
 
 TO_BE_SENT = text("state in ('waiting', 'sending')")
 """Whether an SMS is still to be sent; literal for the same reason."""
@@ -59,14 +62,14 @@ class Sms(Base):
     """A text message: `waiting` until `due_at`, `sending` from the first attempt, then `sent` or `failed`.
 
     A failed one has a reason. Its id is the provider's request id, so that a repeated request is the same message.
-    While it waits, news of the same `topic` are counted in it. `text` is erased after a one-time password or a reset
+    While it waits, things of the same `topic` are counted in it. `text` is erased after a one-time password or a reset
     link was sent.
     """
 
     __tablename__ = "sms"
     __table_args__ = (
         Index("ix_sms_due_at", "due_at", postgresql_where=TO_BE_SENT),
-        Index("uq_sms_waiting_topic", "topic", unique=True, postgresql_where=GATHERS),
+        Index("uq_sms_waiting_topic", "topic", unique=True, postgresql_where=STILL_COUNTS),
     )
 
     sms_id: Mapped[UUID] = mapped_column(primary_key=True)

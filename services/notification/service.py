@@ -51,11 +51,11 @@ from services.contracts.operations.notification import (
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Event, subscribes
-from services.kit.operations.audit_heads import RemembersAuditHeads, remember_head
-from services.kit.operations.operable import Operable
+from services.kit.operations.audit_heads import AuditHeadVerification, remember_head
+from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.kit.settings import read_settings
-from services.notification import announcements, guides, message_inbox, news, sms
+from services.notification import announcements, event_notifications, guides, message_inbox, sms
 from services.notification.sms import Provider, SmsSettings
 
 
@@ -75,30 +75,30 @@ class SmsProvider(DependencyProvider):
         return self.provider
 
 
-class NotificationService(Operable):
-    """The service's entrypoints; the notifications are in news.py, their texts in texts.py."""
+class NotificationService(BaseService):
+    """The service's entrypoints; the notifications are in event_notifications.py, their texts in texts.py."""
 
     name = "notification"
 
     database = Database()
     relay = Relay()
-    audit_heads = RemembersAuditHeads()
+    audit_heads = AuditHeadVerification()
     sms_provider = SmsProvider()
 
-    members_validated = subscribes(MEMBERS_VALIDATED, news.members_validated)
-    batch_submitted = subscribes(BATCH_SUBMITTED, news.batch_submitted)
-    batch_released = subscribes(BATCH_RELEASED, news.batch_released)
-    revocation_requested = subscribes(REVOCATION_REQUESTED, news.revocation_requested)
-    revocation_approved = subscribes(REVOCATION_APPROVED, news.revocation_approved)
-    revocation_rejected = subscribes(REVOCATION_REJECTED, news.revocation_rejected)
-    revocation_closed = subscribes(REVOCATION_CLOSED, news.revocation_closed)
-    application_cancelled = subscribes(APPLICATION_CANCELLED, news.application_cancelled)
-    correction_refused = subscribes(CORRECTION_REFUSED, news.correction_refused)
-    members_refused = subscribes(MEMBERS_REFUSED, news.members_refused)
-    import_progressed = subscribes(IMPORT_PROGRESSED, news.import_progressed)
-    otp_issued = subscribes(OTP_ISSUED, news.otp_issued)
-    member_phone_changed = subscribes(MEMBER_PHONE_CHANGED, news.member_phone_changed)
-    account_changed = subscribes(ACCOUNT_CHANGED, news.account_changed)
+    members_validated = subscribes(MEMBERS_VALIDATED, event_notifications.members_validated)
+    batch_submitted = subscribes(BATCH_SUBMITTED, event_notifications.batch_submitted)
+    batch_released = subscribes(BATCH_RELEASED, event_notifications.batch_released)
+    revocation_requested = subscribes(REVOCATION_REQUESTED, event_notifications.revocation_requested)
+    revocation_approved = subscribes(REVOCATION_APPROVED, event_notifications.revocation_approved)
+    revocation_rejected = subscribes(REVOCATION_REJECTED, event_notifications.revocation_rejected)
+    revocation_closed = subscribes(REVOCATION_CLOSED, event_notifications.revocation_closed)
+    application_cancelled = subscribes(APPLICATION_CANCELLED, event_notifications.application_cancelled)
+    correction_refused = subscribes(CORRECTION_REFUSED, event_notifications.correction_refused)
+    members_refused = subscribes(MEMBERS_REFUSED, event_notifications.members_refused)
+    import_progressed = subscribes(IMPORT_PROGRESSED, event_notifications.import_progressed)
+    otp_issued = subscribes(OTP_ISSUED, event_notifications.otp_issued)
+    member_phone_changed = subscribes(MEMBER_PHONE_CHANGED, event_notifications.member_phone_changed)
+    account_changed = subscribes(ACCOUNT_CHANGED, event_notifications.account_changed)
     audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, remember_head)
 
     list_messages = handles(LIST_MESSAGES, message_inbox.list_messages)
@@ -118,17 +118,17 @@ class NotificationService(Operable):
     @subscribes(CARDS_ISSUED)
     def cards_issued(self, session: Session, event: Event[CardsIssuedData]) -> None:
         """Notifies clerk and contact."""
-        news.cards_issued(session, self.sms_provider.settings, event)
+        event_notifications.cards_issued(session, self.sms_provider.settings, event)
 
     @subscribes(CARDS_REFUSED)
     def cards_refused(self, session: Session, event: Event[CardsRefusedData]) -> None:
         """Notifies clerk and contact."""
-        news.cards_refused(session, self.sms_provider.settings, event)
+        event_notifications.cards_refused(session, self.sms_provider.settings, event)
 
     @subscribes(RESET_LINK_MADE)
     def reset_link_made(self, session: Session, event: Event[ResetLinkMadeData]) -> None:
         """Sends the link to choose another password."""
-        news.reset_link_made(session, self.sms_provider.settings, event)
+        event_notifications.reset_link_made(session, self.sms_provider.settings, event)
 
     @timer(interval=0.5)
     def send_sms(self) -> None:

@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 
 from services.contracts.values import is_mobile
 from services.kit.settings import settings_class
-from services.notification.models import GATHERS, TO_BE_SENT, Sms
+from services.notification.models import STILL_COUNTS, TO_BE_SENT, Sms
 
 log = structlog.get_logger()
 
@@ -47,7 +47,7 @@ class SmsSettings:
     sms_connect_seconds: float = 1
     sms_read_seconds: float = 5
     sms_gather_seconds: float = 10
-    """How long news of one topic are gathered before they are sent as one message."""
+    """How long messages of one topic are gathered before they are sent as one message."""
     sms_pauses: tuple[float, ...] = (2, 5, 15, 60, 300, 900, 1800)
     """Seconds before each further attempt; after the last one the message has failed."""
 
@@ -58,8 +58,8 @@ class SmsSettings:
 
 
 @dataclass(frozen=True)
-class CountedNews:
-    """News of `count` things for a phone; `text_of` gives the text for any count."""
+class CountedSms:
+    """An SMS about `count` things; `text_of` gives the text for any count."""
 
     kind: str
     topic: str
@@ -124,7 +124,7 @@ def _counted() -> Iterator[None]:
         _calls.labels(outcome).inc()
 
 
-def ask_for(session: Session, kind: str, phone: str, text: str, *, expires_at: datetime | None = None) -> None:
+def enqueue(session: Session, kind: str, phone: str, text: str, *, expires_at: datetime | None = None) -> None:
     """Stores a message to be sent after the transaction has committed; a fixed line gets none."""
     if not is_mobile(phone):
         return
@@ -144,27 +144,27 @@ def ask_for(session: Session, kind: str, phone: str, text: str, *, expires_at: d
     )
 
 
-def ask_for_counted(session: Session, news: CountedNews, gather_seconds: float) -> None:
-    """Stores news for a mobile phone; those of one topic within the gathering time add up to one message."""
-    if not is_mobile(news.phone):
+def enqueue_counted(session: Session, counted: CountedSms, gather_seconds: float) -> None:
+    """Stores an SMS for a mobile phone; those of one topic within the gathering time add up to one."""
+    if not is_mobile(counted.phone):
         return
     due_at = datetime.now(UTC) + timedelta(seconds=gather_seconds)
     adding = insert(Sms).values(
         sms_id=uuid7(),
-        kind=news.kind,
-        topic=news.topic,
-        count=news.count,
-        phone=news.phone,
+        kind=counted.kind,
+        topic=counted.topic,
+        count=counted.count,
+        phone=counted.phone,
         state="waiting",
         due_at=due_at,
     )
     added = adding.on_conflict_do_update(
         index_elements=[Sms.topic],
-        index_where=GATHERS,
+        index_where=STILL_COUNTS,
         set_={"count": Sms.count + adding.excluded.count},
     ).returning(Sms.sms_id, Sms.count)
     sms_id, total = session.execute(added).one()
-    session.execute(update(Sms).where(Sms.sms_id == sms_id).values(text=news.text_of(total)))
+    session.execute(update(Sms).where(Sms.sms_id == sms_id).values(text=counted.text_of(total)))
 
 
 def send_due(begin: Begin, provider: Provider) -> int:
@@ -174,17 +174,17 @@ def send_due(begin: Begin, provider: Provider) -> int:
     the provider. If a process is killed in between, its messages are sent again with the same request ids.
     """
     with begin() as session:
-        taken = _take_due(session, provider.settings)
-    outcomes = list(provider.calls.map(partial(_try_to_send, provider), taken))
+        claimed = _claim_due(session, provider.settings)
+    outcomes = list(provider.calls.map(partial(_attempt_to_send, provider), claimed))
     with begin() as session:
-        for sms, outcome in zip(taken, outcomes, strict=True):
+        for sms, outcome in zip(claimed, outcomes, strict=True):
             # Another process may have claimed the message since; then its outcome counts.
-            still_ours = (Sms.sms_id == sms.sms_id, Sms.state == "sending", Sms.attempts == sms.attempts)
-            session.execute(update(Sms).where(*still_ours).values(outcome))
-    return len(taken)
+            still_claimed = (Sms.sms_id == sms.sms_id, Sms.state == "sending", Sms.attempts == sms.attempts)
+            session.execute(update(Sms).where(*still_claimed).values(outcome))
+    return len(claimed)
 
 
-def _take_due(session: Session, settings: SmsSettings) -> list[Sms]:
+def _claim_due(session: Session, settings: SmsSettings) -> list[Sms]:
     """Claims due messages; expiring ones first, because somebody waits for a one-time password."""
     now = datetime.now(UTC)
     due = (
@@ -194,15 +194,15 @@ def _take_due(session: Session, settings: SmsSettings) -> list[Sms]:
         .limit(AT_ONCE)
         .with_for_update(skip_locked=True)
     )
-    taken = list(session.scalars(due))
-    for sms in taken:
+    claimed = list(session.scalars(due))
+    for sms in claimed:
         sms.state = "sending"
         sms.due_at = now + timedelta(seconds=settings.longest_try_seconds)
         sms.attempts += 1
-    return taken
+    return claimed
 
 
-def _try_to_send(provider: Provider, sms: Sms) -> dict[str, object]:
+def _attempt_to_send(provider: Provider, sms: Sms) -> dict[str, object]:
     """Sends a message; returns the columns of the outcome."""
     if sms.expires_at is not None and sms.expires_at < datetime.now(UTC):
         return _failed(sms, "expired before it could be sent")
@@ -217,13 +217,13 @@ def _try_to_send(provider: Provider, sms: Sms) -> dict[str, object]:
         log.warning("sms_not_sent", sms_id=str(sms.sms_id), attempts=sms.attempts, cause=str(no_answer))
         due_at = datetime.now(UTC) + timedelta(seconds=pauses[sms.attempts - 1])
         return {"due_at": due_at, "last_error": str(no_answer)}
-    return {"state": "sent", "sent_at": datetime.now(UTC), "last_error": None, **_wiped(sms)}
+    return {"state": "sent", "sent_at": datetime.now(UTC), "last_error": None, **_without_secrets(sms)}
 
 
 def _failed(sms: Sms, reason: str) -> dict[str, object]:
     log.error("sms_failed", sms_id=str(sms.sms_id), kind=sms.kind, reason=reason)
-    return {"state": "failed", "last_error": reason, **_wiped(sms)}
+    return {"state": "failed", "last_error": reason, **_without_secrets(sms)}
 
 
-def _wiped(sms: Sms) -> dict[str, object]:
+def _without_secrets(sms: Sms) -> dict[str, object]:
     return {"text": None} if sms.kind in _SECRETS else {}

@@ -13,7 +13,7 @@ _MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
-class Notice:
+class MessageText:
     """An inbox message: its kind (stable, for programs), title, body, and the page it leads to."""
 
     kind: str
@@ -22,109 +22,109 @@ class Notice:
     link: str | None
 
 
-def checks_failed(count: int) -> Notice:
+def checks_failed(count: int) -> MessageText:
     """`count` checks of this hour failed; repeated checks of one member count separately."""
     body = f"本小时内共 {count} 人次未通过系统校验。请在待办会员列表查看原因，更正信息后重新校验，或移除后再提交办卡。"
-    return Notice("checks_failed", "有会员未通过系统校验", body, "/pending?check_state=failed")
+    return MessageText("checks_failed", "有会员未通过系统校验", body, "/pending?check_state=failed")
 
 
-def checks_waiting(count: int) -> Notice:
+def checks_waiting(count: int) -> MessageText:
     """`count` checks of this hour had to wait for the registry."""
     body = f"本小时内共 {count} 人次的退休状态暂时无法核实，系统将自动继续校验，无需重新提交。"
-    return Notice("checks_waiting", "系统校验等待中", body, "/pending?check_state=waiting")
+    return MessageText("checks_waiting", "系统校验等待中", body, "/pending?check_state=waiting")
 
 
-def batch_submitted(batch_no: str, total: int, outlet: str) -> Notice:
+def batch_submitted(batch_no: str, total: int, outlet: str) -> MessageText:
     """A batch was submitted."""
     body = f"批次 {batch_no} 共 {total} 人已提交至{outlet}。请打印清册，备齐办卡材料后到网点办理。"
-    return Notice("batch_submitted", "办卡批次已提交", body, f"/batches/{batch_no}")
+    return MessageText("batch_submitted", "办卡批次已提交", body, f"/batches/{batch_no}")
 
 
-def cards_issued(batch_no: str, count: int) -> Notice:
+def cards_issued(batch_no: str, count: int) -> MessageText:
     """The bank issued cards of a batch."""
     body = f"批次 {batch_no} 新增 {count} 人办卡成功。请通知会员携带本人证件原件到网点领卡。"
-    return Notice("cards_issued", "银行反馈：办卡成功", body, f"/batches/{batch_no}")
+    return MessageText("cards_issued", "银行反馈：办卡成功", body, f"/batches/{batch_no}")
 
 
-def cards_issued_late(batch_no: str, count: int) -> Notice:
+def cards_issued_late(batch_no: str, count: int) -> MessageText:
     """The bank issued cards of applications that had been released."""
     body = f"批次 {batch_no} 撤销后，银行仍为 {count} 人办卡成功，会员状态已更新为已办卡。请通知会员到网点领卡。"
-    return Notice("cards_issued_late", "撤销后银行仍办卡成功", body, f"/batches/{batch_no}")
+    return MessageText("cards_issued_late", "撤销后银行仍办卡成功", body, f"/batches/{batch_no}")
 
 
-def cards_refused(batch_no: str, count: int) -> Notice:
+def cards_refused(batch_no: str, count: int) -> MessageText:
     """The bank refused applications of a batch."""
     body = f"批次 {batch_no} 有 {count} 人被银行退回。请查看退回原因，更正信息后在卡片信息管理重新提交办卡。"
-    return Notice("cards_refused", "银行反馈：办卡退回", body, f"/batches/{batch_no}?state=refused")
+    return MessageText("cards_refused", "银行反馈：办卡退回", body, f"/batches/{batch_no}?state=refused")
 
 
-def batch_released(batch_no: str, count: int) -> Notice:
+def batch_released(batch_no: str, count: int) -> MessageText:
     """Members of a revoked batch are free again."""
     body = f"批次 {batch_no} 已撤销，{count} 人已释放，可在卡片信息管理重新勾选提交办卡。"
-    return Notice("batch_released", "办卡批次已撤销", body, f"/batches/{batch_no}")
+    return MessageText("batch_released", "办卡批次已撤销", body, f"/batches/{batch_no}")
 
 
-def revocation_requested(batch_no: str, union: str) -> Notice:
+def revocation_requested(batch_no: str, union: str) -> MessageText:
     """A subordinate union requests to revoke a batch."""
     body = f"{union}申请撤销批次 {batch_no}，请审核。"
-    return Notice("revocation_requested", "撤销办卡批次申请待审核", body, f"/revocations?batch_no={batch_no}")
+    return MessageText("revocation_requested", "撤销办卡批次申请待审核", body, f"/revocations?batch_no={batch_no}")
 
 
-def revocation_approved(batch_no: str, remark: str | None) -> Notice:
+def revocation_approved(batch_no: str, remark: str | None) -> MessageText:
     """The superior union agreed."""
     outcome = "银行尚未办结的人员将被释放；如银行此时已全部办结，批次不撤销。"
     body = f"批次 {batch_no} 的撤销申请审核通过，{outcome}{_opinion(remark)}"
-    return Notice("revocation_approved", "撤销办卡批次申请审核通过", body, f"/batches/{batch_no}")
+    return MessageText("revocation_approved", "撤销办卡批次申请审核通过", body, f"/batches/{batch_no}")
 
 
-def revocation_rejected(batch_no: str, remark: str | None) -> Notice:
+def revocation_rejected(batch_no: str, remark: str | None) -> MessageText:
     """The superior union did not agree."""
     body = f"批次 {batch_no} 的撤销申请审核不通过，批次内人员保持锁定，不可重新提交办卡。{_opinion(remark)}"
-    return Notice("revocation_rejected", "撤销办卡批次申请审核不通过", body, f"/batches/{batch_no}")
+    return MessageText("revocation_rejected", "撤销办卡批次申请审核不通过", body, f"/batches/{batch_no}")
 
 
-def revocation_closed(batch_no: str) -> Notice:
+def revocation_closed(batch_no: str) -> MessageText:
     """The bank has decided on all before the superior union decided."""
     advice = "请在批次详情查看每位会员的办理结果。"
     body = f"批次 {batch_no} 银行已全部办结，撤销申请无需审核，已自动关闭，批次不撤销。{advice}"
-    return Notice("revocation_closed", "撤销办卡批次申请无需审核", body, f"/batches/{batch_no}")
+    return MessageText("revocation_closed", "撤销办卡批次申请无需审核", body, f"/batches/{batch_no}")
 
 
-def application_cancelled(member_no: str) -> Notice:
+def application_cancelled(member_no: str) -> MessageText:
     """A newer application ended because an earlier one was issued after all."""
     body = f"会员 {member_no} 此前的办卡申请已由银行办卡成功，新的办卡申请已自动取消，无需再办。"
-    return Notice("application_cancelled", "办卡申请已自动取消", body, "/members")
+    return MessageText("application_cancelled", "办卡申请已自动取消", body, "/members")
 
 
-def correction_refused(member_no: str) -> Notice:
+def correction_refused(member_no: str) -> MessageText:
     """An application ended because its corrected document is known as another member's."""
     body = (
         f"会员 {member_no} 更正后的证件号码已登记过其他会员，办卡申请已自动取消。"
         "请核对证件原件；重复登记的，请联系技术支持。"
     )
-    return Notice("correction_refused", "办卡申请已自动取消", body, "/members")
+    return MessageText("correction_refused", "办卡申请已自动取消", body, "/members")
 
 
-def members_refused(members: Sequence[tuple[str, str]]) -> Notice:
+def members_refused(members: Sequence[tuple[str, str]]) -> MessageText:
     """Queued members could not be listed; `members` are their numbers with the reasons."""
     named = "、".join(f"会员 {member_no}（{reason}）" for member_no, reason in members[:_MOST_NAMED])
     all_of_them = f"等共 {len(members)} 人" if len(members) > _MOST_NAMED else ""
     body = f"{named}{all_of_them}资料有误，未能加入待办。请更正会员资料后重新勾选提交办卡。"
-    return Notice("members_refused", "会员未能加入待办", body, "/members?card_state=none")
+    return MessageText("members_refused", "会员未能加入待办", body, "/members?card_state=none")
 
 
-def import_finished(accepted: int, rejected: int, import_id: str) -> Notice:
+def import_finished(accepted: int, rejected: int, import_id: str) -> MessageText:
     """An import of members ended."""
     advice = "请下载错误清单，修改后重新导入有误的行。" if rejected else "会员编号已生成，可以提交办卡。"
     body = f"导入成功 {accepted} 人，有误 {rejected} 行。{advice}"
-    return Notice("import_finished", "会员导入完成", body, f"/members/imports/{import_id}")
+    return MessageText("import_finished", "会员导入完成", body, f"/members/imports/{import_id}")
 
 
-def import_failed(import_id: str, failure: str | None, accepted: int) -> Notice:
+def import_failed(import_id: str, failure: str | None, accepted: int) -> MessageText:
     """An import could not be read, or ended before all were registered."""
     cause = failure or "文件无法读取，请使用系统提供的模板重新填写后上传。"
     registered = f"已登记 {accepted} 人。" if accepted else "没有登记任何会员。"
-    return Notice("import_failed", "会员导入失败", f"{registered}{cause}", f"/members/imports/{import_id}")
+    return MessageText("import_failed", "会员导入失败", f"{registered}{cause}", f"/members/imports/{import_id}")
 
 
 _ACCOUNT_CHANGES = {
@@ -142,18 +142,18 @@ _ACCOUNT_CHANGES = {
 """The title and text of each of ACCOUNT_CHANGES."""
 
 
-def account_changed(change: str, changed_by: str | None, changed_at: datetime) -> Notice:
+def account_changed(change: str, changed_by: str | None, changed_at: datetime) -> MessageText:
     """To the holder of an account: its credentials, telephone or roles were changed."""
     title, happened = _ACCOUNT_CHANGES[change]
     at = changed_at.astimezone(_SHANGHAI).strftime("%Y-%m-%d %H:%M")
     body = f"{at}，{_by(changed_by)}：您的账号{happened}。如非本人操作或不知情，请立即联系上级工会。"
-    return Notice(f"account_{change}", title, body, "/account")
+    return MessageText(f"account_{change}", title, body, "/account")
 
 
-def phone_change_waits(account_name: str, requested_by: str | None) -> Notice:
+def phone_change_waits(account_name: str, requested_by: str | None) -> MessageText:
     """To the administrators, one of whom, but not the requester, has to confirm."""
     body = f"{requested_by}申请更换账号 {account_name} 登记的手机号，请向本人核实后确认。申请人不能自己确认。"
-    return Notice("phone_change_waits", "更换手机号申请待确认", body, "/phone-changes")
+    return MessageText("phone_change_waits", "更换手机号申请待确认", body, "/phone-changes")
 
 
 def sms_account_changed(account_name: str, change: str, changed_by: str | None) -> str:

@@ -29,7 +29,7 @@ def close_if_decided(session: Session, batch_no: str) -> None:
     publish_closed(session, revocation)
 
 
-def publish_closed(session: Session, revocation: Revocation, audience: str | None = None) -> None:
+def publish_closed(session: Session, revocation: Revocation, recipient: str | None = None) -> None:
     """Publishes that a request is closed, to all consumers or to one that lacks it; raises ValueError for another."""
     if (closed_at := revocation.decided_at) is None:
         raise ValueError("the request is not closed")
@@ -45,7 +45,7 @@ def publish_closed(session: Session, revocation: Revocation, audience: str | Non
             applicant=Applicant(name=revocation.applicant_name, phone=revocation.applicant_phone),
         ),
         subject=revocation.batch_no,
-        audience=audience,
+        recipient=recipient,
     )
 
 

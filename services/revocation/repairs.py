@@ -29,12 +29,12 @@ def publish_newest_of_batches(session: Session, ids: Sequence[str], _before: dat
     return [revocation.batch_no for revocation in found]
 
 
-def publish_revocations(audience: str, session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
+def publish_revocations(recipient: str, session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
     """Publishes requests, or the decisions on them, again for a consumer."""
     chosen = select(Revocation).where(is_any_of(Revocation.revocation_id, map(UUID, ids)))
     found = session.scalars(chosen.order_by(Revocation.revocation_id)).all()
     for revocation in found:
-        publish_again(session, revocation, audience)
+        publish_again(session, revocation, recipient)
     return [str(revocation.revocation_id) for revocation in found]
 
 

@@ -116,14 +116,14 @@ def reject(work: Work, request: RejectRevocation) -> RevocationAnswer:
     return _decide(work, request, RequestState.REJECTED)
 
 
-def publish_again(session: Session, revocation: Revocation, audience: str) -> None:
+def publish_again(session: Session, revocation: Revocation, recipient: str) -> None:
     """Publishes a request's current state for one consumer that lacks it: the request, or its decision or closing."""
     if revocation.state == RequestState.REQUESTED:
-        _publish_requested(session, revocation, session.get_one(Batch, revocation.batch_no), audience)
+        _publish_requested(session, revocation, session.get_one(Batch, revocation.batch_no), recipient)
     elif revocation.state == RequestState.CLOSED:
-        publish_closed(session, revocation, audience)
+        publish_closed(session, revocation, recipient)
     else:
-        _publish_decided(session, revocation, audience)
+        _publish_decided(session, revocation, recipient)
 
 
 def _check_revocable(session: Session, batch: Batch) -> None:
@@ -246,7 +246,7 @@ def _union_facts(batch: Batch) -> UnionFacts:
     )
 
 
-def _publish_requested(session: Session, revocation: Revocation, batch: Batch, audience: str | None = None) -> None:
+def _publish_requested(session: Session, revocation: Revocation, batch: Batch, recipient: str | None = None) -> None:
     data = RevocationRequestedData(
         revocation_id=revocation.revocation_id,
         batch_no=revocation.batch_no,
@@ -256,10 +256,10 @@ def _publish_requested(session: Session, revocation: Revocation, batch: Batch, a
         requested_at=revocation.requested_at,
         applicant=_applicant(revocation),
     )
-    publish(session, REVOCATION_REQUESTED, data, subject=revocation.batch_no, audience=audience)
+    publish(session, REVOCATION_REQUESTED, data, subject=revocation.batch_no, recipient=recipient)
 
 
-def _publish_decided(session: Session, revocation: Revocation, audience: str | None = None) -> None:
+def _publish_decided(session: Session, revocation: Revocation, recipient: str | None = None) -> None:
     contract, kind = _DECISIONS[RequestState(revocation.state)]
     if (decided_by := revocation.decided_by) is None or (decided_at := revocation.decided_at) is None:
         raise ValueError("nobody has decided")
@@ -273,7 +273,7 @@ def _publish_decided(session: Session, revocation: Revocation, audience: str | N
         remark=revocation.remark,
         applicant=_applicant(revocation),
     )
-    publish(session, contract, data, subject=revocation.batch_no, audience=audience)
+    publish(session, contract, data, subject=revocation.batch_no, recipient=recipient)
 
 
 def _applicant(revocation: Revocation) -> Applicant:

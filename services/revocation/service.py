@@ -14,20 +14,20 @@ from services.contracts.operations.revocation import (
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import subscribes
-from services.kit.operations.audit_heads import RemembersAuditHeads, remember_head
-from services.kit.operations.operable import Operable
+from services.kit.operations.audit_heads import AuditHeadVerification, remember_head
+from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.revocation import batches, closing, requests
 
 
-class RevocationService(Operable):
+class RevocationService(BaseService):
     """The service's entrypoints; the code is in batches.py, requests.py and closing.py."""
 
     name = "revocation"
 
     database = Database()
     relay = Relay()
-    audit_heads = RemembersAuditHeads()
+    audit_heads = AuditHeadVerification()
 
     batch_submitted = subscribes(BATCH_SUBMITTED, batches.batch_submitted)
     cards_issued = subscribes(CARDS_ISSUED, batches.cards_issued)

@@ -42,7 +42,7 @@ from services.kit.rpc.work import Work
 from services.kit.schemas import schema_of
 from services.validation.judgements import Judgement, judge
 from services.validation.models import ApplicationCheck, CheckFinding, WaitingCheck
-from services.validation.registry import Question, Registry
+from services.validation.registry import Registry, RegistryQuery
 from services.validation.rules import RULES, Person
 
 CHUNK = 500
@@ -90,25 +90,25 @@ class JudgedCheck:
         return self.judgement.result == "waiting"
 
 
-def take_request(session: Session, registry: Registry, request: ValidationRequestedData) -> None:
+def run_checks(session: Session, registry: Registry, request: ValidationRequestedData) -> None:
     """Carries out the requested checks and publishes every result.
 
     A person who fails by the rules alone gets the result at once even when the registry is away; the others wait,
-    which is published once, and `continue_waiting` resumes them. A check older than a known one is skipped as stale.
+    which is published once, and `resume_waiting` resumes them. A check older than a known one is skipped as stale.
     """
     checks = _requested_checks(request)
-    newest = _newest_taken(session, checks)
+    newest = _newest_known(session, checks)
     judged = _judge(registry, [check for check in checks if check.check_no > newest.get(check.application_id, 0)])
     if not judged:
         return
     _end_waiting(session, newest.keys() & {one.check.application_id for one in judged})
     session.execute(insert_rows(ApplicationCheck, [_check_row(one) for one in judged]))
     _keep_findings(session, judged)
-    _let_wait(session, registry, judged)
+    _store_waiting(session, registry, judged)
     _publish(session, judged)
 
 
-def continue_waiting(session: Session, registry: Registry) -> int:
+def resume_waiting(session: Session, registry: Registry) -> int:
     """Calls the registry again for up to CHUNK due waiting checks; stores and publishes decided ones.
 
     Several processes may do so at once: each takes rows that no other has locked. Returns how many were decided.
@@ -129,7 +129,7 @@ def continue_waiting(session: Session, registry: Registry) -> int:
     return len(decided)
 
 
-def publish_results(session: Session, application_ids: Sequence[UUID], audience: str) -> list[UUID]:
+def publish_results(session: Session, application_ids: Sequence[UUID], recipient: str) -> list[UUID]:
     """Publishes the newest check of each application for one consumer that lacks it; returns the applications found."""
     newest = session.scalars(
         select(ApplicationCheck)
@@ -152,7 +152,7 @@ def publish_results(session: Session, application_ids: Sequence[UUID], audience:
             for finding in session.scalars(kept.order_by(CheckFinding.position))
         ]
         data = MembersValidatedData(union_id=check.union_id, results=[result], findings=findings)
-        publish(session, MEMBERS_VALIDATED, data, subject=str(check.union_id), audience=audience)
+        publish(session, MEMBERS_VALIDATED, data, subject=str(check.union_id), recipient=recipient)
     return [check.application_id for check in newest]
 
 
@@ -221,7 +221,7 @@ def _person(facts: PersonFacts | None) -> Person | None:
     return Person(**{name: getattr(facts, name) for name in _PERSON_FIELDS})
 
 
-def _newest_taken(session: Session, checks: Sequence[Check]) -> dict[UUID, int]:
+def _newest_known(session: Session, checks: Sequence[Check]) -> dict[UUID, int]:
     """The newest known check number of each application that was checked before."""
     taken = (
         select(ApplicationCheck.application_id, func.max(ApplicationCheck.check_no))
@@ -254,7 +254,7 @@ def _waiting_check(row: WaitingCheck) -> Check:
 
 def _judge(registry: Registry, checks: Sequence[Check]) -> list[JudgedCheck]:
     """Judges checks; the registry is called also for persons who fail anyway: the clerk sees all errors at once."""
-    answers = registry.ask([_question(check.ref, check.person) for check in checks if check.person])
+    answers = registry.query([_registry_query(check.ref, check.person) for check in checks if check.person])
     day = today()
     return [
         JudgedCheck(check, judge(check.person, answers.get(check.ref), day) if check.person else _UNREADABLE)
@@ -262,12 +262,12 @@ def _judge(registry: Registry, checks: Sequence[Check]) -> list[JudgedCheck]:
     ]
 
 
-def _question(ref: str, person: Person) -> Question:
+def _registry_query(ref: str, person: Person) -> RegistryQuery:
     try:
         number = clean_document_number(person.document_number)
     except InvalidValue:
         number = person.document_number  # the rules report what is wrong with it
-    return Question(ref, person.name, number)
+    return RegistryQuery(ref, person.name, number)
 
 
 def _check_row(one: JudgedCheck) -> dict[str, Any]:
@@ -296,7 +296,7 @@ def _keep_findings(session: Session, judged: Iterable[JudgedCheck]) -> None:
         session.execute(insert_rows(CheckFinding, rows))
 
 
-def _let_wait(session: Session, registry: Registry, judged: Sequence[JudgedCheck]) -> None:
+def _store_waiting(session: Session, registry: Registry, judged: Sequence[JudgedCheck]) -> None:
     """Stores the checks that wait for the registry."""
     rows = [
         {
@@ -316,7 +316,7 @@ def _let_wait(session: Session, registry: Registry, judged: Sequence[JudgedCheck
 
 
 def _next_try(registry: Registry, tries: int) -> datetime:
-    return datetime.now(UTC) + timedelta(seconds=registry.pause_after(tries))
+    return datetime.now(UTC) + timedelta(seconds=registry.backoff_after(tries))
 
 
 def _publish(session: Session, judged: Iterable[JudgedCheck]) -> None:

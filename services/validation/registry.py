@@ -38,9 +38,9 @@ class RegistrySettings:
     registry_connect_seconds: float = 1
     registry_read_seconds: float = 3
     registry_deadline_seconds: float = 8
-    """Limit for all calls of one `ask` together, with their retries."""
+    """Limit for all HTTP calls of one `query` together, with their retries."""
     registry_failures: int = 3
-    """After so many unanswered `ask` in a row the registry counts as away ..."""
+    """After so many unanswered queries in a row the registry counts as away ..."""
     registry_rest_seconds: float = 5
     """... and is not called for this time."""
     registry_pauses: tuple[float, ...] = (2, 5, 10, 20, 30, 60)
@@ -48,7 +48,7 @@ class RegistrySettings:
 
 
 @dataclass(frozen=True)
-class Question:
+class RegistryQuery:
     """A person to ask the registry about; `ref` identifies the answer."""
 
     ref: str
@@ -63,7 +63,7 @@ class NoAnswer(Exception):
 class Registry:
     """The registry's client: pooled connections, a few concurrent calls, and a circuit breaker while it is away.
 
-    Safe for several workers, whose calls of `ask` run one after another.
+    Safe for several workers, whose calls of `query` run one after another.
     """
 
     def __init__(self, settings: RegistrySettings) -> None:
@@ -77,24 +77,24 @@ class Registry:
         )
         _is_away.set_function(lambda: self._breaker.current_state == pybreaker.STATE_OPEN)
 
-    def ask(self, questions: Sequence[Question]) -> dict[str, RegistryAnswer]:
+    def query(self, queries: Sequence[RegistryQuery]) -> dict[str, RegistryAnswer]:
         """The received answers by ref; a missing person has no answer yet.
 
         Takes at most `registry_deadline_seconds`. A call whose answer does not have the agreed form, or names a person
         who was not in the call, counts as unanswered as a whole.
         """
-        if not questions:
+        if not queries:
             return {}
         try:
-            answers = self._breaker.call(self._ask_in_parts, questions)
+            answers = self._breaker.call(self._query_in_parts, queries)
         except (NoAnswer, pybreaker.CircuitBreakerError) as failure:
-            log.warning("registry_away", persons=len(questions), reason=str(failure))
+            log.warning("registry_away", persons=len(queries), reason=str(failure))
             return {}
-        if len(answers) < len(questions):
-            log.warning("registry_answers_incomplete", persons=len(questions), answered=len(answers))
+        if len(answers) < len(queries):
+            log.warning("registry_answers_incomplete", persons=len(queries), answered=len(answers))
         return answers
 
-    def pause_after(self, tries: int) -> float:
+    def backoff_after(self, tries: int) -> float:
         """Seconds to wait before the next attempt for a person without an answer after so many attempts."""
         pauses = self._settings.registry_pauses
         return pauses[min(tries, len(pauses)) - 1]
@@ -104,9 +104,9 @@ class Registry:
         self._calls.shutdown(wait=False, cancel_futures=True)
         self._session.close()
 
-    def _ask_in_parts(self, questions: Sequence[Question]) -> dict[str, RegistryAnswer]:
+    def _query_in_parts(self, queries: Sequence[RegistryQuery]) -> dict[str, RegistryAnswer]:
         """The answers of all calls; raises NoAnswer only if none came, for with some the registry is not away."""
-        parts = (questions[start : start + LARGEST_CALL] for start in range(0, len(questions), LARGEST_CALL))
+        parts = (queries[start : start + LARGEST_CALL] for start in range(0, len(queries), LARGEST_CALL))
         calls = [self._calls.submit(self._call, part) for part in parts]
         done, late = wait(calls, self._settings.registry_deadline_seconds)
         for call in late:
@@ -122,17 +122,16 @@ class Registry:
             raise failure
         return answers
 
-    def _call(self, questions: Sequence[Question]) -> dict[str, RegistryAnswer]:
+    def _call(self, queries: Sequence[RegistryQuery]) -> dict[str, RegistryAnswer]:
         persons = [
-            {"ref": question.ref, "name": question.name, "document_number": question.document_number}
-            for question in questions
+            {"ref": query.ref, "name": query.name, "document_number": query.document_number} for query in queries
         ]
         times = (self._settings.registry_connect_seconds, self._settings.registry_read_seconds)
         started, outcome = time.monotonic(), "no_answer"
         try:
             response = self._session.post(self._url, json={"persons": persons}, timeout=times, allow_redirects=False)
             response.raise_for_status()
-            answers = _read_answers(read_json(response.content), {question.ref for question in questions})
+            answers = _read_answers(read_json(response.content), {query.ref for query in queries})
             outcome = "answered"
             return answers
         except (requests.RequestException, ValidationError, ValueError) as error:

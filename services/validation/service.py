@@ -12,8 +12,8 @@ from services.contracts.operations.validation import GET_CHECK, LIST_RULES
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Event, subscribes
-from services.kit.operations.audit_heads import RemembersAuditHeads, remember_head
-from services.kit.operations.operable import Operable
+from services.kit.operations.audit_heads import AuditHeadVerification, remember_head
+from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.kit.settings import read_settings
 from services.validation import checks
@@ -36,14 +36,14 @@ class RegistryClient(DependencyProvider):
         return self.registry
 
 
-class ValidationService(Operable):
+class ValidationService(BaseService):
     """The service's entrypoints; the code is in checks.py and the rule modules."""
 
     name = "validation"
 
     database = Database()
     relay = Relay()
-    audit_heads = RemembersAuditHeads()
+    audit_heads = AuditHeadVerification()
     registry = RegistryClient()
 
     get_check = handles(GET_CHECK, checks.get_check)
@@ -53,7 +53,7 @@ class ValidationService(Operable):
     @subscribes(VALIDATION_REQUESTED)
     def validation_requested(self, session: Session, event: Event[ValidationRequestedData]) -> None:
         """Checks the applicants of the request."""
-        checks.take_request(session, self.registry, event.data)
+        checks.run_checks(session, self.registry, event.data)
 
     @timer(interval=1)
     def continue_waiting_checks(self) -> None:
@@ -61,4 +61,4 @@ class ValidationService(Operable):
         decided = checks.CHUNK
         while decided == checks.CHUNK:
             with self.database.begin() as session:
-                decided = checks.continue_waiting(session, self.registry)
+                decided = checks.resume_waiting(session, self.registry)

@@ -14,8 +14,8 @@ import psycopg
 
 from deploy.local.nodes import Nodes
 from tests.bench import chain, feedback, gateway, imports, pages, scaling, starting, transport
+from tests.bench.environment import Options, plain_url, running_nodes, set_secrets
 from tests.bench.report import DOCUMENT, document, failure, made_with, section, sections_of, table
-from tests.bench.surroundings import Asked, plain_url, running_nodes, set_secrets
 
 PARTS = {
     "chain": chain,
@@ -34,34 +34,34 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measure the product against floors and peers.")
     parser.add_argument("--only", choices=PARTS, nargs="+", default=list(PARTS), help="some parts instead of all")
     parser.add_argument("--quick", action="store_true", help="small numbers, to see that it works; says nothing")
-    parser.add_argument("--members", type=int, default=Asked.members, help="how many the largest list of pages has")
+    parser.add_argument("--members", type=int, default=Options.members, help="how many the largest list of pages has")
     parser.add_argument("--keep", action="store_true", help="leave the nodes' data, and find that of the run before")
     given = parser.parse_args()
-    asked = Asked(given.quick, given.members, given.keep)
-    secrets = set_secrets(asked.keep)
+    options = Options(given.quick, given.members, given.keep)
+    secrets = set_secrets(options.keep)
     failed = 0
-    with running_nodes(asked.keep) as on:
+    with running_nodes(options.keep) as on:
         machine = made_with(_database_version(on), _broker_version())
         for name in given.only:
-            failed += not _measure(name, on, secrets, asked, machine)
+            failed += not _measure(name, on, secrets, options, machine)
     return 1 if failed else 0
 
 
-def _measure(name: str, on: Nodes, secrets: dict[str, str], asked: Asked, machine: str) -> bool:
+def _measure(name: str, on: Nodes, secrets: dict[str, str], options: Options, machine: str) -> bool:
     """Measures one part and writes its section; returns whether that succeeded."""
     print(f"{name}: measuring", flush=True)
     part = PARTS[name]
     sections = sections_of(DOCUMENT.read_text()) if DOCUMENT.exists() else {}
     began = time.monotonic()
     try:
-        report = part.measure(on, secrets, asked)
+        report = part.measure(on, secrets, options)
     except Exception as error:
         traceback.print_exc()
         sections[part.TITLE] = failure(error, sections.get(part.TITLE))
     else:
         print(f"{table(report)}\n{report.how.strip()}\n{time.monotonic() - began:.0f} s\n", flush=True)
         sections[part.TITLE] = section(report, machine, time.monotonic() - began)
-    if not asked.quick:
+    if not options.quick:
         DOCUMENT.write_text(document(sections, [part.TITLE for part in PARTS.values()]))
     return not sections[part.TITLE].startswith("**")
 

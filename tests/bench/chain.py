@@ -12,7 +12,7 @@ import psycopg
 from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.orm import Session
 
-from deploy.local.addresses import passing_addresses
+from deploy.local.addresses import temporary_addresses
 from deploy.local.client import ApiClient, wait_until
 from deploy.local.environment import SERVICES
 from deploy.local.nodes import Nodes
@@ -22,10 +22,10 @@ from services.membership.members.members import register_members
 from services.membership.models import Member
 from tests.bench import chain_floor
 from tests.bench.clerks import Clerk, add_clerk
+from tests.bench.environment import FOLDER, Options, plain_url
 from tests.bench.people import make_people
 from tests.bench.report import Report, Row
 from tests.bench.runs import Runs, ratio
-from tests.bench.surroundings import FOLDER, Asked, plain_url
 from tests.memory import forget_peak, peak_megabytes
 from tests.unlimited import UNLIMITED
 
@@ -69,15 +69,15 @@ class Course:
 
     queued: float
     listed: float
-    asked: float
+    options: float
     checked: float
 
 
-def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
+def measure(on: Nodes, secrets: dict[str, str], options: Options) -> Report:
     """Runs chain and floor in turn, several times, each with its own union; then measures few and many members."""
-    few, members, many, runs = (100, 400, 1_000, 1) if asked.quick else (FEW, MEMBERS, MANY, RUNS)
+    few, members, many, runs = (100, 400, 1_000, 1) if options.quick else (FEW, MEMBERS, MANY, RUNS)
     with ExitStack() as after:
-        addresses = after.enter_context(passing_addresses(on, "bench_chain"))
+        addresses = after.enter_context(temporary_addresses(on, "bench_chain"))
         settings = {**_with_keys_in_a_file(secrets), **UNLIMITED, "BANK_MODE": "manual"}
         stack = after.enter_context(running_stack(FOLDER / "stack", addresses, settings=settings, say=lambda _: None))
         clerks = _register(addresses.database_urls["membership"], [*[members] * 2 * runs, *[few] * runs, many])
@@ -273,7 +273,7 @@ def _per_member(size: int, members: int, measured: dict[int, Measured], most: fl
 def _steps(size: int, course: Course) -> str:
     return (
         f"{size:,} members: queued {course.queued:.1f}, listed {course.listed:.1f}, "
-        f"check asked {course.asked:.1f}, done {course.checked:.1f}"
+        f"check asked {course.options:.1f}, done {course.checked:.1f}"
     )
 
 

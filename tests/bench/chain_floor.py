@@ -25,7 +25,7 @@ from services.membership.applications.application_states import CardState, State
 from services.membership.models import EMPLOYED, Application, ApplicationHistory, Member
 from services.validation.judgements import Judgement, judge
 from services.validation.models import ApplicationCheck, CheckFinding
-from services.validation.registry import Question, Registry, RegistrySettings
+from services.validation.registry import Registry, RegistryQuery, RegistrySettings
 from services.validation.rules import Person
 
 SERVICES = ("membership", "validation", "batching")
@@ -76,9 +76,9 @@ def _members(session: Session, union_id: UUID) -> Sequence[Row[Any]]:
 
 def _judge(registry: Registry, members: Sequence[Row[Any]]) -> list[Case]:
     application_ids = [uuid7() for _ in members]
-    answers = registry.ask(
+    answers = registry.query(
         [
-            Question(str(application_id), member.name, clean_document_number(member.document_number))
+            RegistryQuery(str(application_id), member.name, clean_document_number(member.document_number))
             for application_id, member in zip(application_ids, members, strict=True)
         ]
     )

@@ -24,19 +24,15 @@ from services.contracts import bank
 from services.contracts.consent import CURRENT_CONSENT
 from services.contracts.events.membership import MEMBERS_QUEUED
 from services.contracts.operations.batching import SubmitBatchRequest
-from services.kit.amqp.connection import PERSISTENT, Outgoing
+from services.kit.amqp.connection import PERSISTENT, OutgoingMessage
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import declare_working_queue, rejected_queue
 from services.kit.data.database import Database, outbox
-from services.kit.events.contract import in_messages
+from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import to_json
 from services.kit.rpc.work import Work
-from tests.bench.peers import TABLES
-from tests.bench.people import card_number, make_people
-from tests.bench.report import Report, Row
-from tests.bench.runs import Runs, ratio
-from tests.bench.surroundings import (
-    Asked,
+from tests.bench.environment import (
+    Options,
     Process,
     copied_database,
     fresh_database,
@@ -45,6 +41,10 @@ from tests.bench.surroundings import (
     running_peer,
     running_service,
 )
+from tests.bench.peers import TABLES
+from tests.bench.people import card_number, make_people
+from tests.bench.report import Report, Row
+from tests.bench.runs import Runs, ratio
 from tests.documents import an_event
 from tests.mothers import a_clerk_of, a_queueing, a_union
 
@@ -82,9 +82,9 @@ class Bench:
     applicants: Sequence[Applicant]
 
 
-def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
+def measure(on: Nodes, secrets: dict[str, str], options: Options) -> Report:
     """Runs all contenders in turn, several times."""
-    results, runs = (500, 1) if asked.quick else (RESULTS, RUNS)
+    results, runs = (500, 1) if options.quick else (RESULTS, RUNS)
     with ExitStack() as after:
         bench = _prepare(after, on, secrets, results)
         contenders: dict[str, Callable[[Bench], float]] = {
@@ -135,7 +135,7 @@ def _submit_batches(database_url: str, number: int) -> list[Applicant]:
 def _submit_batch(session: Session, engine: Engine, start: int, size: int) -> list[Applicant]:
     union = a_union()
     people = [{**person, "application_id": uuid4()} for person in make_people(start, size)]
-    for part in in_messages(people):
+    for part in in_chunks(people):
         queueing = {**a_queueing(*part, union=union), "personal_application": None, "consent": None}
         listing.members_queued(session, an_event(MEMBERS_QUEUED.read(MEMBERS_QUEUED.dump(queueing))))
     session.execute(
@@ -186,7 +186,7 @@ class Race:
 
     database_url: str
     amqp_uri: str
-    messages: Sequence[Outgoing]
+    messages: Sequence[OutgoingMessage]
     results: int
 
     @property
@@ -206,7 +206,7 @@ class Race:
         with psycopg.connect(plain_url(self.database_url), autocommit=True) as database:
             with ExitStack() as holding:
                 for process in processes:
-                    holding.enter_context(process.held())
+                    holding.enter_context(process.suspended())
                 _publish(self.amqp_uri, self.messages)
                 began = time.monotonic()
             while _count(database, progress) < self.results:
@@ -236,7 +236,7 @@ def _in_messages(applicants: Sequence[Applicant], size: int) -> list[list[Applic
     return parts
 
 
-def _signed(applicants: Sequence[Applicant]) -> Outgoing:
+def _signed(applicants: Sequence[Applicant]) -> OutgoingMessage:
     body = to_json(
         {
             "feedback_id": str(uuid4()),
@@ -247,7 +247,7 @@ def _signed(applicants: Sequence[Applicant]) -> Outgoing:
     )
     headers = {bank.SIGNATURE_HEADER: bank.sign(body, bank_key())}
     properties = {"content_type": "application/json", "delivery_mode": PERSISTENT, "application_headers": headers}
-    return Outgoing("", bank.FEEDBACK_QUEUE, body, properties)
+    return OutgoingMessage("", bank.FEEDBACK_QUEUE, body, properties)
 
 
 def _result(applicant: Applicant) -> dict[str, str]:
@@ -260,7 +260,7 @@ def _result(applicant: Applicant) -> dict[str, str]:
     return {"application_id": str(applicant.application_id), **decision}
 
 
-def _publish(amqp_uri: str, messages: Sequence[Outgoing]) -> None:
+def _publish(amqp_uri: str, messages: Sequence[OutgoingMessage]) -> None:
     publisher = ConfirmedPublisher(amqp_uri, "bench", 30)
     refused = publisher.publish(messages)
     publisher.drop()

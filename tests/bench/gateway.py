@@ -17,16 +17,16 @@ from deploy.local.ports import LOOPBACK, hold_port
 from services.contracts.operations.membership.members import RegisterMemberRequest
 from services.membership.members.members import register_members
 from tests.bench.clerks import Clerk, add_clerk
-from tests.bench.people import make_people
-from tests.bench.report import Report, Row
-from tests.bench.surroundings import (
-    Asked,
+from tests.bench.environment import (
+    Options,
     fresh_database,
     fresh_vhost,
     running_peer,
     running_program,
     running_service,
 )
+from tests.bench.people import make_people
+from tests.bench.report import Report, Row
 from tests.unlimited import UNLIMITED
 
 TITLE = "The gateway"
@@ -59,9 +59,9 @@ class Load:
         return f"{self.speed:,.0f} a second; {self.p50:.1f}, {self.p95:.1f}, {self.p99:.1f} ms"
 
 
-def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
+def measure(on: Nodes, secrets: dict[str, str], options: Options) -> Report:
     """Measures all targets in turn, at each number of connections."""
-    runs, seconds = (1, 1.0) if asked.quick else (RUNS, SECONDS)
+    runs, seconds = (1, 1.0) if options.quick else (RUNS, SECONDS)
     rows = []
     with ExitStack() as after:
         targets = {**after.enter_context(_peers(on)), **after.enter_context(_ours(on, secrets))}

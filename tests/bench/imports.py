@@ -20,9 +20,9 @@ from services.membership.imports.reading.sheet_reader import Row as SheetRow
 from services.membership.imports.reading.sheet_reader import read_file
 from services.membership.imports.sheets import DOCUMENT_TYPE_WORDS, SEX_WORDS
 from tests.bench.clerks import add_clerk
+from tests.bench.environment import Options, fresh_database, fresh_vhost, plain_url, running_service
 from tests.bench.people import make_people
 from tests.bench.report import Report, Row
-from tests.bench.surroundings import Asked, fresh_database, fresh_vhost, plain_url, running_service
 from tests.unlimited import UNLIMITED
 
 TITLE = "Imports"
@@ -31,9 +31,9 @@ _LONGEST_SECONDS = 900
 _SHEET = "members.xlsx"
 
 
-def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
+def measure(on: Nodes, secrets: dict[str, str], options: Options) -> Report:
     """Imports one sheet through the API, then reads it and copies its rows."""
-    rows = 2_000 if asked.quick else ROWS
+    rows = 2_000 if options.quick else ROWS
     sheet = _sheet(rows)
     with fresh_database(on, "membership") as database_url:
         with _client(on, secrets, database_url) as client:

@@ -21,8 +21,8 @@ async def ask(url: str, connections: int, seconds: float, cookie: str) -> dict[s
     request = f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nCookie: {cookie}\r\n\r\n".encode()
     begin = time.perf_counter() + _WARMING_SECONDS
     end = begin + seconds
-    asked = [_keep_asking(parts.hostname or "", parts.port or 80, request, begin, end) for _ in range(connections)]
-    lists = await asyncio.gather(*asked)
+    options = [_keep_asking(parts.hostname or "", parts.port or 80, request, begin, end) for _ in range(connections)]
+    lists = await asyncio.gather(*options)
     took = sorted(seconds for one, _ in lists for seconds in one)
     return {"took": took, "failed": sum(failed for _, failed in lists)}
 

@@ -18,8 +18,8 @@ from deploy.local.ports import LOOPBACK, hold_port
 from services.kit.data.encryption import keyring
 from services.membership.members.member_documents import document_digest
 from tests.bench.clerks import add_clerk, sign_in_again
+from tests.bench.environment import Options, fresh_vhost, kept_database, plain_url, running_service
 from tests.bench.report import Report, Row
-from tests.bench.surroundings import Asked, fresh_vhost, kept_database, plain_url, running_service
 from tests.unlimited import UNLIMITED
 
 TITLE = "Pages"
@@ -107,9 +107,9 @@ select 'alter table member set unlogged'
 """Removes what slows filling the table: keys, indexes, the write-ahead log. They are made again afterwards."""
 
 
-def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
+def measure(on: Nodes, secrets: dict[str, str], options: Options) -> Report:
     """Measures both in turn for each search."""
-    many, times = (20_000, 3) if asked.quick else (asked.members, TIMES)
+    many, times = (20_000, 3) if options.quick else (options.members, TIMES)
     with ExitStack() as after:
         clients = [after.enter_context(_membership_of(on, secrets, number)) for number in (FEW, many)]
         house = _house(on)
@@ -119,8 +119,8 @@ def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
     return Report("pages", TITLE, rows, _HOW.format(times=times, many=f"{many:,}", sizes=sizes))
 
 
-def _measure_search(name: str, asked: dict[str, Any], clients: list[ApiClient], many: int, times: int) -> Row:
-    query = {"size": _SIZE, **asked}
+def _measure_search(name: str, options: dict[str, Any], clients: list[ApiClient], many: int, times: int) -> Row:
+    query = {"size": _SIZE, **options}
     for _ in range(_WARMING):
         found = [client.get("members", **query)["total"] for client in clients]
     took: list[list[float]] = [[], []]

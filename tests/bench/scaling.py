@@ -11,17 +11,14 @@ import requests
 from deploy.local.nodes import Nodes
 from deploy.local.ports import LOOPBACK, hold_port
 from services.contracts.events.batching import VALIDATION_REQUESTED
-from services.kit.amqp.connection import PERSISTENT, Outgoing
+from services.kit.amqp.connection import PERSISTENT, OutgoingMessage
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import EVENTS_EXCHANGE
 from services.kit.events.envelope import wrap
 from services.kit.events.outbox import to_json
-from services.kit.events.relay import declare_outlets
-from tests.bench.people import make_people
-from tests.bench.report import Report, Row
-from tests.bench.runs import Runs, ratio
-from tests.bench.surroundings import (
-    Asked,
+from services.kit.events.relay import declare_queues_of_producer
+from tests.bench.environment import (
+    Options,
     Process,
     fresh_database,
     fresh_vhost,
@@ -29,6 +26,9 @@ from tests.bench.surroundings import (
     running_program,
     running_service,
 )
+from tests.bench.people import make_people
+from tests.bench.report import Report, Row
+from tests.bench.runs import Runs, ratio
 
 TITLE = "Processes of validation"
 RUNS = 3
@@ -54,9 +54,9 @@ _LONGEST_SECONDS = 120
 _PROGRESS = "select count(*) from application_check where checked_at is not null"
 
 
-def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
+def measure(on: Nodes, secrets: dict[str, str], options: Options) -> Report:
     """Lets each number of processes handle the same messages, several times in turn."""
-    runs = 1 if asked.quick else RUNS
+    runs = 1 if options.quick else RUNS
     rows, busy = [], {}
     with _slow_registry() as registry_url:
         environment = {**secrets, "REGISTRY_URL": registry_url}
@@ -64,7 +64,7 @@ def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
             measured: dict[int, list[float]] = {processes: [] for processes in PROCESSES}
             for _ in range(runs):
                 for processes in PROCESSES:
-                    number = messages // 10 if asked.quick else messages
+                    number = messages // 10 if options.quick else messages
                     speed, busy[persons, processes] = _speed(on, environment, processes, persons, number)
                     measured[processes].append(speed)
             rows += _rows(persons, {processes: Runs(speeds) for processes, speeds in measured.items()})
@@ -92,7 +92,7 @@ def _speed(on: Nodes, environment: dict[str, str], processes: int, persons: int,
         amqp_uri = after.enter_context(fresh_vhost(on))
         publisher = ConfirmedPublisher(amqp_uri, "bench", 30)
         after.callback(publisher.drop)
-        publisher.declare(lambda channel: declare_outlets(channel, "batching"))
+        publisher.declare(lambda channel: declare_queues_of_producer(channel, "batching"))
         started = [
             after.enter_context(
                 running_service(
@@ -104,7 +104,7 @@ def _speed(on: Nodes, environment: dict[str, str], processes: int, persons: int,
         database = after.enter_context(psycopg.connect(plain_url(database_url), autocommit=True))
         with ExitStack() as holding:
             for process in started:
-                holding.enter_context(process.held())
+                holding.enter_context(process.suspended())
             refused = publisher.publish([_request(serial, persons) for serial in range(messages)])
             if refused:
                 raise RuntimeError(f"The broker did not take the requests: {refused}")
@@ -118,7 +118,7 @@ def _used(processes: Sequence[Process]) -> float:
     return sum(process.cpu_seconds() for process in processes)
 
 
-def _request(serial: int, persons: int) -> Outgoing:
+def _request(serial: int, persons: int) -> OutgoingMessage:
     people = [{**person, "application_id": uuid4()} for person in make_people(serial * persons, persons)]
     data = {
         "union_id": uuid4(),
@@ -131,7 +131,7 @@ def _request(serial: int, persons: int) -> Outgoing:
         "delivery_mode": PERSISTENT,
         "message_id": document["id"],
     }
-    return Outgoing(EVENTS_EXCHANGE, VALIDATION_REQUESTED.key_for("validation"), to_json(document), properties)
+    return OutgoingMessage(EVENTS_EXCHANGE, VALIDATION_REQUESTED.key_for("validation"), to_json(document), properties)
 
 
 def _wait(database: "psycopg.Connection[tuple[int]]", checks: int) -> None:

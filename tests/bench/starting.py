@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from deploy.local import nodes, stack
 from deploy.local.environment import ROOT
 from deploy.local.nodes import Nodes
+from tests.bench.environment import FOLDER, Options
 from tests.bench.report import Report, Row
 from tests.bench.runs import Runs, ratio
-from tests.bench.surroundings import FOLDER, Asked
 
 TITLE = "Starting"
 RUNS = 3
@@ -27,9 +27,9 @@ sys.exit(local.main())
 """`python -m deploy.local run` with another folder."""
 
 
-def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
+def measure(on: Nodes, secrets: dict[str, str], options: Options) -> Report:
     """Starts and stops a separate stack several times, without counting the first time, which makes the data."""
-    runs = 1 if asked.quick else RUNS
+    runs = 1 if options.quick else RUNS
     took, floors = [], []
     stack.reset(_OF_ITS_OWN)
     with ExitStack() as after:

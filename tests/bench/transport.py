@@ -6,12 +6,12 @@ from collections.abc import Callable
 from kombu import Connection, Consumer, Producer, Queue
 
 from deploy.local.nodes import Nodes
-from services.kit.amqp.connection import Outgoing, open_connection
+from services.kit.amqp.connection import OutgoingMessage, open_connection
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import declare_quorum_queue
+from tests.bench.environment import Options, fresh_vhost
 from tests.bench.report import Report, Row
 from tests.bench.runs import Runs, ratio
-from tests.bench.surroundings import Asked, fresh_vhost
 
 TITLE = "AMQP transport"
 MESSAGES = 10_000
@@ -22,9 +22,9 @@ _PREFETCH = 600
 _ACKED_AT_ONCE = 200
 
 
-def measure(on: Nodes, _secrets: dict[str, str], asked: Asked) -> Report:
+def measure(on: Nodes, _secrets: dict[str, str], options: Options) -> Report:
     """Runs both transports in turn, several times."""
-    messages, runs = (500, 1) if asked.quick else (MESSAGES, RUNS)
+    messages, runs = (500, 1) if options.quick else (MESSAGES, RUNS)
     contenders: dict[str, Callable[[str, int], None]] = {
         "kombu publishes": _kombu_publishes,
         "ours publishes": _we_publish,
@@ -75,7 +75,7 @@ def _kombu_publishes(amqp_uri: str, count: int) -> None:
 def _we_publish(amqp_uri: str, count: int) -> None:
     publisher = ConfirmedPublisher(amqp_uri, "bench", 30)
     properties = {"content_type": "application/json", "content_encoding": "utf-8", "delivery_mode": 2}
-    refused = publisher.publish([Outgoing("", _QUEUE, _BODY, properties) for _ in range(count)])
+    refused = publisher.publish([OutgoingMessage("", _QUEUE, _BODY, properties) for _ in range(count)])
     publisher.drop()
     if refused:
         raise RuntimeError(f"{len(refused)} messages were refused")

@@ -1,0 +1,1 @@
+"""Stories on the pages, in Chromium, on a whole stack."""

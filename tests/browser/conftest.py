@@ -75,7 +75,7 @@ def new_page(chromium: Browser, pages_url: str, tmp_path: Path) -> Iterator[NewP
 
 @pytest.fixture
 def page(new_page: NewPage) -> Page:
-    """A tab in which nobody is signed in."""
+    """A tab without a session."""
     return new_page()
 
 

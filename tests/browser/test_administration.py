@@ -1,4 +1,4 @@
-"""System administration 系统管理: unions and accounts, and the log of what was done to them."""
+"""System administration 系统管理 on the page: unions, accounts, and the audit log of their changes."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Batches 办卡批次管理 on the page: the bank's results come in by themselves, registers, attachments, filters."""
+"""Batches 办卡批次管理 on the page: live updates of the bank's results, registers, attachments, filters."""
 
 import io
 import zipfile

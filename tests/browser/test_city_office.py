@@ -1,4 +1,4 @@
-"""What the city keeps for all: branches and outlets 网点管理, announcements 通知公告, guides 新手指引."""
+"""The city's pages: branches and outlets 网点管理, announcements 通知公告, guides 新手指引."""
 
 from playwright.sync_api import expect
 

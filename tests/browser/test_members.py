@@ -119,7 +119,7 @@ def test_a_new_member_appears_and_gets_a_number_without_a_reload(desk: Desk, pag
     expect(page.locator(ROWS).first).to_contain_text("00700")
 
 
-def test_a_wrong_number_is_told_as_one_types(desk: Desk, page_of: PageOf) -> None:
+def test_a_wrong_number_is_reported_while_typing(desk: Desk, page_of: PageOf) -> None:
     page = page_of(desk.clerk)
     page.goto("/members")
     page.get_by_role("button", name="登记会员").click()
@@ -134,7 +134,7 @@ def test_a_wrong_number_is_told_as_one_types(desk: Desk, page_of: PageOf) -> Non
     expect(dialog).to_contain_text("居民身份证号码应为18位")
 
 
-def test_what_the_server_refuses_stands_at_its_field(desk: Desk, page_of: PageOf) -> None:
+def test_a_refusal_of_the_server_is_shown_at_its_field(desk: Desk, page_of: PageOf) -> None:
     [person] = people(1)
     desk.register(person)
     page = page_of(desk.clerk)

@@ -1,4 +1,4 @@
-"""Operations 运维: how services and queues do, and dead letters, which an operator sends back or discards."""
+"""Operations 运维 on the page: status of services and queues, and dead letters to replay or discard."""
 
 import re
 from datetime import datetime
@@ -90,10 +90,10 @@ def test_a_missing_queue_is_named_with_what_restores_it(page_of: PageOf, pages_u
 
     def lose_it(route: Route) -> None:
         answer = route.fetch()
-        told = answer.json()
-        for one in told["items"]:
+        document = answer.json()
+        for one in document["items"]:
             one["is_missing"] |= one["queue"] == missing
-        route.fulfill(response=answer, json=told)
+        route.fulfill(response=answer, json=document)
 
     page.route("**/api/v1/operations/queues", lose_it)
     page.goto("/operations")
@@ -125,6 +125,6 @@ def is_discarded(page: Page) -> bool:
     page.get_by_role("dialog", name="死信详情").get_by_role("button", name="丢弃").click()
     page.get_by_label("丢弃原因").fill("测试时发送")
     page.get_by_role("button", name="丢弃 1 条").click()
-    told = page.get_by_text(re.compile(r"已丢弃 \d 条消息"))
-    expect(told).to_be_visible()
-    return "已丢弃 1 条" in told.inner_text()
+    document = page.get_by_text(re.compile(r"已丢弃 \d 条消息"))
+    expect(document).to_be_visible()
+    return "已丢弃 1 条" in document.inner_text()

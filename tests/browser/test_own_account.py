@@ -1,4 +1,4 @@
-"""My account 账号设置: everybody sees where the own account is signed in, and ends what should not be."""
+"""My account 账号设置 on the page: the sessions of the own account, and ending them."""
 
 from playwright.sync_api import expect
 

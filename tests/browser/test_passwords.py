@@ -1,4 +1,4 @@
-"""Passwords that are forgotten or given: a link of the superior union, and the first sign-in."""
+"""Passwords on the page: reset links of the superior union, and the first password of a new account."""
 
 from playwright.sync_api import Page, expect
 from pyotp import TOTP

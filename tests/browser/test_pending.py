@@ -84,7 +84,7 @@ def test_results_of_the_check_come_in_and_who_passed_is_submitted_after_all_was_
 
 
 def see_what_is_missing(page: Page) -> None:
-    """A wrong telephone number is told before anything is sent."""
+    """A wrong telephone number is shown before the request is sent."""
     dialog = page.get_by_role("dialog", name="完善网点信息")
     dialog.get_by_label("联系方式").fill("12345")
     dialog.get_by_role("button", name="下一步").click()
@@ -114,7 +114,7 @@ def test_a_question_that_is_declined_changes_nothing(checked: Desk, page_of: Pag
     assert checked.clerk.get("pending")["counts"]["ordinary"]["total"] == 4
 
 
-def test_an_expiry_date_that_was_mended_passes_the_next_check_and_who_is_special_is_completed(
+def test_a_corrected_expiry_date_passes_the_next_check_and_a_special_entry_is_completed(
     queued: Desk, page_of: PageOf
 ) -> None:
     queued.check_all()

@@ -12,7 +12,7 @@ from tests.browser.accessibility import serious_findings
 from tests.browser.bank import answer_batch
 from tests.browser.conftest import NewPage
 from tests.desks import Desk, a_desk, a_phone, form_of, people
-from tests.phones import asked_code
+from tests.phones import requested_code
 
 _LOOKS_EVERY_MS = 16_000
 _PHONE = {"width": 360, "height": 740}
@@ -52,12 +52,12 @@ def page(new_page: NewPage) -> Page:
 def sign_in(page: Page, stack: Stack, phone: str) -> None:
     page.goto("/m/")
     page.get_by_label("手机号").fill(phone)
-    page.get_by_label("验证码").fill(asked_code(stack, phone, lambda: ask_for_code(page)))
+    page.get_by_label("验证码").fill(requested_code(stack, phone, lambda: request_code(page)))
     page.get_by_role("button", name="登录").click()
     expect(page.get_by_role("heading", name="会员信息梳理")).to_be_visible()
 
 
-def ask_for_code(page: Page) -> None:
+def request_code(page: Page) -> None:
     answer_captcha_on_the_phone(page)
     page.get_by_role("button", name="获取验证码").click()
     expect(page.get_by_text("验证码已发送")).to_be_visible()
@@ -199,7 +199,7 @@ def test_who_cannot_see_the_picture_gets_a_code_by_waiting(member: Flexible, pag
     expect(page.get_by_text("验证码已发送")).to_be_visible()
 
 
-def test_a_wrong_one_time_password_is_told(page: Page) -> None:
+def test_a_wrong_one_time_password_is_reported(page: Page) -> None:
     page.goto("/m/")
     page.get_by_label("手机号").fill(a_phone())
     page.get_by_label("验证码").fill("123456")
@@ -220,7 +220,7 @@ def test_who_signs_out_leaves_nothing_on_the_phone(member: Flexible, page: Page,
     expect(page.get_by_text(member.name)).to_have_count(0)
 
 
-def test_a_member_whose_phone_was_changed_is_told_until_when_nothing_can_be_done(
+def test_a_member_whose_phone_was_changed_sees_until_when_nothing_can_be_done(
     stack: Stack, desk: Desk, member: Flexible, page: Page
 ) -> None:
     phone = a_phone()

@@ -1,4 +1,4 @@
-"""Revocation of a batch: the clerk asks, the reviewer of the superior union decides, each in a browser of its own."""
+"""Revocations on the page: the clerk requests, the reviewer of the superior union decides, each in an own browser."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -25,7 +25,9 @@ def open_review(page: Page, batch_no: str) -> None:
     expect(page.get_by_role("heading", name="审核", exact=True)).to_be_visible()
 
 
-def test_clerk_and_reviewer_see_each_others_acts_without_reloading(desk: Desk, batch_no: str, page_of: PageOf) -> None:
+def test_clerk_and_reviewer_see_each_others_changes_without_reloading(
+    desk: Desk, batch_no: str, page_of: PageOf
+) -> None:
     clerk, reviewer = page_of(desk.clerk), page_of(desk.office.reviewer)
     clerk.goto("/batches")
     row = clerk.locator(ROWS).first
@@ -59,7 +61,7 @@ def test_clerk_and_reviewer_see_each_others_acts_without_reloading(desk: Desk, b
 
 
 def ask_for_nothing_in_particular(clerk: Page) -> None:
-    """What is missing in the request is told before it is sent."""
+    """Missing fields are shown before the request is sent."""
     clerk.get_by_role("button", name="撤销办卡批次申请").click()
     dialog = clerk.get_by_role("dialog", name="撤销办卡批次申请")
     expect(dialog.get_by_role("radio").first).to_be_visible()

@@ -1,4 +1,4 @@
-"""Signing in on the page, being sent back to where one was, and what stands beside the form."""
+"""Sign-in on the page: return to the requested page, announcements and support beside the form."""
 
 from playwright.sync_api import Page, expect
 
@@ -18,7 +18,7 @@ def test_a_clerk_signs_in_and_comes_to_the_page_that_was_asked_for(page: Page) -
     expect(page.get_by_text("上海建朗信息科技有限公司工会")).to_be_visible()
 
 
-def test_a_wrong_password_is_told_without_saying_which_part_is_wrong(page: Page) -> None:
+def test_a_wrong_password_is_reported_without_saying_which_part_is_wrong(page: Page) -> None:
     page.goto("/sign-in")
 
     fill_sign_in(page, "nobody-at-all", "wrong-password")
@@ -26,7 +26,7 @@ def test_a_wrong_password_is_told_without_saying_which_part_is_wrong(page: Page)
     expect(page.get_by_role("alert")).to_contain_text("账号或密码")
 
 
-def test_what_is_not_filled_in_is_told_before_anything_is_sent(page: Page) -> None:
+def test_empty_fields_are_reported_before_anything_is_sent(page: Page) -> None:
     page.goto("/sign-in")
 
     page.get_by_role("button", name="登录", exact=True).click()
@@ -35,7 +35,7 @@ def test_what_is_not_filled_in_is_told_before_anything_is_sent(page: Page) -> No
     expect(page.get_by_text("请输入验证码")).to_be_visible()
 
 
-def test_a_wrong_captcha_is_told_and_another_one_shown(page: Page) -> None:
+def test_a_wrong_captcha_is_reported_and_another_one_shown(page: Page) -> None:
     page.goto("/sign-in")
     picture = page.get_by_role("img", name="验证码图片")
     expect(picture).to_be_visible()

@@ -1,4 +1,4 @@
-"""The workbench 业务工作台, and what every page does when the connection is lost or the system is busy."""
+"""The workbench 业务工作台, and how pages show a lost connection or a busy system."""
 
 from playwright.sync_api import Route, expect
 
@@ -75,7 +75,7 @@ def test_a_busy_system_is_waited_for_and_said_to_be_busy(page_of: PageOf) -> Non
     expect(page.get_by_text("连接已恢复")).to_be_visible()
 
 
-def test_a_lost_connection_says_so_and_the_page_goes_on_when_it_is_back(desk: Desk, page_of: PageOf) -> None:
+def test_a_lost_connection_is_shown_and_the_page_resumes_when_it_is_back(desk: Desk, page_of: PageOf) -> None:
     page = page_of(desk.clerk)
     page.goto("/members")
     expect(page.get_by_text("没有符合条件的会员")).to_be_visible()

@@ -1,1 +1,1 @@
-"""Chaos tests: faults strike the system at random while clients use it; then the answers they got are verified."""
+"""Chaos tests: faults are injected at random while clients use a system; then their answers are verified."""

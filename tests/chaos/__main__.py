@@ -18,7 +18,7 @@ _SECONDS_TO_REST = 300.0
 
 def main() -> int:
     """Runs what the arguments say."""
-    parser = argparse.ArgumentParser(description="Hurt a system at work; nothing may be lost or doubled.")
+    parser = argparse.ArgumentParser(description="Hurt a system at work; nothing may be lost or duplicated.")
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--members", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1, help="draws the plan and what clients do")
@@ -34,8 +34,8 @@ def main() -> int:
     say(f"written: {path.relative_to(ROOT)}")
     for violation in outcome.violations:
         print(violation)
-    lost, doubled = len(outcome.verdict.lost), len(outcome.verdict.doubled)
-    say(f"lost {lost}, doubled {doubled}, {len(outcome.violations)} violations in all")
+    lost, duplicated = len(outcome.verdict.lost), len(outcome.verdict.duplicated)
+    say(f"lost {lost}, duplicated {duplicated}, {len(outcome.violations)} violations in all")
     return 1 if outcome.violations else 0
 
 

@@ -9,9 +9,9 @@ from uuid import uuid4
 
 import requests
 
-from tests.chaos.account import Account
 from tests.chaos.bank_faults import BANK_FAULTS, REUSED, SOUND, BankFault
-from tests.chaos.faults import Manners
+from tests.chaos.faults import BankBehaviour
+from tests.chaos.promises import Promises
 
 _PAUSE = 1.0
 _REST_OF_A_BATCH = 4.0
@@ -24,11 +24,11 @@ _DECIDED = ("issued", "refused")
 class BankDesk:
     """Decides on each applicant once: repeated decisions are the same."""
 
-    def __init__(self, url: str, account: Account, manners: Manners, seed: int) -> None:
+    def __init__(self, url: str, promises: Promises, behaviour: BankBehaviour, seed: int) -> None:
         self.messages = 0
         self._url = url
-        self._account = account
-        self._manners = manners
+        self._promises = promises
+        self._behaviour = behaviour
         self._dice = random.Random(f"{seed} bank")
         self._touched: dict[str, float] = {}
         self._told_late: set[str] = set()
@@ -89,7 +89,7 @@ class BankDesk:
 
     def _tell(self, batch_no: str, results: list[dict[str, Any]]) -> None:
         """Sends results, again if an error in the message kept them from being applied."""
-        name = self._manners.faults.popleft() if self._manners.faults else None
+        name = self._behaviour.faults.popleft() if self._behaviour.faults else None
         if name == REUSED:
             self._reuse_feedback_id(batch_no, results[0]["application_id"])
             name = None
@@ -97,7 +97,7 @@ class BankDesk:
         self._send(batch_no, results, fault)
         if fault.spoils_all:
             self._send(batch_no, results, SOUND)
-        self._account.note_results(results)
+        self._promises.record_results(results)
         self.messages += 1
 
     def _send(self, batch_no: str, results: list[dict[str, Any]], fault: BankFault) -> None:
@@ -106,26 +106,26 @@ class BankDesk:
         order = {
             "results": results,
             "parts": parts,
-            "duplicate": self._manners.twice,
-            "reorder": self._manners.out_of_order,
+            "duplicate": self._behaviour.twice,
+            "reorder": self._behaviour.out_of_order,
             **fault.order,
         }
         while not self._post(f"batches/{batch_no}/feedback", order | {"feedback_id": (feedback_id := str(uuid4()))}):
             time.sleep(_PAUSE)
         numbers = range(1, min(parts, len(results)) + 1)
-        self._account.note_feedback([f"{feedback_id}-{n}" for n in numbers] if parts > 1 else [feedback_id], fault)
+        self._promises.record_feedback([f"{feedback_id}-{n}" for n in numbers] if parts > 1 else [feedback_id], fault)
 
     def _reuse_feedback_id(self, batch_no: str, application_id: str) -> None:
         """Sends other content under a used feedback id; retries later if there is none yet."""
         if not (answered := self._get("receipts")["items"]):
-            self._manners.faults.append(REUSED)
+            self._behaviour.faults.append(REUSED)
             return
         feedback_id = answered[-1]["feedback_id"]
         result = {"application_id": application_id, "outcome": "accepted", "reason": "something else"}
         order = {"results": [result], "feedback_id": feedback_id}
         while not self._post(f"batches/{batch_no}/feedback", order):
             time.sleep(_PAUSE)
-        self._account.note_feedback([feedback_id], BANK_FAULTS[REUSED])
+        self._promises.record_feedback([feedback_id], BANK_FAULTS[REUSED])
 
     def _post(self, path: str, order: dict[str, Any]) -> bool:
         try:

@@ -31,24 +31,24 @@ class Tally:
         self.findings: Counter[str] = Counter()
         """Answers that no client should get."""
 
-    def note_answer(self) -> None:
+    def count_answer(self) -> None:
         with self._lock:
             self.answered += 1
 
-    def note_refusal(self, code: str) -> None:
+    def count_refusal(self, code: str) -> None:
         with self._lock:
             self.refused[code] += 1
 
-    def note_retry(self, why: str) -> None:
+    def count_retry(self, why: str) -> None:
         with self._lock:
             self.retries[why] += 1
 
-    def note_finding(self, what: str) -> None:
+    def record_finding(self, what: str) -> None:
         with self._lock:
             self.findings[what] += 1
 
 
-class PatientClient(ApiClient):
+class RetryingClient(ApiClient):
     """Repeats requests until there is an answer; raises GaveUp once `over` is set, and ApiProblem for refusals."""
 
     def __init__(self, base: str, tally: Tally, over: threading.Event) -> None:
@@ -81,22 +81,22 @@ class PatientClient(ApiClient):
         try:
             answer = self.http.request(method, f"{self.base}/api/v1/{path}", timeout=(5, _HANGS_SECONDS), **sent)
         except requests.ReadTimeout:
-            self._tally.note_finding(f"{method} {_pattern(path)}: no answer in {_HANGS_SECONDS} s")
+            self._tally.record_finding(f"{method} {_pattern(path)}: no answer in {_HANGS_SECONDS} s")
             return None
         except requests.RequestException:
-            self._tally.note_retry("connection lost or refused")
+            self._tally.count_retry("connection lost or refused")
             return None
         if answer.status_code == 503 and "Retry-After" in answer.headers:
-            self._tally.note_retry("503 with Retry-After")
+            self._tally.count_retry("503 with Retry-After")
             return None
         if answer.status_code >= 500:
-            self._tally.note_finding(f"{method} {_pattern(path)}: {answer.status_code} {answer.text[:200]}")
+            self._tally.record_finding(f"{method} {_pattern(path)}: {answer.status_code} {answer.text[:200]}")
             return None
         if answer.status_code >= 400:
             problem = ApiProblem(answer.status_code, answer.json())
-            self._tally.note_refusal(f"{answer.status_code} {problem.code}")
+            self._tally.count_refusal(f"{answer.status_code} {problem.code}")
             raise problem
-        self._tally.note_answer()
+        self._tally.count_answer()
         return answer
 
 

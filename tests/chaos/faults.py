@@ -41,7 +41,7 @@ _SKEW_SECONDS = {"6 hours ahead": 6 * 3600, "50 seconds behind": -50}
 
 
 @dataclass
-class Manners:
+class BankBehaviour:
     """How the bank's desk currently sends its messages."""
 
     twice: bool = False
@@ -64,11 +64,11 @@ class Targets:
     vhost: str = ""
     environment: Callable[[str], Mapping[str, str]] = lambda _program: {}
     """Returns the environment of a program's processes."""
-    manners: Manners = field(default_factory=Manners)
+    behaviour: BankBehaviour = field(default_factory=BankBehaviour)
 
 
 @dataclass(frozen=True)
-class Struck:
+class InjectedFault:
     """An injected fault, with its beginning and end by the monotonic clock."""
 
     fault: Fault
@@ -82,7 +82,7 @@ class Faults:
     """Executes a plan. Faults may overlap, but those of one node or simulator wait for one another."""
 
     def __init__(self, targets: Targets, faults: Sequence[Fault], seed: int) -> None:
-        self.struck: list[Struck] = []
+        self.injected: list[InjectedFault] = []
         self._targets = targets
         self._faults = faults
         self._dice = random.Random(seed)
@@ -97,33 +97,33 @@ class Faults:
             plan.FREEZE_BROKER.name: self._freeze_broker,
             plan.REGISTRY.name: lambda fault: self._misbehave("registry", fault),
             plan.SMS.name: lambda fault: self._misbehave("sms", fault),
-            plan.TWICE.name: lambda fault: self._change_manners("twice", fault),
-            plan.DISORDER.name: lambda fault: self._change_manners("out_of_order", fault),
+            plan.TWICE.name: lambda fault: self._change_behaviour("twice", fault),
+            plan.DISORDER.name: lambda fault: self._change_behaviour("out_of_order", fault),
             plan.WRONG.name: self._send_wrong,
-            plan.FAULTY.name: lambda fault: self._targets.manners.faults.append(fault.target),
+            plan.FAULTY.name: lambda fault: self._targets.behaviour.faults.append(fault.target),
             plan.CLOCK.name: self._skew_clock,
             plan.UNBIND.name: self._unbind,
             plan.DELETE.name: self._delete_queue,
         }
 
-    def strike_all(self) -> None:
+    def inject_all(self) -> None:
         """Returns when the last fault has ended."""
         begin = time.monotonic()
         threads = []
         for fault in self._faults:
             time.sleep(max(0.0, begin + fault.at - time.monotonic()))
-            threads.append(threading.Thread(target=self._strike, args=(fault,), name=str(fault)))
+            threads.append(threading.Thread(target=self._inject, args=(fault,), name=str(fault)))
             threads[-1].start()
         for thread in threads:
             thread.join()
 
-    def _strike(self, fault: Fault) -> None:
+    def _inject(self, fault: Fault) -> None:
         began, trouble = time.monotonic(), ""
         try:
             self._strikes[fault.kind](fault)
         except Exception as error:
             trouble = f"{type(error).__name__}: {error}"
-        self.struck.append(Struck(fault, began, time.monotonic(), trouble))
+        self.injected.append(InjectedFault(fault, began, time.monotonic(), trouble))
 
     def _kill(self, fault: Fault) -> None:
         self._signal(fault.target, signal.SIGKILL)
@@ -264,10 +264,10 @@ class Faults:
         url = f"{self._targets.simulators[simulator]}/control"
         requests.put(url, json=orders, timeout=10).raise_for_status()
 
-    def _change_manners(self, name: str, fault: Fault) -> None:
-        setattr(self._targets.manners, name, True)
+    def _change_behaviour(self, name: str, fault: Fault) -> None:
+        setattr(self._targets.behaviour, name, True)
         time.sleep(fault.seconds)
-        setattr(self._targets.manners, name, False)
+        setattr(self._targets.behaviour, name, False)
 
     def _send_wrong(self, fault: Fault) -> None:
         """Sends an invalid message, retrying until the broker has it."""

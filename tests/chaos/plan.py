@@ -1,4 +1,4 @@
-"""The plan of a chaos run, drawn from a seed: which fault strikes what, when and for how long."""
+"""The plan of a chaos run, drawn from a seed: which fault hits which target, when and for how long."""
 
 import random
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ PROGRAMS = (*SERVICES, "gateway")
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of fault: how often it strikes beside the others, how long it may last, and what it can strike."""
+    """A kind of fault: its weight among all faults, how long it may last, and its possible targets."""
 
     name: str
     weight: float
@@ -45,9 +45,9 @@ DELAY = Kind("connections delayed", 12, (2, 8), (*_OF_BROKER, *_OF_DATABASE))
 RESTART_DATABASE = Kind("PostgreSQL restarted", 4, (0, 3), ("postgres",))
 RESTART_BROKER = Kind("broker restarted", 3, (0, 3), ("rabbitmq",))
 FREEZE_BROKER = Kind("broker frozen", 1.5, (20, 20), ("rabbitmq",))
-REGISTRY = Kind("registry in trouble", 9, (2, 8), ("down", "slow", "rubbish", "partial", "error"))
-SMS = Kind("SMS provider in trouble", 9, (2, 8), ("down", "slow", "error", "lose_answer"))
-TWICE = Kind("bank messages doubled", 6, (3, 8), ("bank",))
+REGISTRY = Kind("registry failing", 9, (2, 8), ("down", "slow", "rubbish", "partial", "error"))
+SMS = Kind("SMS provider failing", 9, (2, 8), ("down", "slow", "error", "lose_answer"))
+TWICE = Kind("bank messages duplicated", 6, (3, 8), ("bank",))
 DISORDER = Kind("bank messages out of order", 6, (3, 8), ("bank",))
 WRONG = Kind("bank messages wrong", 7, _AT_ONCE, ("malformed", "unsigned", "unknown batch"))
 FAULTY = Kind("bank feedback faulty", 7, _AT_ONCE, tuple(BANK_FAULTS))

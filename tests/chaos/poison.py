@@ -117,7 +117,7 @@ def draw(target: Target, count: int) -> list[Poison]:
 
 
 def to_json(document: Any) -> bytes:
-    """Writes JSON with everything that a careless writer lets through."""
+    """Writes JSON with all values that a lenient writer allows."""
     return json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
@@ -267,14 +267,14 @@ def _fields(target: Target) -> st.SearchStrategy[Poison]:
         elif how == "retyped":
             where[name] = value
         body = to_json(document)
-        if how == "doubled":
+        if how == "duplicated":
             body = body[:-1] + b', "batch_no": ' + to_json(value) + b"}"
         return target.signed(f"a field {how}", body)
 
     values: st.SearchStrategy[Any] = st.sampled_from(
         [None, True, 7, 1.5, "", "x" * 300, [], {}, [None], [[]], [{}], {"a": 1}, SECRET]
     )
-    hows = st.sampled_from(["dropped", "retyped", "doubled"])
+    hows = st.sampled_from(["dropped", "retyped", "duplicated"])
     return st.builds(change, _one_of(target), st.sampled_from([*_FIELDS, *_RESULT_FIELDS]), hows, values)
 
 

@@ -30,7 +30,7 @@ _OF_US = ("x-reason", "x-cause", "x-traceback")
 
 
 @dataclass
-class Fate:
+class PoisonOutcome:
     """The sent messages and their outcomes."""
 
     sent: Counter[str] = field(default_factory=Counter)
@@ -62,7 +62,7 @@ class Feeder:
         """The kinds of sent messages, by the digest of id and body, or of the body alone if the id cannot be read."""
         self._left: Counter[str] = Counter()
         self._cards: list[str] = []
-        self.fate = Fate()
+        self.outcome = PoisonOutcome()
 
     def close(self) -> None:
         """Ends both connections."""
@@ -82,7 +82,7 @@ class Feeder:
                     published[feedback_id] = time.time()
             self._settle()
             self._see_applied(published)
-        self.fate.seconds += time.monotonic() - began
+        self.outcome.seconds += time.monotonic() - began
 
     def at_once(self, poison: Sequence[Poison]) -> None:
         """Sends all without waiting, as they pile up while no consumer works; `settle` waits."""
@@ -109,8 +109,8 @@ class Feeder:
     def look_for_secrets(self) -> None:
         """Fails if the log contains personal data."""
         log = self._log.read_text(errors="replace")
-        told = [secret for secret in (SECRET, *self._cards) if secret in log]
-        assert not told, f"{len(told)} secrets are in the log"
+        leaked = [secret for secret in (SECRET, *self._cards) if secret in log]
+        assert not leaked, f"{len(leaked)} secrets are in the log"
 
     def _send(self, poison: Poison, message_id: str) -> None:
         message = poison.to_amqp(message_id)
@@ -118,14 +118,14 @@ class Feeder:
         key = _key(None if poison.raw else message_id, poison.body)
         self._known[key] = poison.kind
         self._left[key] += 1
-        self.fate.sent[poison.kind] += 1
-        self.fate.megabytes += len(poison.body) / 1e6
+        self.outcome.sent[poison.kind] += 1
+        self.outcome.megabytes += len(poison.body) / 1e6
 
     def _true_result(self, application_id: str, feedback_id: str) -> Poison:
         card = a_card_number()
         self._cards.append(card)
         result = {"application_id": application_id, "outcome": "issued", "card_no": card, "reason": SECRET}
-        self.fate.true_results += 1
+        self.outcome.true_results += 1
         return self.target.signed("true", to_json(self.target.feedback(result, feedback_id=feedback_id)))
 
     def _settle(self) -> None:
@@ -133,9 +133,9 @@ class Feeder:
         while True:
             self._take_rejected()
             taken, in_part = self._count()
-            left = sum(self.fate.sent.values()) - taken - sum(self.fate.rejected.values())
-            if left == 0 and in_part == self.fate.in_part:
-                self.fate.taken = taken
+            left = sum(self.outcome.sent.values()) - taken - sum(self.outcome.rejected.values())
+            if left == 0 and in_part == self.outcome.in_part:
+                self.outcome.taken = taken
                 return
             assert left >= 0, f"{-left} messages too many became something"
             assert time.monotonic() < deadline, f"{left} messages are neither applied nor rejected"
@@ -148,7 +148,7 @@ class Feeder:
             " count(*) filter (where 0 < rejected and rejected < results), coalesce(sum(repeated), 0)"
             " from bank_feedback"
         ).fetchall()
-        self.fate.repeated = int(rows[0][2])
+        self.outcome.repeated = int(rows[0][2])
         return int(rows[0][0]), int(rows[0][1])
 
     def _take_rejected(self) -> None:
@@ -157,18 +157,18 @@ class Feeder:
             reason = headers["x-reason"]
             assert reason
             assert len(reason) <= _LONGEST_REASON
-            told = json.dumps([headers.get(name) for name in _OF_US], ensure_ascii=False)
-            assert SECRET not in told
-            assert not any(card in told for card in self._cards)
-            self.fate.largest_reason = max(self.fate.largest_reason, len(reason))
+            leaked = json.dumps([headers.get(name) for name in _OF_US], ensure_ascii=False)
+            assert SECRET not in leaked
+            assert not any(card in leaked for card in self._cards)
+            self.outcome.largest_reason = max(self.outcome.largest_reason, len(reason))
             key = _key(message.properties.get("message_id"), body)
             if key not in self._known:
                 assert b'"results"' in body, f"nobody sent what lies among the rejected: {reason}"
-                self.fate.in_part += 1
+                self.outcome.in_part += 1
                 continue
             assert self._left[key] > 0, f"rejected twice: {self._known[key]}, {reason}"
             self._left[key] -= 1
-            self.fate.rejected[self._known[key], _class_of(reason)] += 1
+            self.outcome.rejected[self._known[key], _class_of(reason)] += 1
 
     def _see_applied(self, published: dict[str, float]) -> None:
         rows = self._database.execute(
@@ -178,7 +178,9 @@ class Feeder:
         ).fetchall()
         assert {row[0] for row in rows} == set(published), "a true result was not taken"
         assert all(row[1] == 1 for row in rows), "a true result was not applied"
-        self.fate.slowest_seconds = max([self.fate.slowest_seconds, *(row[2] - published[row[0]] for row in rows)])
+        self.outcome.slowest_seconds = max(
+            [self.outcome.slowest_seconds, *(row[2] - published[row[0]] for row in rows)]
+        )
 
 
 def _key(message_id: str | None, body: bytes) -> str:

@@ -21,7 +21,7 @@ from deploy.local.rabbitmq import SHARE_OF_MEMORY
 from deploy.local.stack import Say
 from tests.chaos.people import make_people
 from tests.chaos.work import Clerk, Office, hire_clerks
-from tests.chaos.world import World, hurt_world
+from tests.chaos.world import World, start_world
 from tests.memory import forget_peak, peak_megabytes
 
 QUICK_MILLISECONDS, SLOW_MILLISECONDS = 20, 2_000
@@ -115,7 +115,7 @@ class Outcome:
 def run_pressure(size: Size, folder: Path, say: Say = print) -> Outcome:
     """Puts a separate stack in this folder under each pressure in turn."""
     outcome = Outcome(size)
-    with hurt_world(folder, dict.fromkeys(SERVICES, 1), size.is_durable, say) as world:
+    with start_world(folder, dict.fromkeys(SERVICES, 1), size.is_durable, say) as world:
         office = Office(world.stack.gateway_url, world.stack.simulator_urls["sms"])
         (clerk,) = hire_clerks(office, 1, 1)
         _ask_registry(world, QUICK_MILLISECONDS)
@@ -131,7 +131,7 @@ def run_pressure(size: Size, folder: Path, say: Say = print) -> Outcome:
         outcome.passed = clerk.client.get(f"batches/{batch_no}")["total"]
         with _stage(outcome, "all results at once", world, clerk, say) as stage:
             _tell_all(world, batch_no, outcome.passed, stage)
-        with _stage(outcome, "a broker that takes no more", world, clerk, say) as stage:
+        with _stage(outcome, "a broker that accepts nothing", world, clerk, say) as stage:
             _fill_broker(world, office, clerk, size, stage)
         outcome.issued = clerk.client.get(f"batches/{batch_no}")["issued"]
         outcome.troubles = office.troubles
@@ -201,7 +201,7 @@ def _stage(outcome: Outcome, name: str, world: World, clerk: Clerk, say: Say) ->
     over = threading.Event()
     others = [
         threading.Thread(target=_repeat, args=(over, _asking(clerk, stage))),
-        threading.Thread(target=_repeat, args=(over, lambda: _look(world, stage))),
+        threading.Thread(target=_repeat, args=(over, lambda: _sample(world, stage))),
     ]
     for other in others:
         other.start()
@@ -224,7 +224,7 @@ def _repeat(over: threading.Event, step: Callable[[], None]) -> None:
         step()
 
 
-def _look(world: World, stage: Stage) -> None:
+def _sample(world: World, stage: Stage) -> None:
     for name, depth in world.unfinished().items():
         stage.deepest[name] = max(depth, stage.deepest[name])
 

@@ -46,27 +46,27 @@ def _document(outcome: Outcome, minutes: float) -> str:
     stages = "".join(map(_row, outcome.stages))
     memory = "".join(_memory(program, outcome.stages) for program in outcome.stages[0].megabytes)
     queues = "".join(map(_queues, outcome.stages[1:]))
-    broken = "".join(f"- {one}\n" for one in outcome.violations) or "Nothing is as it should not be.\n"
+    broken = "".join(f"- {one}\n" for one in outcome.violations) or "No violations.\n"
     return f"""# Pressure
 
 Made by `make pressure MEMBERS={size.members}` on {datetime.now(UTC):%Y-%m-%d} in {minutes:.0f} minutes; another run
 writes it anew. {made_with(outcome.nodes)}
 
 A system of its own, one process of each service, with {size.members:,} queued members of one union, is put under one
-pressure after another. Meanwhile somebody asks for lists of members, entries, batches and messages in turn, without
-patience: each answer says what was asked, or is 503 with `Retry-After`. A pressure is over when no message is in any
-queue or outbox and no text message waits.
+kind of pressure after another. Meanwhile a client requests lists of members, entries, batches and messages in turn,
+without pauses: each response has the requested list, or is 503 with `Retry-After`. A pressure is over when all queues
+and outboxes are empty and no text message waits.
 
-- **Nothing**: to compare with.
+- **Nothing**: the baseline.
 - **A registry 100 times slower**: {SLOW_MILLISECONDS / 1000:g} s a call instead of {QUICK_MILLISECONDS / 1000:g} s, \
 for {size.slow_seconds:g} s, while all {size.members:,} are checked.
-- **All results at once**: accepted, made and issued for {outcome.passed:,} persons, each told twice: \
+- **All results at once**: accepted, made and issued for {outcome.passed:,} persons, each sent twice: \
 {RESULTS_AN_APPLICATION * outcome.passed:,} results in {_messages(outcome.passed):,} messages, as fast as the bank \
 can send.
-- **A broker that takes no more**: its alarm of memory for {size.alarm_seconds:g} s, while a clerk registers members. \
-Nobody can be answered meanwhile; who asks is told so within a deadline.
+- **A broker that accepts nothing**: its memory alarm is on for {size.alarm_seconds:g} s, while a clerk registers \
+members. Requests cannot be answered meanwhile; each gets 503 within its deadline.
 
-| pressure | lasted | caught up after it | answers | told to come again | median | 95 % | slowest answer of any kind |
+| pressure | lasted | caught up after it | answers | 503 | median | 95 % | slowest response |
 | --- | --- | --- | --- | --- | --- | --- | --- |
 {stages}
 Cards issued: {outcome.issued:,} of {outcome.passed:,}. {broken}
@@ -75,9 +75,9 @@ Cards issued: {outcome.issued:,} of {outcome.passed:,}. {broken}
 | process |{"".join(f" {stage.name} |" for stage in outcome.stages)}
 | --- |{" --- |" * len(outcome.stages)}
 {memory}
-## What grew instead
+## Queues
 
-The most messages seen at one time.
+The largest numbers of waiting messages.
 
 | pressure | messages |
 | --- | --- |

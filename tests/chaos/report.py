@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 
 from deploy.local.environment import ROOT
-from tests.chaos.account import Verdict
-from tests.chaos.faults import Struck
+from tests.chaos.faults import InjectedFault
 from tests.chaos.plan import ALL_KINDS
+from tests.chaos.promises import Verdict
 from tests.chaos.run import Outcome
 from tests.chaos.textbook.control import Promises
 from tests.chaos.watch import Recovery
@@ -53,29 +53,29 @@ def document(outcome: Outcome, minutes: float) -> str:
         _table(("", ""), _verdict(outcome)),
         *_violations(outcome),
         "## Promises",
-        "What clients were told, and was found to be so at the end.",
+        "Answers that clients got, each verified against the final state.",
         _table(("promise", "times"), sorted(outcome.verdict.promised.items())),
         "## Faults",
-        f"{len(outcome.struck)} within {outcome.fault_seconds:.0f} s, {outcome.overlapping} of them while another one "
-        f"lasted. {outcome.share_of_well:.0%} of all looks, one a second, found each process ready and each question "
-        "answered. Recovery is from the end of a fault until the first look that found what was struck at work again, "
-        "in seconds, whatever else was struck meanwhile: the processes of the program, or for a node or a simulator "
-        "all processes and answers.",
+        f"{len(outcome.injected)} within {outcome.fault_seconds:.0f} s, {outcome.overlapping} of them while another "
+        f"one lasted. {outcome.share_of_well:.0%} of all samples, one a second, found each process ready and each "
+        "query answered. Recovery is the time, in seconds, from the end of a fault to the first sample that found its "
+        "target working again, whatever other faults there were meanwhile: the processes of the program, or for a node "
+        "or a simulator all processes and answers.",
         _table(
             ("fault", "times", "recovery: median", "95 %", "longest", "with another one"),
             [_recovery(outcome, kind.name) for kind in ALL_KINDS if kind.name in outcome.recoveries],
         ),
         "## Traffic",
         _table(("", ""), _traffic(outcome)),
-        "## Tried again",
+        "## Retries",
         _table(("", "times"), _retries(outcome)),
-        "Answers that say no, which clerks meet in any case: " + _list(outcome.refusals) + ".",
-        "## Put aside",
+        "Refusals, which clerks get without any fault, too: " + _list(outcome.refusals) + ".",
+        "## Dead letters",
         "Dead letters and rejected messages at the end, by queue and reason.",
         _table(("queue", "reason", "messages"), [(*key, count) for key, count in sorted(outcome.letters.items())]),
         "## Plan",
-        "Drawn from the seed beforehand. `at` and `for` are in seconds; what struck later than planned waited for a "
-        "fault of the same node or simulator.",
+        "Drawn from the seed beforehand. `at` and `for` are in seconds; a fault that began later than planned waited "
+        "for another one of the same node or simulator.",
         _table(
             ("at", "fault", "target", "for"),
             [(f"{one.at:.1f}", one.kind, one.target, f"{one.seconds:.1f}") for one in outcome.plan],
@@ -84,35 +84,37 @@ def document(outcome: Outcome, minutes: float) -> str:
     return "\n\n".join(paragraphs) + "\n"
 
 
-def write_control(verdict: Verdict, promises: Promises, struck: Sequence[Struck], facts: ControlFacts) -> Path:
+def write_control(verdict: Verdict, promises: Promises, injected: Sequence[InjectedFault], facts: ControlFacts) -> Path:
     """Writes the document of the control; returns its path."""
     path = FOLDER / "control.md"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(control_document(verdict, promises, struck, facts))
+    path.write_text(control_document(verdict, promises, injected, facts))
     return path
 
 
-def control_document(verdict: Verdict, promises: Promises, struck: Sequence[Struck], facts: ControlFacts) -> str:
+def control_document(
+    verdict: Verdict, promises: Promises, injected: Sequence[InjectedFault], facts: ControlFacts
+) -> str:
     """Returns the document on what the same faults do to textbook services."""
-    kinds = Counter(one.fault.kind for one in struck)
+    kinds = Counter(one.fault.kind for one in injected)
     found = [
         ("applications promised to clients (201)", len(promises.queued)),
-        ("requests asked again", promises.retries),
+        ("requests repeated", promises.retries),
         ("**lost**", f"**{len(verdict.lost)}**"),
-        ("**doubled**", f"**{len(verdict.doubled)}**"),
+        ("**duplicated**", f"**{len(verdict.duplicated)}**"),
     ]
     paragraphs = [
         "# Control: a textbook's services under the same faults",
-        f"Made by `make chaos-control FAULTS={len(struck)} SEED={facts.seed}` on {datetime.now(UTC):%Y-%m-%d} in "
+        f"Made by `make chaos-control FAULTS={len(injected)} SEED={facts.seed}` on {datetime.now(UTC):%Y-%m-%d} in "
         f"{facts.minutes:.1f} minutes. {made_with(facts.nodes)} [How to read it](README.md).",
-        "Two services as a tutorial on Nameko writes them (`tests/chaos/textbook/services.py`): one commits an "
+        "Two services, written as in a tutorial on Nameko (`tests/chaos/textbook/services.py`): one commits an "
         "application and then dispatches its event, the other one lists it by a default `@event_handler`. Eight "
-        "clients queue applications and ask again where they hear nothing.",
+        "clients queue applications and repeat unanswered requests.",
         _table(("", ""), found),
         "Faults: " + _list(kinds) + ".",
-        "Of what was lost and doubled, the first of each kind:",
+        "The first applications of each kind:",
         "\n".join(f"- lost: {one}" for one in verdict.lost[:5]),
-        "\n".join(f"- doubled: {one}" for one in verdict.doubled[:5]),
+        "\n".join(f"- duplicated: {one}" for one in verdict.duplicated[:5]),
     ]
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
 
@@ -133,13 +135,13 @@ def made_with(nodes: Mapping[str, str]) -> str:
 def _verdict(outcome: Outcome) -> list[tuple[str, object]]:
     return [
         ("lost", len(outcome.verdict.lost)),
-        ("doubled", len(outcome.verdict.doubled)),
+        ("duplicated", len(outcome.verdict.duplicated)),
         ("invariants broken", len(outcome.invariants)),
-        ("answers that no client should meet", outcome.findings.total()),
+        ("answers that no client may get", outcome.findings.total()),
         ("clients that could not finish", len(outcome.troubles)),
         ("clients had finished after the last fault", f"{outcome.working_seconds:.1f} s"),
         (
-            "nothing was on its way any more after the last fault",
+            "no message was on its way after the last fault",
             f"{outcome.rest_seconds:.1f} s" if not outcome.unfinished else "never",
         ),
     ]
@@ -158,7 +160,7 @@ def _recovery(outcome: Outcome, kind: str) -> tuple[object, ...]:
         f"{one.middle:.1f}",
         f"{one.most:.1f}",
         f"{one.longest:.1f}",
-        sum(outcome.overlaps(struck) for struck in outcome.struck if struck.fault.kind == kind),
+        sum(outcome.overlaps(injected) for injected in outcome.injected if injected.fault.kind == kind),
     )
 
 
@@ -171,11 +173,11 @@ def _traffic(outcome: Outcome) -> list[tuple[str, object]]:
         ("requests answered", f"{outcome.requests} ({outcome.requests / seconds:.0f} a second)"),
         ("applications", promised["applications queued"] + promised["applications on the phone"]),
         ("batches", promised["batches submitted"]),
-        ("bank results told, with steps and late cards", outcome.results_told),
+        ("bank results sent, with intermediate steps and late cards", outcome.results_sent),
         ("events handled", f"{handled} ({handled / seconds:.0f} a second)"),
         ("events and bank messages published", counted.get("outbox_published", 0)),
         ("text messages sent", promised["text messages sent"]),
-        ("processes started again", outcome.restarts.total()),
+        ("processes restarted", outcome.restarts.total()),
     ]
 
 
@@ -186,12 +188,12 @@ def _retries(outcome: Outcome) -> list[tuple[str, object]]:
         ("by the gateway: no answer from a service within the deadline", logged["no_answer"]),
         ("by consumers: a message delivered again by the broker", counted.get("messages_redelivered", 0)),
         ("by consumers: an attempt that failed", logged["handling_failed"]),
-        ("by consumers: a message put into a retry queue or aside", logged["message_moved"]),
+        ("by consumers: a message moved to a retry or dead-letter queue", logged["message_moved"]),
         ("by consumers: connection lost", logged["broker_lost"]),
         ("by relays: broker away", logged["broker_away"]),
         ("by relays: database or broker lost", logged["relay_interrupted"]),
         ("by checks: the registry did not answer", logged["registry_away"]),
-        ("by notification: a text message not taken", logged["sms_not_sent"]),
+        ("by notification: a text message not accepted", logged["sms_not_sent"]),
     ]
 
 

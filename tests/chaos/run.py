@@ -1,4 +1,4 @@
-"""One chaos run: clients work, faults strike, the system comes to rest, and the results are verified."""
+"""One chaos run: clients work, faults are injected, all work finishes, and the results are verified."""
 
 import json
 import re
@@ -16,10 +16,17 @@ from deploy.invariants import check
 from deploy.local.environment import SERVICES
 from deploy.local.stack import Say
 from services.membership.seed import demo_password
-from tests.chaos.account import PhoneMember, Verdict, hold_messages, hold_phone_members, hold_receipts, hold_union
 from tests.chaos.bank_desk import BankDesk
-from tests.chaos.faults import Faults, Struck
+from tests.chaos.faults import Faults, InjectedFault
 from tests.chaos.plan import ALL_KINDS, Fault, Kind, draw
+from tests.chaos.promises import (
+    PhoneMember,
+    Verdict,
+    verify_messages,
+    verify_phone_members,
+    verify_receipts,
+    verify_union,
+)
 from tests.chaos.watch import Recovery, Watch, recovery_by_kind
 from tests.chaos.work import (
     Clerk,
@@ -30,7 +37,7 @@ from tests.chaos.work import (
     hire_reviewer,
     review,
 )
-from tests.chaos.world import World, hurt_world
+from tests.chaos.world import World, start_world
 
 _PROBED = ("members?size=1", "pending?size=1", "revocations?size=1", "messages?size=1")
 _PROBE_SECONDS = 6
@@ -88,7 +95,7 @@ class Outcome:
 
     size: Size
     plan: list[Fault]
-    struck: list[Struck] = field(default_factory=list)
+    injected: list[InjectedFault] = field(default_factory=list)
     recoveries: dict[str, Recovery] = field(default_factory=dict)
     share_of_well: float = 0.0
     fault_seconds: float = 0.0
@@ -105,7 +112,7 @@ class Outcome:
     counted: dict[str, int] = field(default_factory=dict)
     logged: Counter[str] = field(default_factory=Counter)
     restarts: Counter[str] = field(default_factory=Counter)
-    results_told: int = 0
+    results_sent: int = 0
     verdict: Verdict = field(default_factory=Verdict)
     invariants: list[str] = field(default_factory=list)
     letters: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -113,14 +120,14 @@ class Outcome:
     nodes: dict[str, str] = field(default_factory=dict)
     """The nodes' versions."""
 
-    def overlaps(self, struck: Struck) -> bool:
+    def overlaps(self, injected: InjectedFault) -> bool:
         """Whether another fault lasted when this one ended."""
-        return any(other is not struck and other.began <= struck.ended <= other.ended for other in self.struck)
+        return any(other is not injected and other.began <= injected.ended <= other.ended for other in self.injected)
 
     @property
     def overlapping(self) -> int:
         """Returns how many faults ended while another one lasted."""
-        return sum(map(self.overlaps, self.struck))
+        return sum(map(self.overlaps, self.injected))
 
     @property
     def violations(self) -> list[str]:
@@ -131,22 +138,22 @@ class Outcome:
             *(f"unfinished: {name}: {count}" for name, count in self.unfinished.items()),
             *(f"answer: {what} ({count} times)" for what, count in self.findings.items()),
             *(f"worker: {trouble}" for trouble in self.troubles),
-            *(f"fault: {one.fault}: {one.trouble}" for one in self.struck if one.trouble),
+            *(f"fault: {one.fault}: {one.trouble}" for one in self.injected if one.trouble),
         ]
 
 
 def run_chaos(size: Size, folder: Path, say: Say = print) -> Outcome:
     """Injects faults into a separate stack in this folder, by the size and its seed; returns the result."""
     outcome = Outcome(size, draw(size.seed, size.faults, size.seconds, size.kinds))
-    with hurt_world(folder, size.scale, size.is_durable, say) as world:
+    with start_world(folder, size.scale, size.is_durable, say) as world:
         office = Office(world.stack.gateway_url, world.stack.simulator_urls["sms"])
         clerks = hire_clerks(office, size.clerks, size.seed)
         with Watch(world.ready_urls, _probe(clerks[0])) as watch:
             phones = _work_under_fire(outcome, world, office, clerks, say)
             _come_to_rest(outcome, world, watch)
-        say("holding what was told against what is")
+        say("comparing what was answered with the final state")
         _hold_accounts(outcome, office, clerks, phones)
-        hold_receipts(office.account, _receipts(world), outcome.verdict)
+        verify_receipts(office.promises, _receipts(world), outcome.verdict)
         outcome.invariants = [str(one) for one in check(world.system, settle_seconds=_SETTLE_SECONDS)]
         _sum_up(outcome, world, office, watch)
     return outcome
@@ -157,7 +164,7 @@ def _work_under_fire(
 ) -> list[PhoneMember]:
     """Returns when the faults are over and all workers have finished or their time is over."""
     size = outcome.size
-    desk = BankDesk(world.stack.simulator_urls["bank"], office.account, world.targets.manners, size.seed)
+    desk = BankDesk(world.stack.simulator_urls["bank"], office.promises, world.targets.behaviour, size.seed)
     reviewer, phone_clerk = hire_reviewer(office), hire_phone_clerk(office)
     phones: list[PhoneMember] = []
     is_over = threading.Event()
@@ -175,8 +182,8 @@ def _work_under_fire(
         office.begin("bank", desk.work, is_over, office.over),
     ]
     faults = Faults(world.targets, outcome.plan, size.seed)
-    faults.strike_all()
-    outcome.struck = faults.struck
+    faults.inject_all()
+    outcome.injected = faults.injected
     outcome.fault_seconds = time.monotonic() - begin
     deadline = time.monotonic() + size.rest_seconds
     _join(fronts, deadline)
@@ -185,7 +192,7 @@ def _work_under_fire(
     outcome.working_seconds = time.monotonic() - begin - outcome.fault_seconds
     office.troubles += [f"not finished in time: {one.name}" for one in (*fronts, *others) if one.is_alive()]
     office.over.set()
-    outcome.results_told = office.account.results_told
+    outcome.results_sent = office.promises.results_sent
     return phones
 
 
@@ -196,7 +203,7 @@ def _join(threads: Sequence[threading.Thread], deadline: float) -> None:
 
 def _come_to_rest(outcome: Outcome, world: World, watch: Watch) -> None:
     """Waits until nothing is on its way, twice in a row, since a message may be between outbox and queue."""
-    last_fault = max(one.ended for one in outcome.struck)
+    last_fault = max(one.ended for one in outcome.injected)
     deadline = last_fault + outcome.size.rest_seconds
     quiet = 0
     while quiet < 2:
@@ -210,10 +217,10 @@ def _come_to_rest(outcome: Outcome, world: World, watch: Watch) -> None:
 
 def _hold_accounts(outcome: Outcome, office: Office, clerks: Sequence[Clerk], phones: Sequence[PhoneMember]) -> None:
     for clerk in clerks:
-        hold_union(clerk.told, office.account, clerk.client, outcome.verdict)
-    hold_phone_members(office.account, phones, outcome.verdict)
+        verify_union(clerk.promised, office.promises, clerk.client, outcome.verdict)
+    verify_phone_members(office.promises, phones, outcome.verdict)
     sent = requests.get(f"{office.sms_url}/messages", timeout=30).json()["items"]
-    hold_messages(office.account, sent, outcome.verdict)
+    verify_messages(office.promises, sent, outcome.verdict)
 
 
 def _receipts(world: World) -> list[dict[str, Any]]:
@@ -228,7 +235,7 @@ def _sum_up(outcome: Outcome, world: World, office: Office, watch: Watch) -> Non
     outcome.requests = tally.answered
     outcome.refusals, outcome.retries, outcome.findings = tally.refused, tally.retries, tally.findings
     outcome.troubles = office.troubles
-    outcome.recoveries = recovery_by_kind(watch, outcome.struck)
+    outcome.recoveries = recovery_by_kind(watch, outcome.injected)
     outcome.share_of_well = watch.share_of_well
     outcome.counted = {name: round(counted.total) for name, counted in watch.counted.items()}
     outcome.logged = _logged(world.stack.folder / "logs")

@@ -1,7 +1,7 @@
-"""Whatever the bank sends is applied or rejected with its reason, and holds up nothing.
+"""Malformed messages of the bank are rejected with their reason, and delay no other message.
 
-`POISON_MESSAGES` says how many; with `POISON_REPORT` the run is written to docs/chaos/poison.md, with the memory that
-it took. What bounds that is tried by tests/unit/test_bytes_held.py.
+`POISON_MESSAGES` is their number; with `POISON_REPORT` the report, with the used memory, is written to
+docs/chaos/poison.md. tests/unit/test_bytes_held.py tests the limit that bounds the memory.
 """
 
 import os
@@ -17,7 +17,7 @@ from tests.databases import DatabaseFactory
 from tests.integration.batching_desk import KEY, fresh
 from tests.integration.conftest import StartService, fork_server, start_service
 
-pytestmark = pytest.mark.long("hundreds of poisoned messages and a pile of 150 megabytes")
+pytestmark = pytest.mark.long("hundreds of malformed messages, 150 megabytes of them at once")
 
 MESSAGES = int(os.environ.get("POISON_MESSAGES", "600"))
 REPORT = os.environ.get("POISON_REPORT")
@@ -30,7 +30,7 @@ __all__ = ["fork_server", "start_service"]
 
 @pytest.fixture
 def feeder(database: DatabaseFactory, amqp_uri: str, start_service: StartService) -> Iterator[Feeder]:
-    """The bank beside a process of batching that knows a batch."""
+    """A bank, and a process of batching that has one batch."""
     database_url = database("batching")
     engine = create_engine(database_url)
     batch_no, application_ids = fresh(engine).a_batch(_SHARED + MESSAGES // EVERY + 1)
@@ -56,12 +56,12 @@ def test_poison_is_rejected_with_its_reason_and_true_results_between_it_are_appl
     feeder.look_for_secrets()
     if REPORT:
         peak = feeder.peak_megabytes()
-        poison_report.write(feeder.fate, MESSAGES, (before, while_fed, peak), pile, MOST_MEGABYTES)
+        poison_report.write(feeder.outcome, MESSAGES, (before, while_fed, peak), pile, MOST_MEGABYTES)
         assert peak < MOST_MEGABYTES
 
 
 def _pile(target: Target) -> list[Poison]:
-    """Much at once: what is too large to be read, and what is just not."""
+    """Many messages at once: some too large to be read, some just within the limit."""
     too_large, large = (50, 100) if REPORT else (12, 30)
     filled = to_json({**target.feedback({"member_no": "0", "outcome": "made"}), "other": [[]] * 240_000})
     return [

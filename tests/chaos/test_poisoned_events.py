@@ -1,4 +1,4 @@
-"""Rubbish on the queue of each event: it lies among the dead letters with its cause, and the queue goes on."""
+"""Invalid messages on the queue of each event become dead letters with their cause; valid ones are handled."""
 
 import json
 import time
@@ -48,7 +48,7 @@ def test_rubbish_for_any_consumer_is_a_dead_letter_at_once(
 def see_rubbish_put_aside(
     service: str, queues: Iterable[str], database: DatabaseFactory, amqp_uri: str, start_service: StartService
 ) -> None:
-    """Rubbish of every kind on each of the service's queues."""
+    """Invalid messages of every kind on each of the service's queues."""
     process = start_service(f"services.{service}.service", database(service), amqp_uri, **_SETTINGS)
     connection = open_connection(amqp_uri, "test")
     channel = connection.channel()

@@ -1,4 +1,4 @@
-"""Under more than there is room for, queues grow, all are answered, all is caught up. `make pressure` is longer."""
+"""An overloaded system queues, answers every request, and catches up; `make pressure` runs longer."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A short chaos run: faults of each cheap kind while clerks, reviewers and the bank work. `make chaos` is longer."""
+"""A short chaos run: faults of each quick kind while clerks, reviewers and the bank work."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def test_nothing_is_lost_or_doubled_while_everything_is_hurt(monkeypatch: pytest
     monkeypatch.setenv("SESSION_SECRET", "that of the stack of all other tests comes back")
     outcome = run_chaos(_SHORT, ROOT / ".local" / "chaos-short")
     assert outcome.violations == []
-    assert {one.fault.kind for one in outcome.struck} == {kind.name for kind in CHEAP_KINDS}
+    assert {one.fault.kind for one in outcome.injected} == {kind.name for kind in CHEAP_KINDS}
     assert outcome.verdict.promised["members registered"] == _SHORT.members
     assert outcome.verdict.promised["bank results applied"] > 0
     assert outcome.verdict.promised["applications on the phone"] == _SHORT.phones

@@ -11,7 +11,7 @@ from statistics import median, quantiles
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.chaos.faults import Struck
+from tests.chaos.faults import InjectedFault
 from tests.chaos.plan import PROGRAMS
 
 _EVERY = 1.0
@@ -29,14 +29,14 @@ class Counted:
     total: float = 0.0
     _last: dict[str, float] = field(default_factory=dict)
 
-    def note(self, source: str, value: float) -> None:
+    def record(self, source: str, value: float) -> None:
         last = self._last.get(source, 0.0)
         self.total += value - last if value >= last else value
         self._last[source] = value
 
 
 @dataclass(frozen=True)
-class Look:
+class Sample:
     """The state at one moment: which processes were ready, and whether queries were answered."""
 
     at: float
@@ -58,11 +58,11 @@ class Watch:
     def __init__(self, ready_urls: Mapping[str, str], answers: Callable[[], bool]) -> None:
         """`ready_urls` are by process; `answers` sends queries that need the whole system."""
         self.counted: dict[str, Counted] = defaultdict(Counted)
-        self._looks: list[Look] = []
+        self._looks: list[Sample] = []
         self._ready_urls = ready_urls
         self._answers = answers
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread = threading.Thread(target=self._sample, daemon=True)
 
     def __enter__(self) -> "Watch":
         self._thread.start()
@@ -72,15 +72,15 @@ class Watch:
         self._stopping.set()
         self._thread.join()
 
-    def recovery_of(self, struck: Struck) -> float | None:
+    def recovery_of(self, injected: InjectedFault) -> float | None:
         """Returns the seconds from the end of a fault until its target worked again; None if never.
 
         The target is the program of the process or connection; for a node or a simulator, the whole system.
         """
-        program = _struck_program(struck)
+        program = _struck_program(injected)
         for look in self._looks:
-            if look.at >= struck.ended and (look.is_at_work(program) if program else look.is_well):
-                return look.at - struck.ended
+            if look.at >= injected.ended and (look.is_at_work(program) if program else look.is_well):
+                return look.at - injected.ended
         return None
 
     @property
@@ -92,14 +92,14 @@ class Watch:
         """Whether everything was well at the last check."""
         return bool(self._looks) and self._looks[-1].is_well
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         with ThreadPoolExecutor(len(self._ready_urls) + 1) as asking:
             number = 0
             while not self._stopping.wait(_EVERY):
                 at = time.monotonic()
                 answering = asking.submit(self._answers)
                 ready = list(asking.map(_is_ready, self._ready_urls.values()))
-                self._looks.append(Look(at, answering.result(), dict(zip(self._ready_urls, ready, strict=True))))
+                self._looks.append(Sample(at, answering.result(), dict(zip(self._ready_urls, ready, strict=True))))
                 number += 1
                 if number % _SCRAPES_EVERY == 0:
                     list(asking.map(self._scrape, self._ready_urls.items()))
@@ -118,7 +118,7 @@ class Watch:
                     if sample.name.endswith("_total"):
                         sums[family.name] += sample.value  # type: ignore[assignment]
         for counter, value in sums.items():
-            self.counted[counter].note(name, float(value))
+            self.counted[counter].record(name, float(value))
 
 
 @dataclass(frozen=True)
@@ -132,10 +132,10 @@ class Recovery:
     longest: float
 
 
-def recovery_by_kind(watch: Watch, struck: Sequence[Struck]) -> dict[str, Recovery]:
+def recovery_by_kind(watch: Watch, injected: Sequence[InjectedFault]) -> dict[str, Recovery]:
     """Returns the recovery times for each kind of fault."""
     seconds: dict[str, list[float | None]] = defaultdict(list)
-    for one in struck:
+    for one in injected:
         seconds[one.fault.kind].append(watch.recovery_of(one))
     return {kind: _recovery(values) for kind, values in seconds.items()}
 
@@ -146,8 +146,8 @@ def _recovery(values: Sequence[float | None]) -> Recovery:
     return Recovery(len(values), len(values) - sum(v is not None for v in values), median(known), most, known[-1])
 
 
-def _struck_program(struck: Struck) -> str | None:
-    program = struck.fault.target.partition(" to ")[0]
+def _struck_program(injected: InjectedFault) -> str | None:
+    program = injected.fault.target.partition(" to ")[0]
     return program if program in PROGRAMS else None
 
 

@@ -16,9 +16,9 @@ from deploy.local.client import ApiClient, ApiProblem
 from deploy.local.demo_people import fill_in
 from deploy.local.first_password import choose_first_password
 from services.membership.seed import demo_password
-from tests.chaos.account import Account, PhoneMember, UnionAccount
-from tests.chaos.clients import GaveUp, PatientClient, Tally
+from tests.chaos.clients import GaveUp, RetryingClient, Tally
 from tests.chaos.people import as_rows, make_people, make_phone_members
+from tests.chaos.promises import PhoneMember, Promises, UnionPromises
 from tests.mothers import a_union_code
 
 _PASSWORD = "calm-between-two-storms"
@@ -36,7 +36,7 @@ class Office:
 
     gateway_url: str
     sms_url: str
-    account: Account = field(default_factory=Account)
+    promises: Promises = field(default_factory=Promises)
     tally: Tally = field(default_factory=Tally)
     over: threading.Event = field(default_factory=threading.Event)
     """Set when the time for all work is over."""
@@ -55,8 +55,8 @@ class Office:
         except Exception as trouble:
             self.troubles.append(f"{who}: {type(trouble).__name__} {trouble}")
 
-    def client(self) -> PatientClient:
-        return PatientClient(self.gateway_url, self.tally, self.over)
+    def client(self) -> RetryingClient:
+        return RetryingClient(self.gateway_url, self.tally, self.over)
 
     def wait(self, is_done: Callable[[], bool], seconds: float = 90) -> bool:
         """Polls with a growing interval until it is done; returns whether it was in time."""
@@ -74,10 +74,10 @@ class Clerk:
     """A clerk with their own union, and the clerk's work."""
 
     office: Office
-    client: PatientClient
+    client: RetryingClient
     first_serial: int
     dice: random.Random
-    told: UnionAccount = field(default_factory=UnionAccount)
+    promised: UnionPromises = field(default_factory=UnionPromises)
 
     def work(self, rounds: Sequence[int], begin: float, every: float) -> None:
         """Registers members and gets cards for them in rounds of these sizes.
@@ -95,7 +95,7 @@ class Clerk:
         alone = max(1, len(forms) // 5)
         for form in forms[:alone]:
             self.client.post("members", form)
-            self.told.names.append(form["name"])
+            self.promised.names.append(form["name"])
         if forms[alone:]:
             self.import_members(forms[alone:])
         self.office.wait(self.are_all_numbered)
@@ -116,7 +116,7 @@ class Clerk:
         job = self.client.get(path)
         if (job["state"], job["rows_accepted"]) != ("finished", len(forms)):
             raise ValueError(f"import {job}")
-        self.told.names += [form["name"] for form in forms]
+        self.promised.names += [form["name"] for form in forms]
 
     def are_all_numbered(self) -> bool:
         """Whether each member without a card can be queued."""
@@ -125,7 +125,7 @@ class Clerk:
 
     def _queue(self) -> None:
         try:
-            self.told.queued += self.client.post("members/queue", {"filter": {"card_state": "none"}})["queued"]
+            self.promised.queued += self.client.post("members/queue", {"filter": {"card_state": "none"}})["queued"]
         except ApiProblem as refused:
             if refused.code != "none_selectable":
                 raise
@@ -154,7 +154,7 @@ class Clerk:
             self.office.wait(partial(self.are_all_checked, channel))
             if self._counts(channel)["failed"]:
                 which = "not_passed" if channel == "ordinary" else "special_not_passed"
-                self.told.removed += self.client.post("pending/remove", {"which": which})["removed"]
+                self.promised.removed += self.client.post("pending/remove", {"which": which})["removed"]
             try:
                 batch_no = self.submit(channel)
             except ApiProblem as refused:
@@ -177,7 +177,7 @@ class Clerk:
         consent = self.client.get("consent-text")["version"]
         form = {"channel": channel, **place, **_CONTACT, "consent_version": consent}
         batch = self.client.post("batches", form)
-        self.told.batches[batch["batch_no"]] = batch
+        self.promised.batches[batch["batch_no"]] = batch
         return str(batch["batch_no"])
 
     def _ask_back(self, batch_no: str) -> None:
@@ -186,7 +186,7 @@ class Clerk:
 
         def ask() -> bool:
             try:
-                self.told.revocations.append(self.client.post("revocations", applicant)["revocation_id"])
+                self.promised.revocations.append(self.client.post("revocations", applicant)["revocation_id"])
             except ApiProblem as refused:
                 if refused.code == "not_found":
                     return False
@@ -238,7 +238,7 @@ def _decide(office: Office, reviewer: ApiClient, revocation_id: str, agrees: boo
         if refused.code != "already_decided":  # the bank decided first, which closed the request
             raise
     else:
-        office.account.note_decision(revocation_id, answer["state"])
+        office.promises.record_decision(revocation_id, answer["state"])
 
 
 def hire_phone_clerk(office: Office) -> ApiClient:
@@ -260,7 +260,7 @@ def apply_on_phones(office: Office, clerk: ApiClient, members: list[PhoneMember]
         outlet = client.get("outlets", q="古北")["items"][0]["code"]
         consent = client.get("consent-text")["version"]
         client.post("personal/applications", {"outlet_code": outlet, "consent_version": consent})
-        office.account.note_phone_application(form["phone"])
+        office.promises.record_phone_application(form["phone"])
         members.append(PhoneMember(form["phone"], client))
 
 
@@ -268,8 +268,8 @@ def _sign_in_on_phone(office: Office, client: ApiClient, phone: str) -> None:
     """Signs in with a one-time password; requests another if it does not arrive or has expired."""
     while not office.over.is_set():
         try:
-            office.account.note_password_asked(phone)
-            client.ask_for_code(phone)
+            office.promises.record_password_request(phone)
+            client.request_code(phone)
         except ApiProblem as refused:
             if refused.code not in ("otp_too_soon", "captcha_used"):
                 raise
@@ -290,7 +290,7 @@ def _passwords(office: Office, phone: str) -> list[str]:
     return [found[1] for message in answer["items"] if (found := re.search(r"验证码(\d{6})", message["text"]))]
 
 
-def _new_clerk(office: Office, administrator: ApiClient, name: str, serial: int) -> PatientClient:
+def _new_clerk(office: Office, administrator: ApiClient, name: str, serial: int) -> RetryingClient:
     """Creates a union with a clerk, who sets a password."""
     union = administrator.post(
         "unions",
@@ -312,7 +312,7 @@ def _new_clerk(office: Office, administrator: ApiClient, name: str, serial: int)
     return clerk
 
 
-def _choose_password(office: Office, clerk: PatientClient, phone: str) -> None:
+def _choose_password(office: Office, clerk: RetryingClient, phone: str) -> None:
     """Sets the password by the link; a retry after a lost answer may find the link already used."""
     try:
         choose_first_password(clerk, phone, _PASSWORD, office.sms_url)

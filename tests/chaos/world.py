@@ -11,8 +11,8 @@ import psycopg
 
 from deploy.invariants import System
 from deploy.local import nodes
-from deploy.local.addresses import passing_addresses
-from deploy.local.captcha_solver import learn_secret
+from deploy.local.addresses import temporary_addresses
+from deploy.local.captcha_solver import use_secret_of
 from deploy.local.environment import SERVICES, Addresses
 from deploy.local.nodes import Nodes
 from deploy.local.processes import read_plan, read_record
@@ -91,12 +91,12 @@ def node_versions(database_url: str, amqp_uri: str) -> dict[str, str]:
 
 
 @contextmanager
-def hurt_world(folder: Path, scale: Mapping[str, int], durable: bool, say: Say) -> Iterator[World]:
+def start_world(folder: Path, scale: Mapping[str, int], durable: bool, say: Say) -> Iterator[World]:
     """Runs a fresh stack behind proxies; only its logs remain afterwards."""
     nodes.drop(folder)
     try:
         on = nodes.start(folder, durable)
-        with ExitStack() as proxies, passing_addresses(on, _VHOST) as direct:
+        with ExitStack() as proxies, temporary_addresses(on, _VHOST) as direct:
             to_broker = {name: proxies.enter_context(TcpProxy(uri)) for name, uri in direct.amqp_uris.items()}
             administrator = proxies.enter_context(TcpProxy(on.rabbitmq.uri(_VHOST)))
             to_database = {name: proxies.enter_context(TcpProxy(url)) for name, url in direct.database_urls.items()}
@@ -106,7 +106,7 @@ def hurt_world(folder: Path, scale: Mapping[str, int], durable: bool, say: Say) 
                 direct.owner_urls,
             )
             with running_stack(folder / "stack", addresses, scale, {**_QUICKER, **UNLIMITED}, say) as stack:
-                learn_secret(folder / "stack")
+                use_secret_of(folder / "stack")
                 to_broker["administrator"] = administrator
                 yield World(stack, on, direct, _targets(folder, stack, to_broker, to_database))
     finally:

@@ -1,4 +1,4 @@
-"""Who must hear an event by its contract is who is subscribed to it, and nobody else."""
+"""The consumers that an event contract names are the services that subscribe to it."""
 
 from importlib import import_module
 

@@ -1,4 +1,4 @@
-"""Each message is held to its schema and its committed example."""
+"""Each message fits its schema and its committed example."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ from deploy.simulators import example_bank
 from services.contracts import bank
 from services.contracts.bank_encryption import decrypt, read_keys
 from services.contracts.events.all_events import EVENTS
-from services.contracts.examples import FOLDER, opened, readable_example, wire_example
+from services.contracts.examples import FOLDER, decrypted, readable_example, wire_example
 from services.kit.events.contract import EncryptedField, EventContract
 from services.kit.key_sets import new_encryption_keys, public_part
 from tests.databases import ROOT
@@ -33,7 +33,7 @@ every_bank_message = pytest.mark.parametrize("name", bank.MESSAGES)
 @every_event
 def test_the_example_of_an_event_survives_the_way_through_its_schema(contract: EventContract) -> None:
     loaded = event_data(contract, wire_example(contract))
-    assert opened(contract.dump(loaded)) == readable_example(contract.type)
+    assert decrypted(contract.dump(loaded)) == readable_example(contract.type)
 
 
 @every_event
@@ -60,7 +60,7 @@ def test_personal_data_is_not_readable_on_the_wire(contract: EventContract) -> N
 
 
 @every_event
-def test_sealed_fields_are_strings_on_the_wire(contract: EventContract) -> None:
+def test_encrypted_fields_are_strings_on_the_wire(contract: EventContract) -> None:
     wire = wire_example(contract)
     for name, field in contract.schema().fields.items():
         if isinstance(field, EncryptedField) and wire.get(name) is not None:
@@ -130,11 +130,11 @@ def test_the_example_of_a_banks_program_reads_the_sample_and_what_it_writes_is_r
     keys = example_bank.Keys([signing], json.dumps(sample["private_keys"]), public_part(ours))
     jwe = sample["jwe"].encode()
 
-    assert keys.opened(jwe, bank.RECALLED, bank.sign(jwe, signing)) == readable_example("bank.batch.recalled")
+    assert keys.decrypted(jwe, bank.RECALLED, bank.sign(jwe, signing)) == readable_example("bank.batch.recalled")
     for message, signature in ((bank.SUBMITTED, bank.sign(jwe, signing)), (bank.RECALLED, bank.sign(jwe, b"other"))):
         with pytest.raises(ValueError, match="it was"):
-            keys.opened(jwe, message, signature)
-    body, headers = keys.closed(b'{"feedback_id": "1"}', bank.FEEDBACK_QUEUE)
+            keys.decrypted(jwe, message, signature)
+    body, headers = keys.encrypted(b'{"feedback_id": "1"}', bank.FEEDBACK_QUEUE)
     assert bank.is_signed(body, headers[bank.SIGNATURE_HEADER], [signing])
     assert decrypt(body, bank.FEEDBACK_QUEUE, read_keys(ours, private=True)) == b'{"feedback_id": "1"}'
 
@@ -148,7 +148,7 @@ def test_the_example_of_a_banks_program_refuses_what_was_changed(part: int) -> N
         parts[part] = change
         body = ".".join(parts).encode()
         with pytest.raises((ValueError, example_bank.CannotDecrypt)):
-            keys.opened(body, bank.RECALLED, bank.sign(body, b"signing"))
+            keys.decrypted(body, bank.RECALLED, bank.sign(body, b"signing"))
 
 
 def test_each_reason_of_a_rejection_has_its_sentence_for_the_bank() -> None:

@@ -1,4 +1,4 @@
-"""Each decision record has its number, a status with a date and its five parts, and README.md lists it once."""
+"""Each decision record has its number, a status with a date, its five parts, and one line in README.md."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is committed of documents that are made from the code is what the code says."""
+"""The committed generated documents are up to date."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Whatever text a request holds is cleaned by a value type, one of a few words, or a code or secret named here."""
+"""Each text field of a request is cleaned by a value type, is an enumeration, or is a code or secret named here."""
 
 import importlib
 import inspect
@@ -12,7 +12,7 @@ from marshmallow import Schema, fields, validate
 from gateway.api import ROUTES
 from services import contracts
 from services.contracts import events, operations
-from services.kit.fields import Cleaned, Whole
+from services.kit.fields import Cleaned, FullMatch
 from services.kit.operations import operators
 from services.kit.rpc import paging
 from services.kit.rpc.operation import OPERATIONS
@@ -60,7 +60,7 @@ def test_each_text_of_a_request_is_cleaned(kind: type[Schema]) -> None:
     for name, field in kind().fields.items():
         inner = field.inner if isinstance(field, fields.List) else field
         if type(inner) in (fields.String, Cleaned) and name not in _AS_IT_COMES:
-            is_bounded = any(isinstance(validator, validate.OneOf | Whole) for validator in inner.validators)
+            is_bounded = any(isinstance(validator, validate.OneOf | FullMatch) for validator in inner.validators)
             assert isinstance(inner, Cleaned) or is_bounded, name
 
 
@@ -69,5 +69,5 @@ def test_a_form_is_held_to_the_whole_of_a_text(kind: type[Schema]) -> None:
     for name, field in kind().fields.items():
         for validator in (field.inner if isinstance(field, fields.List) else field).validators:
             if isinstance(validator, validate.Regexp):
-                assert isinstance(validator, Whole), name
+                assert isinstance(validator, FullMatch), name
                 assert "\\d" not in validator.regex.pattern, name

@@ -1,7 +1,7 @@
-"""Messages outlast releases: today's consumers read what former releases told, and theirs what today's tell.
+"""Compatibility of releases: today's consumers read messages of former releases, and theirs read today's.
 
-A folder of `former/` holds what one release told: its examples as they were committed, and its AsyncAPI document, which
-is all that its consumers knew.
+A folder of `former/` holds the messages of one release: its committed examples, and its AsyncAPI document, which
+describes what its consumers can read.
 """
 
 import json
@@ -19,26 +19,26 @@ from services.contracts.events.all_events import EVENTS
 
 FORMER = Path(__file__).parent / "former"
 RELEASES = sorted(folder.name for folder in FORMER.iterdir())
-TOLD = [
+PUBLISHED = [
     (release, path.stem)
     for release in RELEASES
     for path in sorted((FORMER / release).glob("*.json"))
     if path.stem != "asyncapi"
 ]
-every_former_message = pytest.mark.parametrize(("release", "name"), TOLD, ids=[":".join(one) for one in TOLD])
+every_former_message = pytest.mark.parametrize(("release", "name"), PUBLISHED, ids=[":".join(one) for one in PUBLISHED])
 
 
 @every_former_message
-def test_todays_consumer_reads_what_a_former_release_told(release: str, name: str) -> None:
+def test_todays_consumer_reads_messages_of_a_former_release(release: str, name: str) -> None:
     example = json.loads((FORMER / release / f"{name}.json").read_text("utf-8"))
     if name in EVENTS:
-        EVENTS[name].read(examples.as_it_travels(example))
+        EVENTS[name].read(examples.on_the_wire(example))
     else:
         bank.MESSAGES[_bank_message(name)]().load(example)
 
 
 @every_former_message
-def test_a_former_releases_consumer_reads_what_is_told_today(release: str, name: str) -> None:
+def test_a_former_releases_consumer_reads_todays_messages(release: str, name: str) -> None:
     known = _document(FORMER / release)
     schema = {**_schema(known, name), "components": _with_sealed_open(known["components"])}
     Draft202012Validator(schema).validate(examples.readable_example(name))
@@ -50,13 +50,13 @@ def test_no_field_was_taken_away_or_changed_its_meaning(release: str, name: str)
     assert list(_changes(former, _schema(former, name), today, _schema(today, name), name)) == []
 
 
-def test_the_newest_release_kept_is_the_one_whose_messages_are_told() -> None:
-    """A message that is new, or has a new field, is frozen with the release that begins to tell it."""
+def test_the_newest_frozen_release_has_todays_messages() -> None:
+    """A new message, or one with a new field, is frozen with the first release that publishes it."""
     newest = FORMER / RELEASES[-1]
     former, today = _document(newest), _document(DOCS / "events")
-    told = {*EVENTS, *(_example_name(name) for name in bank.MESSAGES)}
-    assert {path.stem for path in newest.glob("*.json")} - {"asyncapi"} == told
-    for name in told:
+    published = {*EVENTS, *(_example_name(name) for name in bank.MESSAGES)}
+    assert {path.stem for path in newest.glob("*.json")} - {"asyncapi"} == published
+    for name in published:
         assert list(_changes(today, _schema(today, name), former, _schema(former, name), name)) == []
 
 
@@ -102,7 +102,7 @@ def _schema(document: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _with_sealed_open(schema: Any) -> Any:
-    """The schema for examples in which sealed values stand open."""
+    """The schema of examples, in which encrypted values are written decrypted."""
     if isinstance(schema, list):
         return [_with_sealed_open(one) for one in schema]
     if not isinstance(schema, dict):
@@ -145,6 +145,6 @@ def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any
 
 
 def _type(schema: dict[str, Any]) -> tuple[Any, ...]:
-    """The JSON types that a value may have; what is sealed is told apart from a plain string."""
+    """The JSON types that a value may have; an encrypted value is another type than a plain string."""
     kinds = schema.get("type", [])
     return ("x-sealed" in schema, *sorted([kinds] if isinstance(kinds, str) else kinds))

@@ -1,4 +1,4 @@
-"""Each route in this process: asked by each role, and in ways that nobody thought of; as policy and document have it.
+"""Each route in this process: by each role and with generated requests, as the policy and the OpenAPI document say.
 
 The services behind answer as their contracts say. Over HTTP the same is done by tests/e2e/test_policy_matrix.py and
 tests/e2e/test_fuzz.py.
@@ -17,7 +17,7 @@ from services.contracts.operations.membership.members import RegisterMemberReque
 from services.contracts.operations.roles import ROLES
 from services.kit.rpc.operation import ANONYMOUS
 from services.kit.schemas import schema_of
-from tests.answering_gateway import a_page_of, asked_of_services
+from tests.answering_gateway import a_page_of, calls_to_services
 from tests.fuzzing import fuzz, right_requests
 from tests.gateway_page import Page
 
@@ -39,7 +39,7 @@ ASKED = [route for route in ROUTES if route.allowed_by != _STREAM]
 
 @pytest.fixture(autouse=True)
 def broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tells of one queue."""
+    """The depth of one queue."""
     monkeypatch.setattr(queue_depths, "depths", lambda names: [(name, 0, 1) for name in list(names)[:1]])
     monkeypatch.setattr(queue_depths, "depths_of_all", lambda: ([("rpc-membership", 0, 1)], []))
 
@@ -59,23 +59,23 @@ def test_every_answer_is_one_that_the_document_knows(route: Route) -> None:
 
 
 @pytest.mark.parametrize("route", ASKED, ids=name_of)
-def test_a_service_is_asked_for_those_whom_the_policy_lets_in_and_for_nobody_else(route: Route) -> None:
+def test_a_service_is_called_only_for_roles_that_the_policy_allows(route: Route) -> None:
     request = a_request_that_is_answered(route)
     for role in ROLES:
         page = a_page_of(role)
         answer = send(request, page)
-        calls = asked_of_services(page)
+        calls = calls_to_services(page)
         if not route.rule.allows([role]):
             assert (answer.status_code, calls) == (401 if role == ANONYMOUS else 403, []), role
             continue
         assert answer.status_code == route.status, role
         is_known = role != ANONYMOUS or route.allowed_by != _SIGNS_OUT
         assert bool(calls) == (is_known and route.allowed_by not in _ANSWERED_BY_THE_GATEWAY), role
-        assert {call.caller.roles for call in calls} <= {frozenset([role if knows_callers(route) else ANONYMOUS])}, role
+        assert {call.caller.roles for call in calls} <= {frozenset([role if reads_session(route) else ANONYMOUS])}, role
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_the_stream_is_opened_for_those_whom_the_policy_lets_in(role: str) -> None:
+def test_the_stream_is_opened_for_roles_that_the_policy_allows(role: str) -> None:
     (route,) = [route for route in ROUTES if route.allowed_by == _STREAM]
     answer = a_page_of(role).get(route.path, buffered=False)
     refused = 401 if role == ANONYMOUS else 403
@@ -83,9 +83,9 @@ def test_the_stream_is_opened_for_those_whom_the_policy_lets_in(role: str) -> No
     answer.close()
 
 
-def knows_callers(route: Route) -> bool:
-    """Whether its services are told who asks; what is for everybody is asked for in nobody's name."""
-    return route.knows_callers or not route.is_public or route.allowed_by == _SIGNS_OUT
+def reads_session(route: Route) -> bool:
+    """Whether its services receive the caller; those of other routes are called anonymously."""
+    return route.reads_session or not route.is_public or route.allowed_by == _SIGNS_OUT
 
 
 def a_request_that_is_answered(route: Route) -> Any:

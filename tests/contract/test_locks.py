@@ -1,4 +1,4 @@
-"""Locks hold versions and hashes alone: where packages are fetched from is the affair of who installs."""
+"""Lock files contain versions and hashes only, and no addresses of package registries."""
 
 import re
 

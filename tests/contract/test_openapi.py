@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the routes do, and the committed one is the one that the code makes."""
+"""The OpenAPI document describes the routes, and the committed one is up to date."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the pages' sources never do: make markup or code of data, or leave data in the browser."""
+"""The pages' sources never turn data into markup or code, and store no data in the browser."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The permissions on the broker let each program do all that its code does."""
+"""Each program's permissions on the broker suffice for all that its code does."""
 
 import re
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ def test_a_service_may_read_each_queue_that_it_subscribes_to_and_move_its_messag
 
 @pytest.mark.parametrize("service", [*SERVICES, "bank"])
 def test_a_service_declares_nothing_and_binds_nothing(service: str) -> None:
-    """To bind takes write on what is bound and read on the exchange that it is bound to."""
+    """Binding needs the permission to write to the queue, and to read from the exchange."""
     allowed = permissions_of(service)
     exchanges = [EVENTS_EXCHANGE, RPC_EXCHANGE, bank.EXCHANGE, *EVERYBODYS]
     assert allowed.configure == NOTHING
@@ -69,7 +69,7 @@ def test_a_service_declares_nothing_and_binds_nothing(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_may_tell_its_own_events_and_no_others(service: str) -> None:
+def test_a_service_may_publish_its_own_events_and_no_others(service: str) -> None:
     allowed = permissions_of(service)
     assert [name for name in map(events_exchange, SERVICES) if re.match(allowed.write, name)] == [
         events_exchange(service)
@@ -90,7 +90,7 @@ def test_each_exchange_has_one_producer() -> None:
     assert [one for one in PROGRAMS if re.match(permissions_of(one).write, EVENTS_EXCHANGE)] == []
 
 
-def test_the_gateway_may_hear_what_it_listens_to_and_no_more() -> None:
+def test_the_gateway_may_receive_the_events_that_it_listens_to_and_no_more() -> None:
     listeners = [entrypoint for entrypoint in entrypoints(Gateway) if isinstance(entrypoint, Listener)]
     listened = {event_type for listener in listeners for event_type in listener.contracts}
     allowed = permissions_of("gateway").topics

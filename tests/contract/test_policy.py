@@ -1,4 +1,4 @@
-"""The policy names each method and each route, and nothing else."""
+"""The policy names each operation and each route, and nothing else."""
 
 import inspect
 from importlib import import_module
@@ -12,13 +12,13 @@ from gateway import documentation, pages
 from gateway.api import ROUTES
 from services.contracts.operations.roles import ACCOUNTS, ROLES
 from services.kit.operations.operators import OF_EVERY_SERVICE
-from services.kit.rpc.operation import ANONYMOUS, OPERATIONS, NoOperation, Permission, Scope, operation_of
+from services.kit.rpc.operation import ANONYMOUS, OPERATIONS, Permission, Scope, UnknownOperation, operation_of
 from services.kit.rpc.server import QueryEntrypoint
 from tests.policy_rows import OF_TESTS
 
 
 def methods_of(service: str) -> set[str]:
-    """What may be asked of a service."""
+    """The operations of a service."""
     module = import_module(f"services.{service}.service")
     (kind,) = [kind for kind in vars(module).values() if getattr(kind, "name", None) == service]
     return {f"{service}.{name}" for name, method in inspect.getmembers(kind, inspect.isfunction) if _is_asked(method)}
@@ -91,10 +91,10 @@ def test_of_several_roles_the_one_that_reaches_farthest_counts() -> None:
     assert not rule.allows({"operator"})
 
 
-def test_who_is_signed_in_is_let_in_where_anybody_is() -> None:
+def test_signed_in_callers_may_use_public_routes() -> None:
     assert all(Permission(((ANONYMOUS, Scope.NO_UNION),)).allows({role}) for role in ACCOUNTS)
 
 
 def test_an_unknown_name_has_no_rule() -> None:
-    with pytest.raises(NoOperation, match=r"membership\.list_secrets"):
+    with pytest.raises(UnknownOperation, match=r"membership\.list_secrets"):
         operation_of("membership.list_secrets")

@@ -1,4 +1,4 @@
-"""The security document names evidence that exists, every requirement once, and counts what it says."""
+"""The security document cites existing evidence, lists each requirement once, and counts correctly."""
 
 import ast
 import re
@@ -34,7 +34,7 @@ def _functions(path: Path) -> set[str]:
     return {node.name for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.FunctionDef)}
 
 
-def test_each_requirement_stands_there_once() -> None:
+def test_each_requirement_is_listed_once() -> None:
     assert [name for name, *_ in _ROWS] == _wanted()
 
 

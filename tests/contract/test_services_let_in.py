@@ -1,4 +1,4 @@
-"""Each service checks for itself whom the policy lets in, whatever the gateway has let through."""
+"""Each service authorizes callers itself, whatever the gateway has checked."""
 
 import json
 import time
@@ -40,7 +40,7 @@ def no_record(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("asked", sorted(ASKED))
-def test_a_method_refuses_whom_the_policy_does_not_let_in_and_nobody_else(asked: str) -> None:
+def test_a_method_refuses_exactly_the_roles_that_the_policy_does_not_allow(asked: str) -> None:
     rule = operation_of(asked).allow
     assert {role for role in ROLES if code_for(asked, role) == "forbidden"} == {
         role for role in ROLES if not rule.allows([role])

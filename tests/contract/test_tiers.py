@@ -1,4 +1,4 @@
-"""The list of long tests in tests/README.md is the one that the markers make."""
+"""The list of long tests in tests/README.md is up to date."""
 
 import pytest
 

@@ -68,11 +68,11 @@ def phone() -> str:
 @pytest.fixture
 def account(district: Office, desk: Desk, phone: str) -> dict[str, Any]:
     """A new account of the clerk's union, with a telephone of its own."""
-    opened: dict[str, Any] = district.administrator.post(
+    decrypted: dict[str, Any] = district.administrator.post(
         f"unions/{desk.union_id}/accounts",
         {"account_name": f"forgetful-{phone}", "display_name": "钱芳", "roles": ["clerk", "reviewer"], "phone": phone},
     )
-    return opened
+    return decrypted
 
 
 def test_members_are_seen_from_each_level_above_and_from_nowhere_else(
@@ -133,8 +133,8 @@ def test_who_forgot_account_and_password_gets_in_again_by_a_link_from_above(
     links = len(_links_sent_to(stack, phone))
     city.post(f"{path}/reset-link")
     older = wait_until(lambda: _links_sent_to(stack, phone)[links:], "the link came by SMS")[-1]
-    told = city.post(f"{path}/reset-link")
-    assert told.keys() == {"expires_at", "sent_to"}
+    document = city.post(f"{path}/reset-link")
+    assert document.keys() == {"expires_at", "sent_to"}
     assert refusal(holder.post, "password-resets/check", {"token": older}) == (404, "reset_link_invalid")
 
     token = wait_until(lambda: _links_sent_to(stack, phone)[links + 1 :], "the newer link came by SMS")[-1]

@@ -1,4 +1,4 @@
-"""Who did what can be found by person, record and time, over the API of a whole stack, and its chain holds."""
+"""The audit log over the API of a whole stack: searched by person, record and time, with an intact chain."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from services.membership.seed import demo_password
 from tests.desks import Desk, a_desk, form_of, people
 
 SEARCH = "按证件号码查询"
-"""The act of who is told that somebody has a number, as by registering a member once more."""
+"""The audit event of a caller who learns that a number is registered, as by registering it again."""
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def administrator(desk: Desk) -> ApiClient:
 
 
 def acts(reader: ApiClient, least: int = 1, **asked: Any) -> list[dict[str, Any]]:
-    """The acts that are found, once there are as many: they are kept a moment after they were done."""
+    """The audit events found, once there are as many: they are stored asynchronously."""
 
     def found() -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = reader.get("audit", **asked)["items"]
@@ -39,7 +39,7 @@ def acts(reader: ApiClient, least: int = 1, **asked: Any) -> list[dict[str, Any]
     return wait_until(found, f"{least} acts are found")
 
 
-def test_acts_are_found_by_person_record_and_time(desk: Desk, administrator: ApiClient) -> None:
+def test_audit_events_are_found_by_person_record_and_time(desk: Desk, administrator: ApiClient) -> None:
     clerk, (person,) = desk.clerk, people(1)
     form = form_of(person, name="审计人", phone="13800000000")
     member = clerk.post("members", form)
@@ -74,7 +74,7 @@ def test_a_wrong_password_is_on_record_without_it(stack: Stack, desk: Desk, admi
     assert "not the password" not in str(failed)
 
 
-def test_only_whose_union_reaches_there_sees_an_act_and_operators_see_nothing_personal(
+def test_an_audit_event_is_shown_within_scope_and_to_operators_without_personal_data(
     stack: Stack, desk: Desk, administrator: ApiClient
 ) -> None:
     desk.register(*people(1))

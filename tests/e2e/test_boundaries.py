@@ -1,4 +1,4 @@
-"""Nobody sees or does what is not theirs, over the API of a whole stack."""
+"""Scope of callers over the API of a whole stack: nobody reads or changes data of other unions."""
 
 from typing import Any
 
@@ -93,7 +93,7 @@ def test_personal_data_is_masked_in_lists(clerk: ApiClient) -> None:
         assert shown <= (7 if len(member["document_number"]) == 18 else len(member["document_number"]) / 3)
 
 
-def test_nobody_is_let_in_without_signing_in(stack: Stack) -> None:
+def test_no_route_for_roles_answers_without_sign_in(stack: Stack) -> None:
     anybody = ApiClient(stack.gateway_url)
     for path in ("members", "pending", "batches", "revocations", "messages", "unions", "summary", "me", "stream"):
         assert refusal(anybody.get, path) == 401

@@ -1,7 +1,7 @@
-"""Requests that nobody thought of, for each operation and by each role that may use it: no answer is a surprise.
+"""Generated requests for each operation, by each role that may use it: every answer fits the OpenAPI document.
 
-`FUZZ_EXAMPLES` says how many for each operation; `make fuzz` asks 200. The requests are made in processes beside each
-other, for Hypothesis cannot be at work in two threads.
+`FUZZ_EXAMPLES` is their number for each operation; `make fuzz` sends 200. Separate processes generate them, for
+Hypothesis cannot work in two threads.
 """
 
 import multiprocessing
@@ -46,7 +46,7 @@ def outcomes(stack: Stack) -> Iterator[dict[Route, "Future[str]"]]:
 
 
 def _cookies(stack: Stack) -> dict[str, dict[str, str]]:
-    """Of new accounts, one for each role of staff: what is guessed locks nobody whom other tests need."""
+    """New accounts, one for each role of staff: failed sign-ins lock no account of other tests."""
     city = ApiClient(stack.gateway_url).sign_in("city", demo_password())
     own = city.account["union"]["union_id"]
     district = city.get("unions", q="长宁区总工会")["items"][0]["union_id"]

@@ -1,4 +1,4 @@
-"""On broker and databases of a running stack nobody can do more than is theirs."""
+"""Least privilege on broker and databases of a running stack: each login can do only what its program needs."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -30,7 +30,7 @@ EXCHANGES = (
     *(EVENTS_EXCHANGE, RPC_EXCHANGE, bank.EXCHANGE, bank.FEEDBACK_EXCHANGE),
     *(way(service) for service in SERVICES for way in (own_exchange, events_exchange, replies_exchange)),
 )
-AuditEvent = Callable[[amqp.Channel], object]
+BrokerOperation = Callable[[amqp.Channel], object]
 
 
 class Login:
@@ -39,12 +39,12 @@ class Login:
     def __init__(self, connection: amqp.Connection) -> None:
         self._connection = connection
 
-    def is_refused(self, act: AuditEvent) -> bool:
+    def is_refused(self, operation: BrokerOperation) -> bool:
         """Whether the broker refuses the user to do this."""
         channel = self._connection.channel()
         channel.confirm_select()
         try:
-            act(channel)
+            operation(channel)
         except AccessRefused:
             return True
         finally:
@@ -70,7 +70,7 @@ def queues(stack: Stack, nodes: Nodes) -> list[str]:
     return found
 
 
-def reading(queue: str) -> dict[str, AuditEvent]:
+def reading(queue: str) -> dict[str, BrokerOperation]:
     """All ways to a queue's messages."""
     return {
         "get": lambda channel: channel.basic_get(queue),
@@ -79,7 +79,7 @@ def reading(queue: str) -> dict[str, AuditEvent]:
     }
 
 
-def changing(queue: str) -> dict[str, AuditEvent]:
+def changing(queue: str) -> dict[str, BrokerOperation]:
     """All ways to change a queue and where its messages come from."""
     return {
         "delete": lambda channel: channel.queue_delete(queue, if_unused=True),
@@ -89,13 +89,13 @@ def changing(queue: str) -> dict[str, AuditEvent]:
     }
 
 
-def publishing(exchange: str, routing_key: str) -> AuditEvent:
+def publishing(exchange: str, routing_key: str) -> BrokerOperation:
     return lambda channel: channel.basic_publish_confirm(amqp.Message(b"{}"), exchange, routing_key)
 
 
-def allowed(login: Login, acts: dict[str, AuditEvent]) -> list[str]:
-    """The acts that the broker did not refuse."""
-    return [name for name, act in acts.items() if not login.is_refused(act)]
+def allowed(login: Login, operations: dict[str, BrokerOperation]) -> list[str]:
+    """The operations that the broker did not refuse."""
+    return [name for name, operation in operations.items() if not login.is_refused(operation)]
 
 
 def test_the_bank_reads_no_queue_but_its_own(logins: dict[str, Login], queues: list[str]) -> None:
@@ -140,7 +140,7 @@ def test_a_service_changes_no_queue_not_even_its_own(logins: dict[str, Login], q
 
 
 @pytest.mark.parametrize("program", [*SERVICES, "gateway"])
-def test_nobody_tells_anothers_event_or_reaches_a_queue_by_its_name(logins: dict[str, Login], program: str) -> None:
+def test_nobody_publishes_anothers_event_or_reaches_a_queue_by_its_name(logins: dict[str, Login], program: str) -> None:
     foreign = [event for event in EVENTS.values() if event.producer != program]
     keys = [(event, key) for event in foreign for key in (event.type, *map(event.key_for, event.recipients))]
     ways = [(exchange, key) for event, key in keys for exchange in (EVENTS_EXCHANGE, events_exchange(event.producer))]

@@ -1,5 +1,6 @@
-"""A system that operators work on: restarted process by process, given new keys, killed and migrated while it works,
-and found whole by the invariant checker; and what is broken in it by hand is found too.
+"""Operations on a system under load: rolling restart, key rotation, kills, a migration; then the invariants hold.
+
+Violations that are injected on purpose are all found by the invariant checker.
 """
 
 import re
@@ -22,7 +23,7 @@ from deploy.invariants import INVARIANTS, System, check
 from deploy.invariants.system import snapshots_of
 from deploy.local import key_rotation
 from deploy.local.client import ApiClient, wait_until
-from deploy.local.demo import tell_story
+from deploy.local.demo import run_story
 from deploy.local.demo_people import fill_in
 from deploy.local.environment import SERVICES, read_keys
 from deploy.local.nodes import Nodes
@@ -32,14 +33,14 @@ from services.kit.data import migrate
 from services.membership.seed import demo_password
 from tests.databases import ROOT
 from tests.desks import Desk, a_desk, form_of, people
-from tests.e2e.at_work import QUESTIONS, seeds, work_at
-from tests.e2e.broken_on_purpose import BREAKS, LETTERS, break_databases, put_on_queues
-from tests.e2e.hurt_stack import hurt_stack, vhost_of
-from tests.e2e.insistence import counts, insist, is_checked, selectable
+from tests.e2e.continuous_load import QUERIES, load_on, seeds
+from tests.e2e.injected_violations import LETTERS, VIOLATIONS, violate_in_databases, violate_in_queues
+from tests.e2e.retrying import counts, is_checked, retry_until_answered, selectable
 from tests.e2e.second_gateway import second_gateway
+from tests.e2e.two_process_stack import start_two_process_stack, vhost_of
 
 pytestmark = [
-    pytest.mark.long("kills, restarts and breaks; a stack of its own with two processes of each service"),
+    pytest.mark.long("kills, restarts and injected violations; a stack of its own with two processes of each service"),
     pytest.mark.timeout(1800),
 ]
 
@@ -55,7 +56,7 @@ def upgrade():
 @pytest.fixture(scope="module")
 def two_process_stack(nodes: Nodes) -> Iterator[Stack]:
     """A system with two processes of each service."""
-    with hurt_stack(nodes, "twins") as running:
+    with start_two_process_stack(nodes, "twins") as running:
         yield running
 
 
@@ -83,13 +84,13 @@ class Redeliveries:
 def test_services_are_restarted_one_by_one_without_a_failed_request_or_a_redelivery(two_process_stack: Stack) -> None:
     before = {name: two_process_stack.pids(name) for name in SERVICES}
     redeliveries = Redeliveries(two_process_stack)
-    with work_at(two_process_stack) as work:
+    with load_on(two_process_stack) as work:
         restart_one_by_one(two_process_stack.folder, say=redeliveries.count)
     redeliveries.count()
     assert all(set(before[name]).isdisjoint(two_process_stack.pids(name)) for name in SERVICES)
     assert set(work.stories) == {0}
     assert work.failed == []
-    assert work.answered > len(QUESTIONS)
+    assert work.answered > len(QUERIES)
     assert redeliveries.all() == {}
 
 
@@ -98,7 +99,7 @@ def test_of_two_gateways_one_is_restarted_without_a_failed_request(two_process_s
     cookies = ApiClient(two_process_stack.gateway_url).sign_in("jianlang", demo_password()).http.cookies
     over, answered, failed = Event(), [], []
 
-    def ask(gateways: Sequence[str]) -> None:
+    def post(gateways: Sequence[str]) -> None:
         for first in cycle((0, 1)):
             if over.is_set():
                 return
@@ -108,7 +109,7 @@ def test_of_two_gateways_one_is_restarted_without_a_failed_request(two_process_s
                 failed.append(str(error))
 
     with second_gateway(two_process_stack) as other:
-        asking = [Thread(target=ask, args=([two_process_stack.gateway_url, other],)) for _ in range(2)]
+        asking = [Thread(target=post, args=([two_process_stack.gateway_url, other],)) for _ in range(2)]
         for one in asking:
             one.start()
         restart_one_by_one(two_process_stack.folder, ["gateway"])
@@ -145,7 +146,7 @@ def test_keys_are_rotated_and_the_old_one_dropped_while_clerks_work(two_process_
         assert all(member["document_number"] for member in desk.clerk.all_pages("members"))
 
 
-def test_the_key_that_seals_cannot_be_dropped(two_process_stack: Stack) -> None:
+def test_the_current_key_cannot_be_dropped(two_process_stack: Stack) -> None:
     current = _key_ids(two_process_stack)[0]
     with pytest.raises(StackError, match=current):
         key_rotation.drop(two_process_stack.folder, current)
@@ -171,13 +172,13 @@ def test_killing_services_at_work_loses_and_doubles_nothing(two_process_stack: S
     killing = Thread(target=_kill_in_turn, args=(two_process_stack, ["membership", "batching", "validation"] * 2))
     killing.start()
     wait_until(lambda: selectable(clerk) >= _IMPORTED, "all members have numbers", seconds=180)
-    queued = insist(clerk, "members/queue", {"filter": {"card_state": "none"}}, "queue-all")["queued"]
+    queued = retry_until_answered(clerk, "members/queue", {"filter": {"card_state": "none"}}, "queue-all")["queued"]
     total = wait_until(
         lambda: counted if (counted := counts(clerk))["total"] + counted["special"] >= queued else None,
         "all are listed",
         seconds=120,
     )["total"]
-    insist(clerk, "pending/validate", {}, "check-all")
+    retry_until_answered(clerk, "pending/validate", {}, "check-all")
     killing.join()
     checked = wait_until(
         lambda: counted if is_checked(counted := counts(clerk)) else None, "every check has a result", seconds=240
@@ -208,7 +209,7 @@ def test_tables_are_migrated_while_people_work(
     for service in ("membership", "batching"):
         _add_migration(tmp_path, service)
     monkeypatch.setattr(migrate, "SERVICES_FOLDER", tmp_path)
-    with work_at(two_process_stack) as work:
+    with load_on(two_process_stack) as work:
         for service in ("membership", "batching"):
             migrate.upgrade(service, two_process_stack.addresses.migration_url(service))
     assert set(work.stories) == {0}
@@ -223,13 +224,15 @@ def test_nothing_is_broken_after_all_this(two_process_stack: Stack) -> None:
 def broken(two_process_stack: Stack, nodes: Nodes) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
     """What was broken by hand when all processes had stopped, and what the checker finds: invariants and offenders."""
     if not _has_told_a_story(two_process_stack):
-        assert tell_story(two_process_stack, seed=next(seeds)) == 0
+        assert run_story(two_process_stack, seed=next(seeds)) == 0
     if check(system := System.of_stack(two_process_stack), settle_seconds=60):
         pytest.fail("the system was broken before")
     wait_until(lambda: _hears_of_the_audit_log(system), "revocation remembers where the audit log ended")
     stop(two_process_stack.folder)
-    offended = break_databases({service: two_process_stack.addresses.migration_url(service) for service in SERVICES})
-    put_on_queues(nodes.rabbitmq.uri(vhost_of("twins")))
+    offended = violate_in_databases(
+        {service: two_process_stack.addresses.migration_url(service) for service in SERVICES}
+    )
+    violate_in_queues(nodes.rabbitmq.uri(vhost_of("twins")))
     expected = {(one.invariant, offender) for one, offender in offended} | LETTERS.keys()
     return expected, {(found.invariant, found.offender) for found in check(system)}
 
@@ -241,7 +244,7 @@ def _hears_of_the_audit_log(system: System) -> bool:
 
 def test_each_invariant_is_broken_on_purpose() -> None:
     """What cannot be read at all: tests/integration/test_repair.py."""
-    broken = {one.invariant for one in BREAKS} | {invariant for invariant, _ in LETTERS}
+    broken = {one.invariant for one in VIOLATIONS} | {invariant for invariant, _ in LETTERS}
     assert broken == set(INVARIANTS) - {"service_readable", "broker_readable"}
 
 

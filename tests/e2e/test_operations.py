@@ -1,4 +1,4 @@
-"""Operators see how services and queues do and look after dead letters, and see nobody's data."""
+"""Operators over the API of a whole stack: status of services and queues, dead letters, no personal data."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from deploy.local.stack import Stack
 from services.contracts import bank
 from services.contracts.events.revocation import REVOCATION_APPROVED
 from services.membership.seed import demo_password
-from tests.dead_letters import CARD, DEAD, letter_in, send_unsigned, settle, tell_nonsense
+from tests.dead_letters import CARD, DEAD, letter_in, publish_nonsense, send_unsigned, settle
 from tests.desks import once_found
 
 
@@ -59,7 +59,7 @@ def test_what_the_bank_said_of_a_person_is_not_shown(stack: Stack, operator: Api
 
 def test_a_dead_event_is_found_replayed_and_discarded_with_a_reason(stack: Stack, operator: ApiClient) -> None:
     broken = f"broken-{uuid4()}"
-    tell_nonsense(stack, broken)
+    publish_nonsense(stack, broken)
     detail = detail_of(operator, DEAD, broken)
     assert detail["type"] == REVOCATION_APPROVED.type
     assert CARD not in json.dumps(detail)
@@ -71,7 +71,7 @@ def test_a_dead_event_is_found_replayed_and_discarded_with_a_reason(stack: Stack
     assert letter_in(operator, DEAD, broken) is None
 
 
-def test_without_a_service_the_others_are_told_of(stack: Stack, operator: ApiClient) -> None:
+def test_dead_letters_are_listed_with_the_services_that_did_not_answer(stack: Stack, operator: ApiClient) -> None:
     answer = operator.get("operations/dead-letters")
     assert answer["unanswered"] == []
     assert answer["total"] >= len(answer["items"])
@@ -94,7 +94,7 @@ def test_a_discard_needs_ids_and_a_reason(operator: ApiClient) -> None:
     assert problem.value.status == 422
 
 
-def test_nobody_but_operators_is_let_in(stack: Stack) -> None:
+def test_only_operators_are_allowed(stack: Stack) -> None:
     clerk = ApiClient(stack.gateway_url).sign_in("guohua", demo_password())
     for path in ("services", "queues", "dead-letters", f"dead-letters/{DEAD}/1"):
         with pytest.raises(ApiProblem) as problem:

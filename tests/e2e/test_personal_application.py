@@ -1,4 +1,4 @@
-"""A member in flexible employment gets a card on the phone 个人办卡, without a clerk."""
+"""A member in flexible employment applies for a card on the phone 个人办卡, without a clerk."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import requests
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.stack import Stack
 from tests.desks import a_desk, a_phone, form_of, people
-from tests.phones import asked_code, messages_to, signed_in
+from tests.phones import messages_to, requested_code, signed_in
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_a_member_applies_on_the_phone_and_follows_the_card_until_it_is_issued(s
 
 def test_a_wrong_one_time_password_does_not_sign_in_and_a_right_one_does_so_once(stack: Stack, phone: str) -> None:
     anybody = ApiClient(stack.gateway_url)
-    code = asked_code(stack, phone, lambda: anybody.ask_for_code(phone))
+    code = requested_code(stack, phone, lambda: anybody.request_code(phone))
     wrong = f"{(int(code) + 1) % 10**6:06d}"
     for refused in ({"phone": phone, "code": wrong}, {"phone": a_phone(), "code": code}):
         with pytest.raises(ApiProblem) as problem:
@@ -66,12 +66,12 @@ def test_a_wrong_one_time_password_does_not_sign_in_and_a_right_one_does_so_once
 
 def test_an_unknown_phone_is_answered_alike_and_gets_nothing(stack: Stack, phone: str) -> None:
     unknown, anybody = a_phone(), ApiClient(stack.gateway_url)
-    assert anybody.ask_for_code(unknown).keys() == {"expires_at"}
+    assert anybody.request_code(unknown).keys() == {"expires_at"}
     with pytest.raises(ApiProblem) as again:
-        anybody.ask_for_code(unknown)
+        anybody.request_code(unknown)
     assert again.value.code == "otp_too_soon"
     # What was to be sent before is sent when this one has come.
-    asked_code(stack, phone, lambda: anybody.ask_for_code(phone))
+    requested_code(stack, phone, lambda: anybody.request_code(phone))
     assert messages_to(stack, unknown) == []
 
 

@@ -1,7 +1,7 @@
-"""Every route, asked over HTTP by every role for what is its own, below it, above it and foreign: as the policy says.
+"""The policy matrix over HTTP: every route by every role, with data of own, subordinate, superior and foreign unions.
 
-The cells come from the routes and the policy; only how a thing is named in a query or a body stands here. A new route
-whose names are unknown here fails until it is said.
+The cells come from the routes and the policy. This module only declares how an object is named in a query or a body; a
+new route with other names fails until they are declared here.
 """
 
 from typing import Any
@@ -78,7 +78,7 @@ BOUND = {
 BOUND |= {"revocation.request_revocation"}
 """Routes that name a union's thing in the body alone."""
 OF_A_SET = {"membership.queue_members", "batching.check_pending", "batching.remove_pending_many"}
-"""Of a set, what is not the caller's is left alone."""
+"""Routes that take a set, and ignore what is not in the caller's scope."""
 ENDING = ("DELETE /api/v1/pending/{application_id}", "POST /api/v1/pending/remove", "POST /api/v1/batches")
 
 
@@ -107,8 +107,8 @@ def test_a_route_answers_each_role_as_far_as_it_reaches(world: World, route: Rou
     assert wrong == []
 
 
-def test_nothing_out_of_reach_has_changed(world: World, stack: Stack) -> None:
-    """After all that was asked for above."""
+def test_nothing_out_of_scope_has_changed(world: World, stack: Stack) -> None:
+    """Runs after the tests above: none of them has changed anything out of scope."""
     city = ApiClient(stack.gateway_url).sign_in("city", demo_password())
     for relation in ("above", "foreign"):
         thing = world.things[relation]
@@ -167,12 +167,12 @@ def _shows_nothing(route: Route, answer: requests.Response, thing: Thing) -> boo
 
 
 def _is_refused_by_a_rule(answer: requests.Response) -> bool:
-    """Rules of the field that a role alone does not tell, such as that the city's union alone announces."""
+    """Rules of the field beyond the role, such as that only the city's union publishes announcements."""
     return answer.json()["code"] != "forbidden" or "市总工会" in answer.json().get("detail", "")
 
 
 def _is_bound(route: Route) -> bool:
-    """Whether it speaks of what a union has, and lets each in to what is its own."""
+    """Whether the route names an object of a union, so that its relation to the caller matters."""
     if all(scope == Scope.NO_UNION for _, scope in route.rule.scope_of_role):
         return False
     names = set(route.path_names) - FREE_NAMES.keys()

@@ -1,7 +1,7 @@
-"""Each role over HTTP: one question that it may ask, and one that it may not.
+"""Each role over HTTP: one query that it may send, and one that it may not.
 
-Every route is held against the policy by tests/contract/test_gateway_answers.py and test_services_let_in.py; how far a
-role reaches, by test_boundaries.py and test_administration.py.
+tests/contract/test_gateway_answers.py and test_services_let_in.py compare every route with the policy;
+test_boundaries.py and test_administration.py test the scope of roles.
 """
 
 import pytest
@@ -45,7 +45,7 @@ def callers(stack: Stack) -> dict[str, ApiClient]:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_is_let_in_where_the_policy_says_and_nowhere_else(callers: dict[str, ApiClient], role: str) -> None:
+def test_a_role_is_allowed_where_the_policy_says_and_nowhere_else(callers: dict[str, ApiClient], role: str) -> None:
     statuses = [
         callers[role].http.get(f"{callers[role].base}/api/v1/{question}", timeout=60).status_code
         for question in QUESTIONS[role]

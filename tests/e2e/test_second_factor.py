@@ -1,4 +1,4 @@
-"""The second factor over HTTP, from the enrolment of a clerk to the administrator who helps after it was lost."""
+"""The second factor over HTTP: enrolment, sign-in, and removal by an administrator after it was lost."""
 
 import time
 from collections.abc import Callable
@@ -71,7 +71,7 @@ def pass_it(browser: ApiClient, code: str) -> dict[str, Any]:
 
 
 def refusal(call: Callable[..., Any], *arguments: Any) -> tuple[int, str | None]:
-    """The status and code of what is refused."""
+    """The status and code of a refusal."""
     with pytest.raises(ApiProblem) as problem:
         call(*arguments)
     return problem.value.status, problem.value.code

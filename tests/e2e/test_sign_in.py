@@ -1,11 +1,11 @@
-"""Signing in and out over two gateway processes, as people with several computers meet them."""
+"""Sign-in and sign-out over two gateway processes, with several browsers of one account."""
 
 from collections.abc import Iterator
 
 import pytest
 import requests
 
-from deploy.local.captcha_solver import answered
+from deploy.local.captcha_solver import solved_captcha
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.stack import Stack
 from tests.desks import DESK_PASSWORD, a_desk
@@ -107,7 +107,7 @@ def test_failures_at_both_gateways_together_delay_strangers(clerk: ApiClient, ot
 
 def credentials(browser: ApiClient, account_name: str, password: str) -> dict[str, str]:
     """A sign-in form, its captcha answered rightly."""
-    return {"account_name": account_name, "password": password, **answered(browser.post, "sign_in")}
+    return {"account_name": account_name, "password": password, **solved_captcha(browser.post, "sign_in")}
 
 
 def problem_of(browser: ApiClient, form: dict[str, str]) -> ApiProblem:

@@ -1,4 +1,4 @@
-"""The stack as a whole: everything is ready and answers."""
+"""The whole stack: every process is ready and answers."""
 
 import pytest
 import requests

@@ -16,7 +16,7 @@ import requests
 
 from deploy.local import postgres
 from deploy.local.client import ApiClient, ApiProblem
-from deploy.local.demo import tell_story
+from deploy.local.demo import run_story
 from deploy.local.demo_people import People, make_people
 from deploy.local.nodes import Nodes
 from deploy.local.stack import Stack
@@ -30,8 +30,8 @@ LOOKERS = ("city", "ops", "yangpu", "yangpu-admin")
 
 
 @dataclass
-class Told:
-    """What was said while the story was told: each JSON answer by the request, and what was written to logs."""
+class Transcript:
+    """The JSON answers of the story by request, and what was written to logs meanwhile."""
 
     answers: list[tuple[str, str]] = field(default_factory=list)
     logs: dict[Path, int] = field(default_factory=dict)
@@ -57,60 +57,63 @@ def people() -> People:
 
 
 @pytest.fixture(scope="module")
-def told(stack: Stack, nodes: Nodes) -> Iterator[Told]:
-    """The story, told once, with all that was answered meanwhile."""
-    told = Told(logs={path: path.stat().st_size for path in _logs(stack, nodes)})
+def transcript(stack: Stack, nodes: Nodes) -> Iterator[Transcript]:
+    """The story, run once, with all answers."""
+    transcript = Transcript(logs={path: path.stat().st_size for path in _logs(stack, nodes)})
     ask = ApiClient._request
 
     def ask_and_keep(client: ApiClient, method: str, path: str, **sent: Any) -> requests.Response:
         answer = ask(client, method, path, **sent)
-        told.keep(method, path, answer)
+        transcript.keep(method, path, answer)
         if path == "pending/validate":
-            told.clerk = client
+            transcript.clerk = client
         return answer
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ApiClient, "_request", ask_and_keep)
-        told.exit_status = tell_story(stack, seed=SEED)
-        assert told.clerk is not None
-        for client in (told.clerk, *(ApiClient(stack.gateway_url).sign_in(name, demo_password()) for name in LOOKERS)):
-            _look_at_everything(client, told)
-        yield told
+        transcript.exit_status = run_story(stack, seed=SEED)
+        assert transcript.clerk is not None
+        for client in (
+            transcript.clerk,
+            *(ApiClient(stack.gateway_url).sign_in(name, demo_password()) for name in LOOKERS),
+        ):
+            _look_at_everything(client, transcript)
+        yield transcript
 
 
-def test_the_whole_story_goes_as_the_manual_shows(told: Told) -> None:
-    assert told.exit_status == 0
+def test_the_whole_story_goes_as_the_manual_shows(transcript: Transcript) -> None:
+    assert transcript.exit_status == 0
 
 
-def test_no_answer_holds_a_whole_number(told: Told, people: People) -> None:
-    assert len({request for request, _ in told.answers}) > 30
+def test_no_answer_holds_a_whole_number(transcript: Transcript, people: People) -> None:
+    assert len({request for request, _ in transcript.answers}) > 30
     leaks = defaultdict(set)
-    numbers = [CONTACT_PHONE, *(person.document_number for person in people.importable), *_cards(told)]
-    for request, answer in told.answers:
+    numbers = [CONTACT_PHONE, *(person.document_number for person in people.importable), *_cards(transcript)]
+    for request, answer in transcript.answers:
         for number in numbers:
             if number in answer:
                 leaks[re.sub(r"[0-9a-f-]{36}", "…", request)].add(number)
     assert not leaks
 
 
-def test_the_whole_numbers_of_a_member_are_shown_to_who_says_why(told: Told, people: People) -> None:
-    assert told.clerk is not None
+def test_the_whole_numbers_of_a_member_are_shown_to_who_says_why(transcript: Transcript, people: People) -> None:
+    assert transcript.clerk is not None
     person = people.ordinary[0]
-    [member] = told.clerk.get("members", document_number=person.document_number)["items"]
-    shown = told.clerk.post(f"members/{member['member_id']}/reveal", {"reason": "会员来电核对"})
+    [member] = transcript.clerk.get("members", document_number=person.document_number)["items"]
+    shown = transcript.clerk.post(f"members/{member['member_id']}/reveal", {"reason": "会员来电核对"})
     assert shown["document_number"] == person.document_number
     with pytest.raises(ApiProblem) as without_reason:
-        told.clerk.post(f"members/{member['member_id']}/reveal", {})
+        transcript.clerk.post(f"members/{member['member_id']}/reveal", {})
     assert without_reason.value.problem["fields"][0]["field"] == "reason"
 
 
-def test_no_log_holds_a_number_or_a_name(stack: Stack, nodes: Nodes, told: Told, people: People) -> None:
-    numbers = {CONTACT_PHONE, *_cards(told), *(person.document_number for person in people.rows)}
+def test_no_log_holds_a_number_or_a_name(stack: Stack, nodes: Nodes, transcript: Transcript, people: People) -> None:
+    numbers = {CONTACT_PHONE, *_cards(transcript), *(person.document_number for person in people.rows)}
     numbers |= {person.phone for person in people.rows if person.phone}
     names = {person.name for person in people.rows if person.name}
     # Other tests use the nodes at the same time, and people of theirs may have the commonest names.
     rare_names = {name for name in names if len(name) > 2}
-    written = {path: path.read_bytes()[told.logs.get(path, 0) :] for path in _logs(stack, nodes)}
+    written = {path: path.read_bytes()[transcript.logs.get(path, 0) :] for path in _logs(stack, nodes)}
     assert sum(map(len, written.values())) > 100_000, "the story leaves traces"
     found = {
         path.name: _words_in(content, numbers | (names if path.parent == stack.folder / "logs" else rare_names))
@@ -127,13 +130,13 @@ def test_no_log_holds_a_number_or_a_name(stack: Stack, nodes: Nodes, told: Told,
     ],
 )
 def test_one_id_finds_a_request_in_the_logs_of_all_that_worked_for_it(
-    stack: Stack, told: Told, request_name: str, services: set[str]
+    stack: Stack, transcript: Transcript, request_name: str, services: set[str]
 ) -> None:
-    correlation_id = told.correlation_ids[request_name]
+    correlation_id = transcript.correlation_ids[request_name]
     lines = [
         json.loads(line)
         for path in (stack.folder / "logs").glob("*.log")
-        for line in path.read_bytes()[told.logs.get(path, 0) :].decode().splitlines()
+        for line in path.read_bytes()[transcript.logs.get(path, 0) :].decode().splitlines()
         if correlation_id in line
     ]
     assert {line["service"] for line in lines if line["event"].endswith(("request", "_handled"))} >= services
@@ -144,12 +147,12 @@ def _words_in(content: bytes, words: Iterable[str]) -> list[str]:
     return [word for word in words if word.encode() in content or json.dumps(word)[1:-1].encode() in content]
 
 
-def _look_at_everything(client: ApiClient, told: Told) -> None:
-    """Asks all that can be asked with GET, with the ids that answers named before."""
+def _look_at_everything(client: ApiClient, transcript: Transcript) -> None:
+    """Sends every GET request, with the ids from earlier answers."""
     for route in ROUTES:
         if route.method != "GET" or isinstance(route.answer, str) or not route.path.startswith("/api/v1/"):
             continue
-        for path in _filled(route.template.removeprefix("/api/v1/"), told):
+        for path in _filled(route.template.removeprefix("/api/v1/"), transcript):
             try:
                 client.get(path)
             except ApiProblem as refused:
@@ -157,16 +160,16 @@ def _look_at_everything(client: ApiClient, told: Told) -> None:
                     raise
 
 
-def _filled(template: str, told: Told) -> list[str]:
+def _filled(template: str, transcript: Transcript) -> list[str]:
     names = re.findall(r"{(\w+)}", template)
     if not names:
         return [template]
-    return [template.replace(f"{{{names[0]}}}", value) for value in told.values_of(names[0])]
+    return [template.replace(f"{{{names[0]}}}", value) for value in transcript.values_of(names[0])]
 
 
-def _cards(told: Told) -> set[str]:
+def _cards(transcript: Transcript) -> set[str]:
     """The card numbers that the bank gave, or would give, to the story's members."""
-    answers = "".join(text for _, text in told.answers)
+    answers = "".join(text for _, text in transcript.answers)
     return {card_number(one) for one in re.findall(r'"application_id":"([^"]+)"', answers)}
 
 

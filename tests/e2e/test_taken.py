@@ -1,4 +1,4 @@
-"""What the API takes of a person, every consumer takes: whoever is registered and queued stands on the pending list."""
+"""Consistent validation: every consumer accepts each person that the API accepts, up to the pending list."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A running system of a former release becomes one of this code, process by process, while people work with it."""
+"""A rolling upgrade from a former release, process by process, under load."""
 
 import os
 import shutil
@@ -14,12 +14,12 @@ from sqlalchemy import create_engine, text
 
 from deploy.invariants import System, check
 from deploy.local.client import wait_until
-from deploy.local.demo import tell_story
+from deploy.local.demo import run_story
 from deploy.local.environment import SERVICES
 from deploy.local.processes import read_plan
 from deploy.local.stack import Stack, find
 from tests.databases import ROOT
-from tests.e2e.at_work import QUESTIONS, seeds, work_at
+from tests.e2e.continuous_load import QUERIES, load_on, seeds
 
 pytestmark = [
     pytest.mark.long("runs the code of a former commit, on nodes of its own"),
@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 FORMER = "6b7b68b"
-"""The last commit whose services stood on services/common; the modules that processes run had other names."""
+"""The last commit with services/common; the modules that its processes run have other names."""
 _ON_STACK = "from pathlib import Path; from deploy.local import stack; stack.{}"
 _START = _ON_STACK.format(f"start(Path('.local').absolute(), {dict.fromkeys(SERVICES, 2)})")
 _RESET = _ON_STACK.format("reset(Path('.local').absolute())")
@@ -50,27 +50,27 @@ def former(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_former_release_is_upgraded_while_people_work(former: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody begins an import meanwhile: a process of the former code reads its sheet by a file that is gone then."""
+    """No import starts meanwhile: a process of the former code would need a module that no longer exists."""
     stack = find(former / ".local")
     monkeypatch.setenv("SESSION_SECRET", "")
     monkeypatch.setenv("SMS_SIMULATOR_URL", stack.simulator_urls["sms"])
     requests.put(f"{stack.simulator_urls['bank']}/control", json={"mode": "manual"}, timeout=60).raise_for_status()
     before = {name: stack.pids(name) for name in SERVICES}
 
-    with work_at(stack, tells_stories=False) as work, ThreadPoolExecutor(2) as clerks:
-        begun = [clerks.submit(tell_story, stack, next(seeds)) for _ in range(2)]
+    with load_on(stack, runs_stories=False) as work, ThreadPoolExecutor(2) as clerks:
+        begun = [clerks.submit(run_story, stack, next(seeds)) for _ in range(2)]
         wait_until(lambda: _imports(stack) == len(begun), "all members are registered", seconds=120)
         _replace_code(former)
         _python(former, "-m", "deploy.local", "rolling-restart")
         ended = [one.result() for one in begun]
-        by_the_former_gateway = tell_story(stack, next(seeds))
+        by_the_former_gateway = run_story(stack, next(seeds))
     _python(former, "-m", "deploy.local", "rolling-restart", "--of", "gateway")
 
     assert (work.failed, ended, by_the_former_gateway) == ([], [0, 0], 0)
-    assert work.answered > len(QUESTIONS)
+    assert work.answered > len(QUERIES)
     assert all(set(before[name]).isdisjoint(stack.pids(name)) for name in SERVICES)
     assert len(_releases(stack)) == 1
-    assert tell_story(stack, next(seeds)) == 0
+    assert run_story(stack, next(seeds)) == 0
     assert check(System.of_stack(stack), settle_seconds=60) == []
 
 
@@ -83,7 +83,7 @@ def _imports(stack: Stack) -> int:
 
 
 def _replace_code(folder: Path) -> None:
-    """As a checkout does: what git knows of this code, with what is not committed yet."""
+    """Copies the files that git tracks, with uncommitted changes."""
     for entry in folder.iterdir():
         if entry.name != ".local":
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()

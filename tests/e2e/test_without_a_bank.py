@@ -1,4 +1,4 @@
-"""A whole system without its simulated bank: another program is the bank, by what docs/events/bank.md says."""
+"""A system without its simulated bank: the example client of docs/events/bank.md is the bank."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ from deploy.local.client import wait_until
 from deploy.local.environment import BANK_SECRETS, keep_secrets, read_scale
 from deploy.local.nodes import Nodes
 from tests.desks import a_desk, people
-from tests.e2e.hurt_stack import hurt_stack
+from tests.e2e.two_process_stack import start_two_process_stack
 from tests.example_bank import example_bank
 
 pytestmark = pytest.mark.long("a stack of its own without a bank; tests/integration/test_example_bank.py is quicker")
 
 
 def test_the_example_of_a_banks_program_is_the_bank_of_a_system_that_has_none(nodes: Nodes, tmp_path: Path) -> None:
-    with hurt_stack(nodes, "bankless", read_scale("", with_bank=False)) as stack:
+    with start_two_process_stack(nodes, "bankless", read_scale("", with_bank=False)) as stack:
         assert "bank" not in stack.simulator_urls
         desk = a_desk(stack.gateway_url)
         desk.register(*people(5))

@@ -38,7 +38,7 @@ from services.contracts.operations.batching import (
 )
 from services.kit.amqp.queues import EVENTS_EXCHANGE, events_exchange
 from services.kit.data.database import Database, outbox
-from services.kit.events.contract import EventContract, in_messages
+from services.kit.events.contract import EventContract, in_chunks
 from services.kit.events.subscribe import Message
 from services.kit.rpc.files import FileAnswer
 from services.kit.rpc.work import Work
@@ -78,7 +78,7 @@ class Desk:
     def queue(self, *applicants: dict[str, Any], **changes: Any) -> list[UUID]:
         """Lets membership queue these applicants; returns their application ids."""
         chosen = applicants or (an_applicant(),)
-        for part in in_messages(chosen):
+        for part in in_chunks(chosen):
             queueing = a_queueing(*part, union=self.union, **changes)
             with self.begin() as session:
                 listing.members_queued(session, an_event(MEMBERS_QUEUED.read(MEMBERS_QUEUED.dump(queueing))))
@@ -91,8 +91,8 @@ class Desk:
 
     def validate(self, results: dict[UUID, str], check_no: int = 1, **finding: str) -> None:
         """Lets validation publish results, each with a finding if one is given."""
-        for part in in_messages(list(results.items())):
-            told = {
+        for part in in_chunks(list(results.items())):
+            published = {
                 "union_id": self.union_id,
                 "results": [{"application_id": one, "check_no": check_no, "result": result} for one, result in part],
                 "findings": [
@@ -102,7 +102,7 @@ class Desk:
                 ],
             }
             with self.begin() as session:
-                event = an_event(MEMBERS_VALIDATED.read(MEMBERS_VALIDATED.dump(told)))
+                event = an_event(MEMBERS_VALIDATED.read(MEMBERS_VALIDATED.dump(published)))
                 check_results.members_validated(session, event)
 
     def show(self, **request: Any) -> dict[str, Any]:
@@ -180,7 +180,7 @@ class Desk:
         with self.begin() as session:
             return session.get_one(Batch, batch_no)
 
-    def told(self, contract: EventContract) -> list[dict[str, Any]]:
+    def published(self, contract: EventContract) -> list[dict[str, Any]]:
         """Returns the data of all published events of a kind, in order."""
         return [event_data(contract, document["data"]) for name, document in self._sent() if name == contract.type]
 
@@ -216,7 +216,7 @@ class Desk:
             if step["application_id"] == application_id and "version" in step
         ]
 
-    def forget_what_was_told(self) -> None:
+    def forget_published(self) -> None:
         with self.begin() as session:
             session.execute(text("truncate outbox"))
 

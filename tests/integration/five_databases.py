@@ -79,8 +79,8 @@ class FiveDatabases:
         `lost(event, consumer)` says whether that copy of the event is lost.
         """
         handled = []
-        while told := [one for service in SERVICES for one in self._told(service)]:
-            for contract, body, recipients in told:
+        while published := [one for service in SERVICES for one in self._published(service)]:
+            for contract, body, recipients in published:
                 event = unwrap(contract, body)
                 for consumer in contract.consumers:
                     if consumer not in recipients or lost(contract.name, consumer):
@@ -150,7 +150,7 @@ class FiveDatabases:
             reviewer = replace(self.reviewer, scope=Scope.SUBORDINATES)
             requests.approve(Work(session, reviewer), ApproveRevocation(revocation_id=revocation_id))
 
-    def _told(self, service: str) -> list[tuple[Any, bytes, list[str]]]:
+    def _published(self, service: str) -> list[tuple[Any, bytes, list[str]]]:
         """Removes a service's events from its outbox and returns them with recipients; skips messages to the bank."""
         with self.begin(service) as session:
             rows = session.execute(select(outbox).order_by(outbox.c.id)).all()
@@ -163,8 +163,8 @@ class FiveDatabases:
 class _Registry:
     """A registry that answers for everybody that they work."""
 
-    def ask(self, questions: Any) -> dict[str, RegistryAnswer]:
-        return {question.ref: RegistryAnswer("working", date(2020, 1, 1), "养老保险登记") for question in questions}
+    def query(self, queries: Any) -> dict[str, RegistryAnswer]:
+        return {query.ref: RegistryAnswer("working", date(2020, 1, 1), "养老保险登记") for query in queries}
 
 
 def _service(service: str, engine: Engine) -> dict[str, Callable[[Any], Any]]:

@@ -1,4 +1,4 @@
-"""Announcements and guides on a real database: kept by the city, shown to whom they are for."""
+"""Announcements and guides on a real database: maintained by the city, shown to their audience."""
 
 import base64
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What goes between batching and the bank is encrypted for its reader; clear text is taken only where it is agreed."""
+"""Messages between batching and the bank are encrypted for their reader; clear text only where it is agreed."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -54,7 +54,7 @@ def for_us(feedback: Message, message: str = bank.FEEDBACK_QUEUE) -> Message:
 
 
 def sent(desk: Desk, name: str) -> list[AmqpMessage]:
-    """What lies in the outbox of a name."""
+    """The messages of this name in the outbox."""
     with desk.begin() as session:
         rows = session.execute(select(outbox).where(outbox.c.routing_key == name).order_by(outbox.c.id)).all()
     return [AmqpMessage(bytes(row.body), **row.properties) for row in rows]
@@ -140,7 +140,7 @@ def test_the_largest_feedback_is_read_and_so_is_what_is_cut_out_of_it(
 
 
 def filled_up(feedback: Message, size: int = 1 << 20) -> Message:
-    """The feedback with a field that nobody knows, as large as a content may be."""
+    """The feedback with an unknown field that makes it as large as allowed."""
     document = json.loads(feedback.body)
     start = json.dumps({**document, "more": ""}, ensure_ascii=False).encode()
     body = json.dumps({**document, "more": "x" * (size - len(start))}, ensure_ascii=False).encode()
@@ -194,11 +194,11 @@ def test_what_waits_for_operators_is_encrypted_for_us_and_they_see_what_it_is_ab
     assert is_encrypted(put_aside.body)
     letter = a_letter(put_aside)
     assert (letter.external_id, letter.summary().batch_no, letter.summary().persons) == ("f-1", batch_no, 1)
-    assert wrong["card_no"] not in letter.shown()
+    assert wrong["card_no"] not in letter.display_text()
 
     assert desk.feed(a_message(put_aside.body, put_aside.headers)) == [str(put_aside.headers["x-reason"])]
     monkeypatch.delenv("UNION_PRIVATE_KEYS")
     read_settings.cache_clear()
     elsewhere = a_letter(put_aside)
     assert (elsewhere.external_id, elsewhere.summary().batch_no) == ("f-1", None)
-    assert elsewhere.shown().endswith("are encrypted")
+    assert elsewhere.display_text().endswith("are encrypted")

@@ -1,4 +1,4 @@
-"""Operators send batches to the bank again, as they were, and put right the times that its clock got wrong."""
+"""Operators resend batches to the bank unchanged, and correct times that its clock got wrong."""
 
 import json
 import os
@@ -121,9 +121,9 @@ def test_a_wrong_time_of_the_bank_is_put_right_for_all_who_were_decided_then(des
 
     assert [desk.application(one).decided_at for one in (first, second, third)] == [now, now, now]
     assert desk.batch(batch_no).feedback_at == now
-    [told] = desk.told(ISSUE_TIMES_CORRECTED)
-    assert (told["said_at"], told["issued_at"]) == (wrong, now)
-    assert {(one["application_id"], one["version"]) for one in told["applications"]} == {(second, 2), (third, 2)}
+    [published] = desk.published(ISSUE_TIMES_CORRECTED)
+    assert (published["said_at"], published["issued_at"]) == (wrong, now)
+    assert {(one["application_id"], one["version"]) for one in published["applications"]} == {(second, 2), (third, 2)}
     answer = schema_of(rpc.BankBatchAnswer)().dump(shown(desk, batch_no))
     assert [(time["applications"], time["is_plausible"]) for time in answer["times"]] == [(3, True)]
     assert [one["applied"] for one in answer["feedbacks"]] == [2, 1]
@@ -139,7 +139,7 @@ def test_a_wrong_time_of_mere_progress_is_put_right_on_the_batch(desk: Desk) -> 
     assert correct(desk, batch_no, wrong, right) == {"applications": 0}
 
     assert desk.batch(batch_no).feedback_at == right
-    assert desk.told(ISSUE_TIMES_CORRECTED) == []
+    assert desk.published(ISSUE_TIMES_CORRECTED) == []
 
 
 def test_a_time_is_not_put_right_by_another_wrong_one(desk: Desk) -> None:
@@ -164,7 +164,7 @@ def test_the_command_line_does_the_same_and_leaves_its_record(desk: Desk, databa
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"applicants": 1, "recalled": 0}
     assert [one["repeated"] for one in desk.sent_to_bank(bank.SUBMITTED)] == [False, True]
-    [act] = [one for one in desk.told(ACT_RECORDED) if one["action"] == "batching.resend_to_bank"]
+    [act] = [one for one in desk.published(ACT_RECORDED) if one["action"] == "batching.resend_to_bank"]
     assert act["records"] == [f"batch:{batch_no}"]
     assert act["account_name"].endswith("@command-line")
     assert act["personal"]["new"]["reason"] == REASON

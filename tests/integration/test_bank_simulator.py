@@ -1,4 +1,4 @@
-"""The simulated bank on a real broker: what it takes, what it sends, and what it does by itself."""
+"""The simulated bank on a real broker: what it accepts, what it sends on request and automatically."""
 
 import base64
 import json
@@ -89,12 +89,12 @@ class BankProcess:
         return result
 
     def received(self) -> list[amqp.Message]:
-        """All that lies in the feedback queue now."""
+        """All messages in the feedback queue now."""
         self.channel.auto_decode = False
         return list(iter(lambda: self.channel.basic_get(contract.FEEDBACK_QUEUE, no_ack=True), None))
 
     def feedbacks(self) -> list[dict[str, Any]]:
-        """What lies in the queue, each with a good signature and of the contract's form."""
+        """All messages in the queue, with verified signatures, loaded by the contract."""
         return [_checked(message) for message in self.received()]
 
     def stop(self) -> None:
@@ -170,7 +170,7 @@ def test_the_bank_keeps_the_receipts_that_it_is_sent(bank: BankProcess) -> None:
     assert eventually(lambda: requests.get(query, timeout=_SECONDS).json()["items"]) == [receipt]
 
 
-def test_what_was_sent_unsigned_or_malformed_can_be_told_again(bank: BankProcess) -> None:
+def test_results_sent_unsigned_or_malformed_can_be_sent_again(bank: BankProcess) -> None:
     bank.submit("odd", 2)
     bank.order("odd", unsigned=True)
     bank.order("odd", malformed=True)
@@ -213,9 +213,9 @@ def test_in_auto_mode_everybody_is_decided_step_by_step_but_for_the_recalled(amq
         bank.submit("cbc2", 1)
         eventually(lambda: decided(bank, "cbc2") == 1)
 
-        told = [result for one in bank.feedbacks() if one["batch_no"] == "cbc1" for result in one["results"]]
-    assert not {result["application_id"] for result in told} & set(ids[:5])
-    outcomes = Counter(result["outcome"] for result in told)
+        published = [result for one in bank.feedbacks() if one["batch_no"] == "cbc1" for result in one["results"]]
+    assert not {result["application_id"] for result in published} & set(ids[:5])
+    outcomes = Counter(result["outcome"] for result in published)
     assert outcomes["accepted"] == outcomes["made"] == outcomes["issued"] + outcomes["refused"] == 55
     assert outcomes["refused"] > 0
 
@@ -228,8 +228,8 @@ def test_the_banks_clock_can_be_wrong(bank: BankProcess) -> None:
     after = datetime.now(UTC)
     bank.control(skew_seconds=0)
     (feedback,) = eventually(bank.feedbacks)
-    told = datetime.fromisoformat(feedback["processed_at"]) + timedelta(hours=6)
-    assert before.replace(microsecond=0) <= told <= after
+    published = datetime.fromisoformat(feedback["processed_at"]) + timedelta(hours=6)
+    assert before.replace(microsecond=0) <= published <= after
 
 
 def test_feedback_waits_for_the_queue_that_is_not_there_yet(amqp_uri: str, tmp_path: Path) -> None:
@@ -277,5 +277,5 @@ def test_a_bank_with_keys_reads_and_writes_what_is_encrypted(amqp_uri: str, tmp_
         assert is_encrypted(sent.body)
         assert sent.properties["content_type"] == CONTENT_TYPE
         assert contract.is_signed(sent.body, sent.headers[contract.SIGNATURE_HEADER], [KEY])
-        told = json.loads(decrypt(sent.body, contract.FEEDBACK_QUEUE, read_keys(ours, private=True)))
-        assert [result["application_id"] for result in told["results"]] == [application_id]
+        published = json.loads(decrypt(sent.body, contract.FEEDBACK_QUEUE, read_keys(ours, private=True)))
+        assert [result["application_id"] for result in published["results"]] == [application_id]

@@ -1,4 +1,4 @@
-"""The bank's feedback: applied once, in any order, in parts; what cannot be true is put aside with its reason."""
+"""The bank's feedback: applied once, in any order, in parts; contradictory results are rejected with their reason."""
 
 import json
 import re
@@ -80,7 +80,7 @@ def counts(desk: Desk, batch_no: str) -> tuple[str, int, int, int]:
     return batch["state"], batch["issued"], batch["refused"], batch["released"]
 
 
-def test_results_decide_applications_and_are_told_with_the_contact(desk: Desk) -> None:
+def test_results_decide_applications_and_are_published_with_the_contact(desk: Desk) -> None:
     batch_no, [first, second, third] = desk.a_batch(3)
     card = a_card_number()
 
@@ -88,12 +88,12 @@ def test_results_decide_applications_and_are_told_with_the_contact(desk: Desk) -
 
     assert desk.states([first, second, third]) == ["issued", "refused", "submitted"]
     assert counts(desk, batch_no) == ("partly_decided", 1, 1, 0)
-    [told] = desk.told(CARDS_ISSUED)
-    assert told["cards"] == [{"application_id": first, "card_no": card}]
-    assert told["contact"] == {"name": "王芳", "phone": "13800000000"}
-    assert (told["applications"][0]["version"], told["applications"][0]["late"]) == (2, False)
-    [told] = desk.told(CARDS_REFUSED)
-    assert told["applications"][0]["reason"] == "姓名与证件不符"
+    [published] = desk.published(CARDS_ISSUED)
+    assert published["cards"] == [{"application_id": first, "card_no": card}]
+    assert published["contact"] == {"name": "王芳", "phone": "13800000000"}
+    assert (published["applications"][0]["version"], published["applications"][0]["late"]) == (2, False)
+    [published] = desk.published(CARDS_REFUSED)
+    assert published["applications"][0]["reason"] == "姓名与证件不符"
     assert records(desk) == [(2, 2, 0, 0)]
 
 
@@ -112,7 +112,7 @@ def test_a_feedback_that_comes_twice_is_applied_once(desk: Desk) -> None:
     desk.feed(a_message(feedback.body, feedback.headers), a_message(feedback.body, feedback.headers))
 
     assert records(desk) == [(1, 1, 0, 0), (1, 0, 1, 0), (1, 0, 1, 0)]
-    assert len(desk.told(CARDS_ISSUED)) == 1
+    assert len(desk.published(CARDS_ISSUED)) == 1
     assert counts(desk, batch_no) == ("partly_decided", 1, 0, 0)
 
 
@@ -348,10 +348,10 @@ def test_each_feedback_gets_a_receipt_in_the_transaction_of_its_effects(desk: De
     assert receipts[2]["rejections"] == [
         {"lines": [0], "field": None, "code": "unknown_batch", "reason": bank.REJECTIONS["unknown_batch"]}
     ]
-    told = json.dumps(document)
-    assert not [application_id for application_id in (first, second, third) if str(application_id) in told]
-    assert "6231" not in told
-    assert "姓名" not in told
+    published = json.dumps(document)
+    assert not [application_id for application_id in (first, second, third) if str(application_id) in published]
+    assert "6231" not in published
+    assert "姓名" not in published
 
 
 def test_a_feedback_id_with_another_content_is_rejected(desk: Desk) -> None:
@@ -481,13 +481,13 @@ def test_a_revoked_batch_releases_what_the_bank_has_not_decided(desk: Desk) -> N
 
     assert desk.states([first, second, third]) == ["issued", "released", "released"]
     assert counts(desk, batch_no) == ("revoked", 1, 0, 2)
-    [told] = desk.told(BATCH_RELEASED)
-    assert (told["reason"], len(told["applications"])) == ("revoked", 2)
+    [published] = desk.published(BATCH_RELEASED)
+    assert (published["reason"], len(published["applications"])) == ("revoked", 2)
     [recall] = desk.sent_to_bank(bank.RECALLED)
     assert {one["application_id"] for one in recall["applicants"]} == {str(second), str(third)}
 
 
-def test_a_card_issued_after_the_release_is_a_fact_and_told_as_late(desk: Desk) -> None:
+def test_a_card_issued_after_the_release_counts_and_is_published_as_late(desk: Desk) -> None:
     batch_no, [application_id, _] = desk.a_batch(2)
     desk.revoke(batch_no)
 
@@ -495,12 +495,12 @@ def test_a_card_issued_after_the_release_is_a_fact_and_told_as_late(desk: Desk) 
 
     assert desk.states([application_id]) == ["issued"]
     assert counts(desk, batch_no) == ("revoked", 1, 0, 1)
-    [told] = desk.told(CARDS_ISSUED)
-    assert told["applications"][0]["late"]
+    [published] = desk.published(CARDS_ISSUED)
+    assert published["applications"][0]["late"]
     assert desk.versions(application_id) == [1, 2, 3]
 
 
-def test_a_refusal_after_the_release_is_kept_and_told_to_nobody(desk: Desk) -> None:
+def test_a_refusal_after_the_release_is_stored_and_not_published(desk: Desk) -> None:
     batch_no, [application_id] = desk.a_batch(1)
     desk.revoke(batch_no)
 
@@ -508,7 +508,7 @@ def test_a_refusal_after_the_release_is_kept_and_told_to_nobody(desk: Desk) -> N
 
     assert desk.states([application_id]) == ["released"]
     assert desk.application(application_id).reason_code == "name_mismatch"
-    assert desk.told(CARDS_REFUSED) == []
+    assert desk.published(CARDS_REFUSED) == []
     assert records(desk) == [(1, 1, 0, 0), (1, 0, 1, 0)]
     assert counts(desk, batch_no) == ("revoked", 0, 0, 1)
 
@@ -522,7 +522,7 @@ def test_a_batch_from_which_an_approval_frees_nobody_is_decided_and_not_revoked(
 
     assert counts(desk, batch_no) == ("decided", 1, 1, 0)
     assert desk.batch(batch_no).revocation_state == "closed"
-    assert desk.told(BATCH_RELEASED) == []
+    assert desk.published(BATCH_RELEASED) == []
     assert desk.sent_to_bank(bank.RECALLED) == []
 
 
@@ -554,7 +554,7 @@ def test_a_revocation_approved_twice_releases_once(desk: Desk) -> None:
     batch_no, application_ids = desk.a_batch(2)
     desk.revoke(batch_no)
     desk.revoke(batch_no)
-    assert len(desk.told(BATCH_RELEASED)) == 1
+    assert len(desk.published(BATCH_RELEASED)) == 1
     assert desk.versions(application_ids[0]) == [1, 2]
 
 
@@ -574,7 +574,7 @@ def _told_of_revocation(session: Session, batch_no: str, state: str, at: datetim
         releases.revocation_closed(session, an_event(RevocationClosedData(**facts, closed_at=at)))
 
 
-def test_the_latest_word_on_a_revocation_is_shown_in_whatever_order_it_comes(desk: Desk) -> None:
+def test_the_latest_state_of_a_revocation_is_shown_in_whatever_order_events_come(desk: Desk) -> None:
     batch_no, _ = desk.a_batch(1)
     start = datetime.now(UTC)
     steps = [("requested", 0), ("rejected", 1), ("requested", 2), ("closed", 3)]
@@ -596,15 +596,15 @@ def test_a_cancelled_application_leaves_the_pending_list(desk: Desk) -> None:
     desk.cancel(application_id)
     desk.cancel(application_id)
     assert desk.states([application_id]) == ["removed"]
-    assert [told["reason"] for told in desk.told(MEMBERS_REMOVED)] == ["cancelled"]
+    assert [published["reason"] for published in desk.published(MEMBERS_REMOVED)] == ["cancelled"]
 
 
-def test_a_cancelled_application_leaves_its_batch_and_the_bank_is_told(desk: Desk) -> None:
+def test_a_cancelled_application_leaves_its_batch_and_is_recalled_from_the_bank(desk: Desk) -> None:
     batch_no, [first, second] = desk.a_batch(2)
     desk.cancel(first)
     assert desk.states([first, second]) == ["released", "submitted"]
-    [told] = desk.told(BATCH_RELEASED)
-    assert told["reason"] == "cancelled"
+    [published] = desk.published(BATCH_RELEASED)
+    assert published["reason"] == "cancelled"
     assert counts(desk, batch_no) == ("partly_decided", 0, 0, 1)
     assert len(desk.sent_to_bank(bank.RECALLED)) == 1
 

@@ -1,4 +1,4 @@
-"""Branches and outlets: kept by the city's administrators, chosen from by clerks while they are open."""
+"""Branches and outlets: maintained by the city's administrators, chosen by clerks while they are open."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The pending list: members come onto it, are checked, completed, switched and removed."""
+"""The pending list: members are listed, checked, completed, switched and removed."""
 
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -53,7 +53,7 @@ def test_queued_members_are_listed_unchecked_by_member_number(desk: Desk) -> Non
     assert answer["counts"]["ordinary"] == {
         "total": 2, "unchecked": 2, "checking": 0, "waiting": 0, "passed": 0, "failed": 0,
     }  # fmt: skip
-    assert desk.told(CHANNEL_ASSIGNED) == []
+    assert desk.published(CHANNEL_ASSIGNED) == []
 
 
 def test_a_queueing_that_comes_twice_lists_once(desk: Desk) -> None:
@@ -69,7 +69,7 @@ def test_persons_that_are_not_the_queued_ones_make_the_event_wrong(desk: Desk) -
         desk.queue(an_applicant(), applications=queueing["applications"])
 
 
-def test_other_documents_and_rare_names_take_the_special_channel_and_membership_is_told(desk: Desk) -> None:
+def test_other_documents_and_rare_names_take_the_special_channel_which_is_published(desk: Desk) -> None:
     passport, rare, _ = desk.queue(
         an_applicant(document_type="passport", document_number="E12345678"), an_applicant(name="王䶮"), an_applicant()
     )
@@ -80,9 +80,12 @@ def test_other_documents_and_rare_names_take_the_special_channel_and_membership_
     assert not items[passport]["can_switch"]
     assert items[rare]["can_switch"]
     assert "䶮" in items[rare]["channel_reason"]
-    [told] = desk.told(CHANNEL_ASSIGNED)
-    assert told["channel"] == "special"
-    assert {(step["application_id"], step["version"]) for step in told["applications"]} == {(passport, 1), (rare, 1)}
+    [published] = desk.published(CHANNEL_ASSIGNED)
+    assert published["channel"] == "special"
+    assert {(step["application_id"], step["version"]) for step in published["applications"]} == {
+        (passport, 1),
+        (rare, 1),
+    }
 
 
 def test_the_list_is_searched_by_name_document_check_and_completeness(desk: Desk) -> None:
@@ -117,10 +120,10 @@ def test_a_check_is_asked_for_once_while_it_runs(desk: Desk) -> None:
 
     assert (desk.check(), desk.check()) == (1, 0)
 
-    [told] = desk.told(VALIDATION_REQUESTED)
-    assert told["applications"] == [{"application_id": application_id, "check_no": 1}]
-    assert told["persons"][0]["name"] == "刘春"
-    assert told["persons"][0]["birth_date"] == date(1971, 2, 3)
+    [published] = desk.published(VALIDATION_REQUESTED)
+    assert published["applications"] == [{"application_id": application_id, "check_no": 1}]
+    assert published["persons"][0]["name"] == "刘春"
+    assert published["persons"][0]["birth_date"] == date(1971, 2, 3)
     assert desk.show()["items"][0]["check_state"] == "checking"
 
 
@@ -129,8 +132,10 @@ def test_a_long_list_is_checked_part_by_part(desk: Desk, monkeypatch: pytest.Mon
     monkeypatch.setattr(checks, "_AT_ONCE", 2)
     application_ids = desk.queue(*[an_applicant() for _ in range(number)])
     assert desk.check() == number
-    told = [one["application_id"] for event in desk.told(VALIDATION_REQUESTED) for one in event["applications"]]
-    assert sorted(told) == sorted(application_ids)
+    published = [
+        one["application_id"] for event in desk.published(VALIDATION_REQUESTED) for one in event["applications"]
+    ]
+    assert sorted(published) == sorted(application_ids)
     assert desk.show()["counts"]["ordinary"]["checking"] == number
 
 
@@ -145,7 +150,7 @@ def test_results_come_with_their_findings_and_failed_ones_can_be_checked_again(d
     assert shown[good]["check_state"] == "passed"
     assert shown[bad]["findings"] == [{"code": "retired", "severity": "error", "message": "已达法定退休年龄"}]
     assert desk.check() == 1
-    assert [told["reason"] for told in desk.told(PENDING_CHANGED)] == [
+    assert [published["reason"] for published in desk.published(PENDING_CHANGED)] == [
         "queued", "checking", "checked", "checked", "checking",
     ]  # fmt: skip
 
@@ -203,9 +208,9 @@ def test_a_clerk_switches_channels_and_each_switch_is_a_step(desk: Desk) -> None
     back = desk.update(application_id, channel="ordinary")
     assert (back["channel"], back["channel_reason"], back["channel_note"]) == ("ordinary", None, None)
 
-    told = [(one["channel"], one["applications"][0]["version"]) for one in desk.told(CHANNEL_ASSIGNED)]
-    assert told == [("special", 1), ("ordinary", 2)]
-    assert [one["reason"] for one in desk.told(CHANNEL_ASSIGNED)] == ["其他", None]
+    published = [(one["channel"], one["applications"][0]["version"]) for one in desk.published(CHANNEL_ASSIGNED)]
+    assert published == [("special", 1), ("ordinary", 2)]
+    assert [one["reason"] for one in desk.published(CHANNEL_ASSIGNED)] == ["其他", None]
 
 
 @pytest.mark.parametrize(
@@ -270,10 +275,11 @@ def test_removing_frees_the_members_and_says_why(desk: Desk) -> None:
     assert desk.remove(application_ids=[passed, failed]) == 1
 
     assert desk.states([failed, unchecked, incomplete, passed]) == ["removed"] * 4
-    told = {
-        one["reason"]: [step["application_id"] for step in one["applications"]] for one in desk.told(MEMBERS_REMOVED)
+    published = {
+        one["reason"]: [step["application_id"] for step in one["applications"]]
+        for one in desk.published(MEMBERS_REMOVED)
     }
-    assert {reason: set(ids) for reason, ids in told.items()} == {
+    assert {reason: set(ids) for reason, ids in published.items()} == {
         "not_passed": {failed, unchecked}, "incomplete": {incomplete}, "by_clerk": {passed},
     }  # fmt: skip
     assert desk.versions(incomplete) == [1, 2]
@@ -307,15 +313,15 @@ def test_what_no_document_can_say_is_refused_on_completion(
         desk.update(application_id, **changes)
     assert (field, code) in [(problem.field, problem.code) for problem in refusal.value.fields]
     assert desk.application(application_id).document_type == "passport"
-    assert desk.told(MEMBER_CORRECTED) == []
+    assert desk.published(MEMBER_CORRECTED) == []
 
 
 def test_a_correction_goes_to_the_member_with_who_made_it(desk: Desk) -> None:
     [application_id] = desk.queue()
     number = a_resident_number(date(1991, 2, 3), "female")
     desk.update(application_id, document_number=number, document_expiry=date(2041, 2, 3))
-    [told] = desk.told(MEMBER_CORRECTED)
-    assert told["person"] == {
+    [published] = desk.published(MEMBER_CORRECTED)
+    assert published["person"] == {
         "document_type": "resident_id",
         "document_number": number,
         "document_expiry": date(2041, 2, 3),
@@ -324,9 +330,9 @@ def test_a_correction_goes_to_the_member_with_who_made_it(desk: Desk) -> None:
         "sex": "female",
     }
     application = desk.application(application_id)
-    assert (told["member_id"], str(told["corrected_by"])) == (application.member_id, desk.clerk.account_id)
+    assert (published["member_id"], str(published["corrected_by"])) == (application.member_id, desk.clerk.account_id)
     desk.check()
-    [asked] = desk.told(VALIDATION_REQUESTED)
+    [asked] = desk.published(VALIDATION_REQUESTED)
     assert (asked["persons"][0]["birth_date"], asked["persons"][0]["sex"]) == (date(1991, 2, 3), "female")
 
 
@@ -341,11 +347,11 @@ def test_a_person_who_cannot_be_listed_is_parted_from_the_others_and_free(desk: 
     good, bad = an_applicant(), an_applicant(phone="电话")
     desk.queue(good, bad)
     assert desk.show()["total"] == 1
-    [told] = desk.told(MEMBERS_REMOVED)
-    [step] = told["applications"]
+    [published] = desk.published(MEMBERS_REMOVED)
+    [step] = published["applications"]
     assert (step["application_id"], step["version"]) == (bad["application_id"], 1)
-    assert told["detail"]
-    [refused] = desk.told(MEMBERS_REFUSED)
+    assert published["detail"]
+    [refused] = desk.published(MEMBERS_REFUSED)
     [member] = refused["members"]
     assert (member["application_id"], member["member_no"]) == (
         bad["application_id"],
@@ -365,8 +371,8 @@ def test_what_can_be_cleaned_is_listed_as_it_is_kept(desk: Desk) -> None:
 
 def test_a_person_of_whom_nothing_can_be_read_holds_up_nobody(desk: Desk) -> None:
     good, bad = an_applicant(), an_applicant()
-    told = a_queueing(good, bad, union=desk.union)
-    wire = MEMBERS_QUEUED.dump({**told, "persons": [good]})
+    published = a_queueing(good, bad, union=desk.union)
+    wire = MEMBERS_QUEUED.dump({**published, "persons": [good]})
     with desk.begin() as session:
         listing.members_queued(session, an_event(MEMBERS_QUEUED.read(wire)))
     assert desk.states([good["application_id"], bad["application_id"]]) == ["queued", "removed"]
@@ -389,8 +395,8 @@ def test_an_entry_that_does_not_exist_is_not_found(desk: Desk) -> None:
         desk.update(uuid4(), nationality="CHN")
 
 
-def test_large_sets_are_told_in_parts_of_500(desk: Desk) -> None:
+def test_large_chunks_are_published_in_parts_of_500(desk: Desk) -> None:
     for _ in range(3):
         desk.queue(*(an_applicant() for _ in range(400)))
     assert desk.check() == 1200
-    assert [len(told["persons"]) for told in desk.told(VALIDATION_REQUESTED)] == [500, 500, 200]
+    assert [len(published["persons"]) for published in desk.published(VALIDATION_REQUESTED)] == [500, 500, 200]

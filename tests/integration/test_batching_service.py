@@ -37,7 +37,7 @@ from tests.databases import DatabaseFactory
 from tests.documents import loaded
 from tests.integration.batching_desk import CONSENT, CONTACT, KEY, OUTLET, a_feedback
 from tests.integration.conftest import ServiceProcess, StartService
-from tests.integration.surroundings import Surroundings, surroundings_of
+from tests.integration.service_environment import ServiceEnvironment, service_environment
 from tests.mothers import a_card_number, a_clerk_of, a_queueing, a_union, an_applicant
 
 SUBMISSION: dict[str, Any] = {"channel": "ordinary", **OUTLET, **CONTACT, **CONSENT}
@@ -46,9 +46,9 @@ TOLD = (VALIDATION_REQUESTED, BATCH_SUBMITTED, CARDS_ISSUED, BATCH_RELEASED, PEN
 
 @dataclass
 class Line:
-    """What is around the service for all tests: its broker with the bank's line, and its database."""
+    """The service's environment for all tests: broker, database, and the bank's queues."""
 
-    around: Surroundings
+    around: ServiceEnvironment
     channel: amqp.Channel
     database_url: str
     amqp_uri: str
@@ -68,35 +68,35 @@ class Batching:
     union: dict[str, Any]
     clerk: Caller
 
-    def ask(self, method: str, request_id: str | None = None, caller: Caller | None = None, **data: Any) -> Any:
-        return self.line.around.ask(method, caller or self.clerk, data, request_id)
+    def call(self, method: str, request_id: str | None = None, caller: Caller | None = None, **data: Any) -> Any:
+        return self.line.around.call(method, caller or self.clerk, data, request_id)
 
     def queue(self, size: int) -> list[UUID]:
         """Queues members and returns when they are listed."""
         applicants = [an_applicant() for _ in range(size)]
-        self.line.around.tell(MEMBERS_QUEUED, a_queueing(*applicants, union=self.union), times=2)
-        wait_until(lambda: self.ask("list_pending")["result"]["total"] == size, "the members are listed")
+        self.line.around.publish(MEMBERS_QUEUED, a_queueing(*applicants, union=self.union), times=2)
+        wait_until(lambda: self.call("list_pending")["result"]["total"] == size, "the members are listed")
         return [applicant["application_id"] for applicant in applicants]
 
     def pass_check(self, application_ids: list[UUID]) -> None:
-        self.ask("check_pending")
+        self.call("check_pending")
         results = [{"application_id": one, "check_no": 1, "result": "passed"} for one in application_ids]
-        told = {"union_id": self.clerk.union_id, "results": results, "findings": []}
-        self.line.around.tell(MEMBERS_VALIDATED, told)
+        published = {"union_id": self.clerk.union_id, "results": results, "findings": []}
+        self.line.around.publish(MEMBERS_VALIDATED, published)
         wait_until(
-            lambda: self.ask("list_pending")["result"]["counts"]["ordinary"]["passed"] == len(application_ids),
+            lambda: self.call("list_pending")["result"]["counts"]["ordinary"]["passed"] == len(application_ids),
             "the check has passed",
         )
 
     def a_batch(self, size: int) -> tuple[str, list[UUID]]:
         application_ids = self.queue(size)
         self.pass_check(application_ids)
-        return self.ask("submit_batch", **SUBMISSION)["result"]["batch_no"], application_ids
+        return self.call("submit_batch", **SUBMISSION)["result"]["batch_no"], application_ids
 
-    def heard(self, contract: EventContract) -> Event:
+    def receive(self, contract: EventContract) -> Event:
         """The next event of this kind that speaks of the union."""
         while True:
-            event = self.line.around.heard(contract)
+            event = self.line.around.receive(contract)
             if self.union["union_id"] in (event.data.get("union_id"), event.data.get("union", {}).get("union_id")):
                 return event
 
@@ -129,14 +129,14 @@ def line(module_start_service: StartService, module_database: DatabaseFactory, m
     database_url = module_database("batching")
     with Session(create_engine(database_url)) as session, session.begin():
         seed(session)
-    with surroundings_of("batching", module_amqp_uri) as surroundings:
+    with service_environment("batching", module_amqp_uri) as environment:
         for contract in TOLD:
-            surroundings.hear(contract)
+            environment.subscribe(contract)
         with open_connection(module_amqp_uri, "bank") as connection:
             channel = connection.channel()
             channel.auto_decode = False
             channel.confirm_select()
-            line = Line(surroundings, channel, database_url, module_amqp_uri)
+            line = Line(environment, channel, database_url, module_amqp_uri)
             line.start(module_start_service)
             yield line
 
@@ -150,56 +150,56 @@ def batching(line: Line) -> Batching:
 
 def test_members_go_from_the_queue_to_their_cards(batching: Batching) -> None:
     application_ids = batching.queue(3)
-    page = loaded(rpc.ListPendingAnswer, batching.ask("list_pending")["result"])
+    page = loaded(rpc.ListPendingAnswer, batching.call("list_pending")["result"])
     assert {item["application_id"] for item in page["items"]} == set(application_ids)
 
     batching.pass_check(application_ids)
-    asked = batching.heard(VALIDATION_REQUESTED).data
+    asked = batching.receive(VALIDATION_REQUESTED).data
     assert {one["application_id"] for one in asked["applications"]} == set(application_ids)
-    batch = loaded(rpc.SubmitBatchAnswer, batching.ask("submit_batch", **SUBMISSION)["result"])
+    batch = loaded(rpc.SubmitBatchAnswer, batching.call("submit_batch", **SUBMISSION)["result"])
     batch_no = batch["batch_no"]
-    assert batching.heard(BATCH_SUBMITTED).data["batch_no"] == batch_no
+    assert batching.receive(BATCH_SUBMITTED).data["batch_no"] == batch_no
     sent = batching.sent_to_the_bank(batch_no)
     assert bank.is_signed(sent.body, sent.headers[bank.SIGNATURE_HEADER], [KEY])
 
-    register = loaded(rpc.RegisterAnswer, batching.ask("get_register", batch_no=batch_no)["result"])
+    register = loaded(rpc.RegisterAnswer, batching.call("get_register", batch_no=batch_no)["result"])
     assert base64.b64decode(register["content"]).startswith(b"%PDF")
     assert register["register_hash"] == batch["register_hash"]
-    assert base64.b64decode(batching.ask("get_attachments", batch_no=batch_no)["result"]["content"])[:2] == b"PK"
+    assert base64.b64decode(batching.call("get_attachments", batch_no=batch_no)["result"]["content"])[:2] == b"PK"
 
     card = a_card_number()
     batching.feed(batch_no, {"application_id": application_ids[0], "outcome": "issued", "card_no": card})
-    told = batching.heard(CARDS_ISSUED).data
-    assert told["cards"] == [{"application_id": application_ids[0], "card_no": card}]
-    detail = loaded(rpc.BatchDetailAnswer, batching.ask("get_batch", batch_no=batch_no)["result"])
+    published = batching.receive(CARDS_ISSUED).data
+    assert published["cards"] == [{"application_id": application_ids[0], "card_no": card}]
+    detail = loaded(rpc.BatchDetailAnswer, batching.call("get_batch", batch_no=batch_no)["result"])
     assert (detail["state"], detail["issued"], detail["register_state"]) == ("partly_decided", 1, "printed")
-    members = loaded(rpc.ListBatchMembersAnswer, batching.ask("list_batch_members", batch_no=batch_no)["result"])
+    members = loaded(rpc.ListBatchMembersAnswer, batching.call("list_batch_members", batch_no=batch_no)["result"])
     assert {member["application_id"]: member["card_no"] for member in members["items"]} == {
         application_ids[0]: f"{card[:6]}******{card[-4:]}", application_ids[1]: None, application_ids[2]: None,
     }  # fmt: skip
 
-    loaded(rpc.ListBatchesAnswer, batching.ask("list_batches", batch_no=batch_no[:10])["result"])
-    loaded(rpc.BatchSummaryAnswer, batching.ask("get_batch_summary")["result"])
-    loaded(rpc.ListBranchesAnswer, batching.ask("list_branches")["result"])
-    outlets = loaded(rpc.ListOutletsAnswer, batching.ask("list_outlets", q="杨浦区")["result"])
+    loaded(rpc.ListBatchesAnswer, batching.call("list_batches", batch_no=batch_no[:10])["result"])
+    loaded(rpc.BatchSummaryAnswer, batching.call("get_batch_summary")["result"])
+    loaded(rpc.ListBranchesAnswer, batching.call("list_branches")["result"])
+    outlets = loaded(rpc.ListOutletsAnswer, batching.call("list_outlets", q="杨浦区")["result"])
     assert "上海市杨浦区闸殷路1555号国华广场102室" in {outlet["address"] for outlet in outlets["items"]}
 
 
 def test_a_clerk_completes_and_removes_entries(batching: Batching) -> None:
     first, second = batching.queue(2)
-    item = batching.ask("update_pending", application_id=str(first), document_expiry="2041-02-03")["result"]
+    item = batching.call("update_pending", application_id=str(first), document_expiry="2041-02-03")["result"]
     assert loaded(rpc.PendingAnswer, item)["document_expiry"].isoformat() == "2041-02-03"
-    assert batching.ask("remove_pending", application_id=str(first))["result"] == {"removed": 1}
-    assert batching.ask("remove_pending", application_id=str(first))["problem"]["status"] == 404
-    assert batching.ask("remove_pending_many", which="not_passed")["result"] == {"removed": 1}
-    refusal = batching.ask("remove_pending_many", which="not_passed", application_ids=[str(second)])["problem"]
+    assert batching.call("remove_pending", application_id=str(first))["result"] == {"removed": 1}
+    assert batching.call("remove_pending", application_id=str(first))["problem"]["status"] == 404
+    assert batching.call("remove_pending_many", which="not_passed")["result"] == {"removed": 1}
+    refusal = batching.call("remove_pending_many", which="not_passed", application_ids=[str(second)])["problem"]
     assert refusal["status"] == 422
 
 
 def test_only_clerks_submit(batching: Batching) -> None:
     reviewer = Caller(account_id="r", roles=frozenset({"reviewer"}), union_id=batching.clerk.union_id)
-    assert batching.ask("submit_batch", caller=reviewer, **SUBMISSION)["problem"]["code"] == "forbidden"
-    [wrong] = batching.ask("submit_batch", **{**SUBMISSION, "contact_phone": "1"})["problem"]["fields"]
+    assert batching.call("submit_batch", caller=reviewer, **SUBMISSION)["problem"]["code"] == "forbidden"
+    [wrong] = batching.call("submit_batch", **{**SUBMISSION, "contact_phone": "1"})["problem"]["fields"]
     assert wrong["field"] == "contact_phone"
 
 
@@ -208,7 +208,7 @@ def test_two_clerks_at_two_processes_make_one_batch(batching: Batching, start_se
     batching.pass_check(batching.queue(300))
 
     with ThreadPoolExecutor(4) as clerks:
-        answers = list(clerks.map(lambda _: batching.ask("submit_batch", **SUBMISSION), range(4)))
+        answers = list(clerks.map(lambda _: batching.call("submit_batch", **SUBMISSION), range(4)))
 
     assert sum("result" in answer for answer in answers) == 1
     assert {answer["problem"]["code"] for answer in answers if "problem" in answer} == {"pending_empty"}
@@ -217,11 +217,11 @@ def test_two_clerks_at_two_processes_make_one_batch(batching: Batching, start_se
 
 def test_a_submission_repeated_with_its_request_id_answers_the_same(batching: Batching) -> None:
     batching.pass_check(batching.queue(1))
-    first = batching.ask("submit_batch", "request-1", **SUBMISSION)
-    assert batching.ask("submit_batch", "request-1", **SUBMISSION) == first
+    first = batching.call("submit_batch", "request-1", **SUBMISSION)
+    assert batching.call("submit_batch", "request-1", **SUBMISSION) == first
 
 
-def test_what_the_bank_did_not_sign_lies_among_the_rejected_as_it_came(batching: Batching) -> None:
+def test_an_unsigned_bank_message_is_rejected_unchanged(batching: Batching) -> None:
     batch_no, [application_id] = batching.a_batch(1)
     forged = a_feedback(batch_no, {"application_id": application_id, "outcome": "accepted"}, key=b"forged")
     for body, headers, reason in (
@@ -252,18 +252,18 @@ def test_feedback_is_applied_once_though_a_process_is_killed_over_it(
     assert batching.scalar("select issued from batch where union_id = :own") == 400
     of_the_batch = "select sum(applied) from bank_feedback join batch using (batch_no) where union_id = :own"
     assert batching.scalar(of_the_batch) == 400
-    told: dict[str, list[UUID]] = {}  # by event: the relay of a killed process may have told one that comes again
-    while sum(map(len, told.values())) < 400:
-        event = batching.heard(CARDS_ISSUED)
-        told[event.id] = [one["application_id"] for one in event.data["applications"]]
-    assert sorted(chain.from_iterable(told.values())) == sorted(application_ids)
+    published: dict[str, list[UUID]] = {}  # by event: the relay of a killed process may have told one that comes again
+    while sum(map(len, published.values())) < 400:
+        event = batching.receive(CARDS_ISSUED)
+        published[event.id] = [one["application_id"] for one in event.data["applications"]]
+    assert sorted(chain.from_iterable(published.values())) == sorted(application_ids)
 
 
 def test_an_approved_revocation_releases_and_recalls(batching: Batching) -> None:
     batch_no, application_ids = batching.a_batch(2)
     batching.sent_to_the_bank(batch_no)
 
-    batching.line.around.tell(
+    batching.line.around.publish(
         REVOCATION_APPROVED,
         {
             "revocation_id": uuid4(),
@@ -277,10 +277,10 @@ def test_an_approved_revocation_releases_and_recalls(batching: Batching) -> None
         times=2,
     )
 
-    told = batching.heard(BATCH_RELEASED).data
-    assert {one["application_id"] for one in told["applications"]} == set(application_ids)
+    published = batching.receive(BATCH_RELEASED).data
+    assert {one["application_id"] for one in published["applications"]} == set(application_ids)
     assert b'"applicants"' in batching.sent_to_the_bank(batch_no).body
-    assert batching.ask("get_batch", batch_no=batch_no)["result"]["state"] == "revoked"
+    assert batching.call("get_batch", batch_no=batch_no)["result"]["state"] == "revoked"
 
 
 def test_a_cancellation_that_comes_before_the_queueing_takes_effect_after_it(batching: Batching) -> None:
@@ -295,7 +295,7 @@ def test_a_cancellation_that_comes_before_the_queueing_takes_effect_after_it(bat
         "issued_union_id": uuid4(),
         "member_no": queueing["applications"][0]["member_no"],
     }
-    batching.line.around.tell(APPLICATION_CANCELLED, cancellation)
-    batching.line.around.tell(MEMBERS_QUEUED, queueing)
+    batching.line.around.publish(APPLICATION_CANCELLED, cancellation)
+    batching.line.around.publish(MEMBERS_QUEUED, queueing)
     state = "select state from application where union_id = :own"
     wait_until(lambda: batching.scalar(state) == "removed", "the application is removed")

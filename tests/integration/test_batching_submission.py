@@ -1,4 +1,4 @@
-"""Submitting: all of a channel, frozen under one number, told and sent to the bank; personal ones go alone."""
+"""Submission: all entries of a channel, frozen under one number, published, and sent to the bank."""
 
 import base64
 import io
@@ -52,16 +52,16 @@ def desk(engine: Engine) -> Desk:
     return fresh(engine)
 
 
-def test_a_batch_takes_all_of_the_channel_and_everyone_is_told(desk: Desk) -> None:
+def test_a_batch_takes_all_of_the_channel_and_is_published(desk: Desk) -> None:
     batch_no, application_ids = desk.a_batch(3)
 
     assert batch_no.startswith(f"cbc{desk.union['code']}{time.strftime('%Y')}")
     assert batch_no.endswith("001")
     assert desk.states(application_ids) == ["submitted"] * 3
-    [told] = desk.told(BATCH_SUBMITTED)
-    assert (told["batch_no"], told["total"], told["part"], told["parts"]) == (batch_no, 3, 1, 1)
-    assert told["contact"] == {"name": "王芳", "phone": "13800000000"}
-    assert [step["version"] for step in told["applications"]] == [1, 1, 1]
+    [published] = desk.published(BATCH_SUBMITTED)
+    assert (published["batch_no"], published["total"], published["part"], published["parts"]) == (batch_no, 3, 1, 1)
+    assert published["contact"] == {"name": "王芳", "phone": "13800000000"}
+    assert [step["version"] for step in published["applications"]] == [1, 1, 1]
     assert desk.show()["total"] == 0
 
 
@@ -131,8 +131,8 @@ def test_each_member_of_a_batch_has_a_receipt_of_what_the_clerk_attests(desk: De
         assert (str(receipt.recorded_by), receipt.origin) == (desk.clerk.account_id, "203.0.113.7")
     shown = _members_of(desk, batch_no)
     assert [one["consent"]["basis"] for one in shown] == ["signed_form", "signed_form"]
-    [told] = desk.told(BATCH_SUBMITTED)
-    assert (told["consent_version"], told["consent_basis"]) == (CURRENT_CONSENT.version, "signed_form")
+    [published] = desk.published(BATCH_SUBMITTED)
+    assert (published["consent_version"], published["consent_basis"]) == (CURRENT_CONSENT.version, "signed_form")
 
 
 def test_the_database_takes_nobody_into_a_batch_without_a_receipt(desk: Desk) -> None:
@@ -177,7 +177,7 @@ def test_a_personal_application_carries_the_members_own_consent(desk: Desk) -> N
         receipt = consents.receipts_of(session, [application_id])[application_id]
     assert (receipt.basis, receipt.version, receipt.given_at) == ("phone", given["version"], given["given_at"])
     assert (receipt.recorded_by, receipt.origin) == (receipt.member_id, given["origin"])
-    assert desk.told(BATCH_SUBMITTED)[0]["consent_basis"] == "phone"
+    assert desk.published(BATCH_SUBMITTED)[0]["consent_basis"] == "phone"
 
 
 def test_numbers_of_a_day_count_up(desk: Desk) -> None:
@@ -244,7 +244,9 @@ def test_a_check_that_no_longer_holds_is_made_again_at_the_submission(
         desk.submit()
     assert [problem.reason for problem in refusal.value.fields] == named
     assert [desk.application(one).check_state for one in (stale, fresh)] == ["checking", "passed"]
-    assert [told["action"] for told in desk.told(ACTS_RECORDED["batching"])] == ["batching.check_pending"]
+    assert [published["action"] for published in desk.published(ACTS_RECORDED["batching"])] == [
+        "batching.check_pending"
+    ]
     desk.validate({stale: "passed"}, check_no=2)
     if not named:
         assert desk.submit()["total"] == 2
@@ -297,12 +299,12 @@ def test_two_clerks_who_submit_at_the_same_moment_make_one_batch(desk: Desk) -> 
         outcomes = list(clerks.map(submit, range(4)))
 
     assert sorted(outcomes) == ["made", "pending_empty", "pending_empty", "pending_empty"]
-    assert [told["total"] for told in desk.told(BATCH_SUBMITTED)] == [200]
+    assert [published["total"] for published in desk.published(BATCH_SUBMITTED)] == [200]
 
 
-def test_a_large_batch_is_told_in_parts(desk: Desk) -> None:
+def test_a_large_batch_is_published_in_parts(desk: Desk) -> None:
     desk.a_batch(1001)
-    assert [(one["part"], one["parts"], len(one["applications"])) for one in desk.told(BATCH_SUBMITTED)] == [
+    assert [(one["part"], one["parts"], len(one["applications"])) for one in desk.published(BATCH_SUBMITTED)] == [
         (1, 3, 500), (2, 3, 500), (3, 3, 1),
     ]  # fmt: skip
     assert [len(sent["applicants"]) for sent in desk.sent_to_bank(bank.SUBMITTED)] == [500, 500, 1]
@@ -404,7 +406,7 @@ def test_printing_the_register_marks_the_batch(desk: Desk) -> None:
     assert listed(desk, register_state="printed") == [batch_no]
 
 
-def test_a_personal_application_is_checked_and_submitted_by_itself(desk: Desk) -> None:
+def test_a_personal_application_is_checked_and_submitted_automatically(desk: Desk) -> None:
     [application_id] = desk.queue(
         an_applicant(name="周强", phone="13900000002", nationality=None),
         personal_application={"outlet_code": "bocom-cn-01"},
@@ -414,9 +416,9 @@ def test_a_personal_application_is_checked_and_submitted_by_itself(desk: Desk) -
 
     desk.validate({application_id: "passed"})
 
-    [told] = desk.told(BATCH_SUBMITTED)
-    assert (told["personal"], told["total"], told["outlet_code"]) == (True, 1, "bocom-cn-01")
-    assert told["contact"] == {"name": "周强", "phone": "13900000002"}
+    [published] = desk.published(BATCH_SUBMITTED)
+    assert (published["personal"], published["total"], published["outlet_code"]) == (True, 1, "bocom-cn-01")
+    assert published["contact"] == {"name": "周强", "phone": "13900000002"}
     assert desk.states([application_id]) == ["submitted"]
 
 
@@ -437,7 +439,7 @@ def test_a_member_sees_outlet_and_banks_progress_of_no_application_but_the_own(d
     assert shown["outlet"]["name"] == "交通银行古北路支行"
 
 
-def test_a_personal_application_waits_with_the_registry_and_goes_on_after_it(desk: Desk) -> None:
+def test_a_personal_application_waits_for_the_registry_and_then_resumes(desk: Desk) -> None:
     [application_id] = desk.queue(an_applicant(), personal_application={"outlet_code": "bocom-cn-01"})
     desk.validate({application_id: "waiting"})
     assert desk.states([application_id]) == ["queued"]
@@ -448,14 +450,14 @@ def test_a_personal_application_waits_with_the_registry_and_goes_on_after_it(des
 @pytest.mark.parametrize(
     ("outlet_code", "result", "reason"), [("bocom-cn-01", "failed", "check_failed"), ("nowhere", None, "incomplete")]
 )
-def test_a_personal_application_that_cannot_go_on_frees_the_member(
+def test_a_personal_application_that_cannot_be_submitted_frees_the_member(
     desk: Desk, outlet_code: str, result: str | None, reason: str
 ) -> None:
     [application_id] = desk.queue(an_applicant(), personal_application={"outlet_code": outlet_code})
     if result:
         desk.validate({application_id: result})
     assert desk.states([application_id]) == ["removed"]
-    assert [told["reason"] for told in desk.told(MEMBERS_REMOVED)] == [reason]
+    assert [published["reason"] for published in desk.published(MEMBERS_REMOVED)] == [reason]
 
 
 def test_a_clerk_does_not_submit_personal_applications(desk: Desk) -> None:

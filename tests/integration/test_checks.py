@@ -1,4 +1,4 @@
-"""Checks with a real database and a registry that is there, away or odd; what they tell is read from the outbox."""
+"""Checks with a real database and a registry that answers, is away or answers nonsense."""
 
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -39,7 +39,7 @@ def engine(module_database: Callable[[str], str]) -> Iterator[Engine]:
 @pytest.fixture
 def simulator() -> Iterator[RegistrySimulator]:
     with running_registry() as running:
-        running.tell({RETIRED_NUMBER: {"status": "retired", "since": "2025-05-01"}})
+        running.add_persons({RETIRED_NUMBER: {"status": "retired", "since": "2025-05-01"}})
         yield running
 
 
@@ -53,7 +53,7 @@ def registry(simulator: RegistrySimulator) -> Iterator[Registry]:
 
 
 class Desk:
-    """Takes requests and continues waiting checks in transactions, and remembers what was told."""
+    """Runs and resumes checks in transactions, and records the published events."""
 
     def __init__(self, engine: Engine, registry: Registry) -> None:
         self.engine = engine
@@ -63,24 +63,24 @@ class Desk:
         """Takes a request as it comes from the wire; answers its application ids."""
         loaded = VALIDATION_REQUESTED.read(VALIDATION_REQUESTED.dump(request))
         with Session(self.engine) as session, session.begin():
-            checks.take_request(session, self.registry, loaded)
+            checks.run_checks(session, self.registry, loaded)
         return [one["application_id"] for one in request["applications"]]
 
     def go_on(self) -> int:
         with Session(self.engine) as session, session.begin():
-            return checks.continue_waiting(session, self.registry)
+            return checks.resume_waiting(session, self.registry)
 
-    def told(self) -> list[dict[str, Any]]:
-        """The data of all events told, in order."""
+    def published(self) -> list[dict[str, Any]]:
+        """The data of all published events, in order."""
         with Session(self.engine) as session:
             bodies = session.scalars(select(outbox.c.body).order_by(outbox.c.id))
             return [unwrapped(MEMBERS_VALIDATED, body).data for body in bodies]
 
     def results(self) -> list[tuple[UUID, int, str]]:
-        """Application id, check number and result of all that was told, in order."""
+        """Application id, check number and result of all published results, in order."""
         return [
             (result["application_id"], result["check_no"], result["result"])
-            for event in self.told()
+            for event in self.published()
             for result in event["results"]
         ]
 
@@ -110,7 +110,7 @@ def test_each_applicant_has_a_result_at_once_while_the_registry_answers(desk: De
     )
     ids = desk.take(request)
 
-    [event] = desk.told()
+    [event] = desk.published()
     assert event["union_id"] == request["union_id"]
     results = ["passed", "failed", "failed", "failed"]
     assert desk.results() == [(application_id, 1, result) for application_id, result in zip(ids, results, strict=True)]
@@ -121,24 +121,24 @@ def test_each_applicant_has_a_result_at_once_while_the_registry_answers(desk: De
 
 def test_a_clerk_sees_at_once_all_that_is_wrong(desk: Desk) -> None:
     desk.take(a_validation_request(a_person(document_number=RETIRED_NUMBER, document_expiry=date(2020, 1, 1))))
-    [event] = desk.told()
+    [event] = desk.published()
     assert {"expired", "retired_by_registry"} <= {finding["code"] for finding in event["findings"]}
 
 
-def test_while_the_registry_is_away_failures_are_told_and_the_others_wait(
+def test_while_the_registry_is_away_failures_are_published_and_the_others_wait(
     desk: Desk, simulator: RegistrySimulator
 ) -> None:
     simulator.behave("down")
     good, bad = desk.take(a_validation_request(a_person(), a_person_with_a_wrong_check_digit()))
     assert desk.results() == [(good, 1, "waiting"), (bad, 1, "failed")]
-    assert {finding["application_id"] for finding in desk.told()[0]["findings"]} == {bad}
+    assert {finding["application_id"] for finding in desk.published()[0]["findings"]} == {bad}
 
 
-def test_waiting_is_told_once_and_ends_when_the_registry_is_back(desk: Desk, simulator: RegistrySimulator) -> None:
+def test_waiting_is_published_once_and_ends_when_the_registry_is_back(desk: Desk, simulator: RegistrySimulator) -> None:
     simulator.behave("down")
     ids = desk.take(a_validation_request(a_person(), a_person(document_number=RETIRED_NUMBER)))
     assert desk.go_on() == 0
-    assert len(desk.told()) == 1
+    assert len(desk.published()) == 1
 
     simulator.behave("normal")
     assert desk.go_on() == 2
@@ -158,7 +158,9 @@ def test_pauses_between_tries_grow(desk: Desk, simulator: RegistrySimulator) -> 
 
 
 @pytest.mark.parametrize("call", range(5))
-def test_rubbish_never_lets_anyone_pass(call: int, desk: Desk, simulator: RegistrySimulator) -> None:
+def test_invalid_answers_of_the_registry_never_pass_anybody(
+    call: int, desk: Desk, simulator: RegistrySimulator
+) -> None:
     simulator.behave("rubbish")
     for _ in range(call + 1):
         desk.take(a_validation_request(a_person()))
@@ -206,7 +208,7 @@ def test_two_checks_of_one_application_can_wait_together(desk: Desk, simulator: 
     old = a_validation_request(a_person())
     application_ids = [old["applications"][0]["application_id"]]
     with Session(desk.engine) as other, other.begin():
-        checks.take_request(other, desk.registry, VALIDATION_REQUESTED.read(VALIDATION_REQUESTED.dump(old)))
+        checks.run_checks(other, desk.registry, VALIDATION_REQUESTED.read(VALIDATION_REQUESTED.dump(old)))
         desk.take(a_validation_request(a_person(), check_no=2, application_ids=application_ids))
     assert desk.count(WaitingCheck) == 2
 
@@ -220,7 +222,7 @@ def test_what_two_processes_continue_at_once_is_decided_once(desk: Desk, simulat
     desk.take(a_validation_request(a_person(), a_person()))
     simulator.behave("normal")
     with Session(desk.engine) as other, other.begin():
-        assert checks.continue_waiting(other, desk.registry) == 2
+        assert checks.resume_waiting(other, desk.registry) == 2
         assert desk.go_on() == 0
     assert [result for _, _, result in desk.results()] == ["waiting", "waiting", "passed", "passed"]
 
@@ -235,8 +237,8 @@ def test_a_result_after_waiting_belongs_to_the_work_of_its_request(desk: Desk, s
     desk.go_on()
     with Session(desk.engine) as session:
         bodies = session.scalars(select(outbox.c.body).order_by(outbox.c.id)).all()
-    told = [unwrapped(MEMBERS_VALIDATED, body).correlation_id for body in bodies]
-    assert sorted(told, key=str) == ["first", "first", "second", "second"]
+    published = [unwrapped(MEMBERS_VALIDATED, body).correlation_id for body in bodies]
+    assert sorted(published, key=str) == ["first", "first", "second", "second"]
 
 
 def test_persons_of_other_applications_are_wrong_in_themselves(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""The databases of the tests: each is as if it had just been made, though another test used it before."""
+"""The databases of the tests: a reused one is like a new one."""
 
 import psycopg
 import pytest

@@ -1,4 +1,4 @@
-"""A bank's own program, in plain pika and with the bank's rights alone, works with batching; and it has its limits."""
+"""The example of a bank's program, with the bank's permissions only, exchanges messages with batching."""
 
 import json
 from collections.abc import Iterator
@@ -104,8 +104,8 @@ def test_a_batch_that_the_bank_cannot_decrypt_waits_until_the_bank_has_the_key(l
 
 
 def test_the_bank_has_no_more_connections_and_channels_than_its_limits(bank_uri: str) -> None:
-    with ExitStack() as opened:
-        connections = [opened.enter_context(open_connection(bank_uri, "test")) for _ in range(bank.MOST_CONNECTIONS)]
+    with ExitStack() as decrypted:
+        connections = [decrypted.enter_context(open_connection(bank_uri, "test")) for _ in range(bank.MOST_CONNECTIONS)]
         with pytest.raises((amqp.AMQPError, OSError)):
             open_connection(bank_uri, "test")
         with pytest.raises((amqp.AMQPError, OSError)):

@@ -53,14 +53,14 @@ class RunningGateway:
         return connection
 
     def open_page(self) -> tuple[requests.Response, Iterator[bytes]]:
-        """A page that listens, and the lines that it hears after the first."""
+        """An open page, and the lines that it receives after the first."""
         page = self.get("/api/v1/stream", stream=True)
         lines: Iterator[bytes] = page.iter_lines(chunk_size=1)
         assert next(lines) == b"event: resync"
         return page, lines
 
-    def tell(self, count: int, channel: amqp.Channel) -> None:
-        """Tells that so many applications of the clerk's union were checked."""
+    def publish(self, count: int, channel: amqp.Channel) -> None:
+        """Publishes that so many applications of the clerk's union were checked."""
         data = {"union_id": self.session_id, "reason": "checked", "count": count}
         message = amqp.Message(to_json(wrap(PENDING_CHANGED, data, None)))
         channel.basic_publish(message, "events", PENDING_CHANGED.routing_key)
@@ -99,7 +99,7 @@ def gateway(process: ServiceProcess) -> RunningGateway:
 
 @pytest.fixture
 def channel(module_amqp_uri: str) -> Iterator[amqp.Channel]:
-    """Where other services tell events."""
+    """A channel on which other services publish events."""
     with open_connection(module_amqp_uri, "test") as connection:
         yield connection.channel()
 
@@ -118,7 +118,7 @@ def test_a_service_that_is_away_is_a_503_within_the_deadline(gateway: RunningGat
     assert int(response.headers["Retry-After"]) > 0
 
 
-def test_more_requests_than_may_wait_are_told_at_once_to_come_again(start_gateway: StartGateway, gates: Path) -> None:
+def test_more_requests_than_may_wait_get_503_at_once(start_gateway: StartGateway, gates: Path) -> None:
     gateway, gate = start_gateway(MAX_WORKERS="4", MOST_WAITING="4"), Gate(gates, "crowd")
     turned_away: list[requests.Response] = []
     assert gateway.get("/api/v1/pending").ok  # from now on the session is known, and asks nobody
@@ -130,13 +130,13 @@ def test_more_requests_than_may_wait_are_told_at_once_to_come_again(start_gatewa
         return answer.status_code
 
     with ThreadPoolExecutor(40) as clerks:
-        told = [clerks.submit(download) for _ in range(40)]
+        downloads = [clerks.submit(download) for _ in range(40)]
         wait_until(lambda: len(turned_away) == 32, "all but those at work and those who may wait are told")
         wait_until(lambda: gate.came() == 4, "as many as there are workers are asked of the service")
         alive = gateway.get("/healthz")
         gate.open()
 
-    assert Counter(one.result() for one in told) == {200: 8, 503: 32}
+    assert Counter(one.result() for one in downloads) == {200: 8, 503: 32}
     assert alive.json() == {"status": "alive"}
     for answer in turned_away:
         assert (answer.json()["code"], int(answer.headers["Retry-After"])) == ("unavailable", 5)
@@ -164,7 +164,7 @@ def test_a_large_body_is_refused_before_it_is_read(gateway: RunningGateway) -> N
         assert b" 413 " in page.recv(100)
 
 
-def test_readiness_but_no_measurement_is_told_on_the_public_port(gateway: RunningGateway) -> None:
+def test_the_public_port_serves_readiness_but_no_metrics(gateway: RunningGateway) -> None:
     assert gateway.get("/readyz").json() == {"status": "ready", "reasons": []}
     assert b"http_request_seconds" not in gateway.get("/metrics").content
 
@@ -172,7 +172,7 @@ def test_readiness_but_no_measurement_is_told_on_the_public_port(gateway: Runnin
 def test_an_event_reaches_an_open_page(gateway: RunningGateway, channel: amqp.Channel) -> None:
     page, lines = gateway.open_page()
     with page:
-        gateway.tell(7, channel)
+        gateway.publish(7, channel)
 
         assert _next_event(lines) == ("pending_changed", {"reason": "checked", "count": 7})
 
@@ -195,7 +195,7 @@ def test_a_page_that_breaks_off_ends_nothing_but_itself(gateway: RunningGateway,
         broken.recv(1000)
         broken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         broken.close()
-        gateway.tell(number, channel)
+        gateway.publish(number, channel)
     gateway.connect("GET /api/v1/pending HTTP/1.1\r\nContent-Length: 5").close()
     gateway.connect("nonsense").close()
 

@@ -1,4 +1,4 @@
-"""The gateway's process before clients that mean harm: too much, too slow, too often, ambiguous."""
+"""The gateway's process under attack: requests that are too large, too slow, too many, or ambiguous."""
 
 import re
 import resource
@@ -86,7 +86,7 @@ class Gateways:
             return b"".join(iter(lambda: connection.recv(65536), b""))
 
     def open_stream(self, number: int = 0) -> socket.socket:
-        """A connection on which a page asked to listen."""
+        """A connection with a request for live updates."""
         page = self.connect(number)
         page.sendall(f"GET /api/v1/stream HTTP/1.1\r\nHost: a\r\nCookie: {self.cookie}\r\n\r\n".encode())
         return page
@@ -161,7 +161,7 @@ def test_an_upload_of_a_gigabyte_ends_in_a_clear_refusal_and_little_memory(attac
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
-def test_who_asks_before_sending_is_told_at_once_and_need_not_send(attacked: Gateways) -> None:
+def test_a_client_that_sends_expect_is_refused_before_it_sends_the_body(attacked: Gateways) -> None:
     with attacked.connect() as connection:
         head = f"{upload_head(attacked)}Expect: 100-continue\r\nContent-Length: {1 << 30}\r\n\r\n"
         connection.sendall(head.encode())
@@ -238,7 +238,7 @@ def test_streams_of_an_account_are_limited_over_the_processes(pair: Gateways) ->
         assert refused.recv(4096).startswith(b"HTTP/1.1 429 ")
 
 
-def test_addresses_behind_a_trusted_proxy_are_told_by_it(pair: Gateways) -> None:
+def test_addresses_behind_a_trusted_proxy_come_from_its_header(pair: Gateways) -> None:
     while pair.get(PAGE, X_Forwarded_For="192.0.2.3").ok:
         pass
 
@@ -267,7 +267,7 @@ def _read_at_the_first(pair: Gateways, address: str) -> int:
 
 
 def _while_trickling(connection: socket.socket) -> bytes:
-    """What comes back while a byte is sent now and then."""
+    """The response while one byte is sent periodically."""
     is_over = threading.Event()
 
     def trickle() -> None:

@@ -1,4 +1,4 @@
-"""A service's database is brought to the newest version, once, and never by older code."""
+"""A service's database is migrated to the newest revision, once, and never by older code."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -88,7 +88,7 @@ def test_processes_that_migrate_at_the_same_time_migrate_once(library: Path, dat
     migrate.upgrade("library", database_url)
 
 
-def test_a_migration_that_waits_for_a_table_lets_others_go_first(library: Path, database_url: str) -> None:
+def test_a_migration_that_waits_for_a_table_does_not_block_others(library: Path, database_url: str) -> None:
     migrate.upgrade("library", database_url)
     (library / "v0002.py").write_text(SECOND_VERSION)
     engine = create_engine(database_url)
@@ -112,7 +112,7 @@ def test_a_migration_that_never_gets_its_lock_changes_nothing_and_says_so(librar
     with engine.connect() as long_transaction:
         long_transaction.execute(text("select * from cards"))
         with pytest.raises(OperationalError, match="lock timeout"):
-            migrate.upgrade("library", database_url, patience_seconds=0)
+            migrate.upgrade("library", database_url, wait_seconds=0)
     assert [column["name"] for column in inspect(engine).get_columns("cards")] == ["id"]
 
 

@@ -1,4 +1,4 @@
-"""Each service's migrations make the tables that its models say."""
+"""Each service's migrations create the tables that its models declare."""
 
 import pytest
 

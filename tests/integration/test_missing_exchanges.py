@@ -1,4 +1,4 @@
-"""An exchange that is missing is named by who needs it, and the gateway hears again once it is restored."""
+"""A missing exchange makes its users not ready, and the gateway receives events again once it is restored."""
 
 import secrets
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from deploy.local.client import wait_until
 from deploy.local.nodes import Nodes
 from deploy.permissions import PROGRAMS
 from services.contracts.events.batching import PENDING_CHANGED
-from services.kit.amqp.connection import Outgoing
+from services.kit.amqp.connection import OutgoingMessage
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import delay_exchange, events_exchange, replies_exchange
 from services.kit.amqp.watch import RESTORE
@@ -47,9 +47,9 @@ def named(process: Any, exchange: str) -> bool:
 
 
 def is_heard(uri: str) -> bool:
-    """Whether the gateway listens to what pages hear of batching's events."""
+    """Whether the gateway receives batching's live updates."""
     publisher = ConfirmedPublisher(uri, "administrator", 30)
-    refused = publisher.publish([Outgoing(LIVE_EVENTS, PENDING_CHANGED.key_for(LIVE), b"{}")])
+    refused = publisher.publish([OutgoingMessage(LIVE_EVENTS, PENDING_CHANGED.key_for(LIVE), b"{}")])
     publisher.drop()
     return not refused
 

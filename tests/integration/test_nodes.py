@@ -1,4 +1,4 @@
-"""The private nodes: found by who comes second, fresh for each test, and gone when dropped."""
+"""The private nodes: shared by later callers, fresh for each test, and removed when dropped."""
 
 import json
 import os
@@ -106,8 +106,8 @@ def test_queue_depths_count_ready_and_unacknowledged_messages(
 
 def test_the_broker_answers_all_who_ask_it_at_the_same_moment(nodes: Nodes, amqp_uri: str) -> None:
     vhost = amqp_uri.rpartition("/")[2]
-    with ThreadPoolExecutor(8) as askers:
-        answers = list(askers.map(nodes.rabbitmq.queue_depths, [vhost] * 400))
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(nodes.rabbitmq.queue_depths, [vhost] * 400))
 
     assert answers == [{}] * 400
 

@@ -28,7 +28,7 @@ from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
-from services.notification import message_inbox, news, sms
+from services.notification import event_notifications, message_inbox, sms
 from services.notification.models import Sms
 from services.notification.sms import Provider, SmsSettings
 from tests.databases import DatabaseFactory
@@ -91,7 +91,7 @@ def a_clerk_of(union_id: UUID) -> Caller:
 
 
 def make_due(begin: Begin) -> None:
-    """Lets the pauses be over."""
+    """Makes waiting SMS due."""
     with begin() as session:
         session.execute(update(Sms).values(due_at=datetime.now(UTC) - timedelta(seconds=1)))
 
@@ -119,17 +119,17 @@ def misbehave(sms_url: str, mode: str, for_calls: int | None = None) -> None:
 def test_each_event_reaches_who_is_concerned_and_nobody_else(begin: Begin) -> None:
     settings = SmsSettings("http://127.0.0.1:1")
     with begin() as session:
-        news.batch_submitted(session, example(batching.BATCH_SUBMITTED))
-        news.cards_issued(session, settings, example(batching.CARDS_ISSUED))
-        news.cards_refused(session, settings, example(batching.CARDS_REFUSED))
-        news.batch_released(session, example(batching.BATCH_RELEASED))
-        news.revocation_approved(session, example(revocation.REVOCATION_APPROVED))
-        news.revocation_closed(session, example(revocation.REVOCATION_CLOSED, revocation_id=uuid4()))
-        news.members_validated(session, example(validation.MEMBERS_VALIDATED))
-        news.import_progressed(session, example(membership.IMPORT_PROGRESSED, state="finished"))
-        news.application_cancelled(session, example(membership.APPLICATION_CANCELLED))
-        news.members_refused(session, example(batching.MEMBERS_REFUSED))
-        news.revocation_requested(session, example(revocation.REVOCATION_REQUESTED))
+        event_notifications.batch_submitted(session, example(batching.BATCH_SUBMITTED))
+        event_notifications.cards_issued(session, settings, example(batching.CARDS_ISSUED))
+        event_notifications.cards_refused(session, settings, example(batching.CARDS_REFUSED))
+        event_notifications.batch_released(session, example(batching.BATCH_RELEASED))
+        event_notifications.revocation_approved(session, example(revocation.REVOCATION_APPROVED))
+        event_notifications.revocation_closed(session, example(revocation.REVOCATION_CLOSED, revocation_id=uuid4()))
+        event_notifications.members_validated(session, example(validation.MEMBERS_VALIDATED))
+        event_notifications.import_progressed(session, example(membership.IMPORT_PROGRESSED, state="finished"))
+        event_notifications.application_cancelled(session, example(membership.APPLICATION_CANCELLED))
+        event_notifications.members_refused(session, example(batching.MEMBERS_REFUSED))
+        event_notifications.revocation_requested(session, example(revocation.REVOCATION_REQUESTED))
     batch = example(batching.BATCH_SUBMITTED)
     with begin() as session:
         clerk = listed(session, a_clerk_of(batch.data.union.union_id))
@@ -161,7 +161,7 @@ def test_news_of_one_batch_within_the_hour_count_up_in_one_message(begin: Begin)
     # More often than it takes for the driver to prepare the statements, which changes how PostgreSQL plans them.
     for _ in range(12):
         with begin() as session:
-            news.cards_issued(session, SmsSettings("http://127.0.0.1:1"), issued)
+            event_notifications.cards_issued(session, SmsSettings("http://127.0.0.1:1"), issued)
     with begin() as session:
         messages = listed(session, clerk).items
     assert len(messages) == 1
@@ -169,10 +169,10 @@ def test_news_of_one_batch_within_the_hour_count_up_in_one_message(begin: Begin)
     assert [message.count for message in the_sms(begin)] == [12]
 
 
-def test_of_a_members_own_application_no_clerk_is_told_but_the_member_is(begin: Begin) -> None:
+def test_a_members_own_application_notifies_the_member_and_no_clerk(begin: Begin) -> None:
     issued = example(batching.CARDS_ISSUED, personal=True)
     with begin() as session:
-        news.cards_issued(session, SmsSettings("http://127.0.0.1:1"), issued)
+        event_notifications.cards_issued(session, SmsSettings("http://127.0.0.1:1"), issued)
     with begin() as session:
         assert listed(session, a_clerk_of(issued.data.union_id)).items == []
     assert [message.phone for message in the_sms(begin)] == ["13800000000"]
@@ -181,8 +181,8 @@ def test_of_a_members_own_application_no_clerk_is_told_but_the_member_is(begin: 
 def test_a_contact_with_a_fixed_line_gets_no_sms(begin: Begin) -> None:
     issued = example(batching.CARDS_ISSUED, contact=batching.Contact(name="王芳", phone="021-12345678"))
     with begin() as session:
-        news.cards_issued(session, SmsSettings("http://127.0.0.1:1"), issued)
-        sms.ask_for(session, "revocation_decided", "12345678901", "x")
+        event_notifications.cards_issued(session, SmsSettings("http://127.0.0.1:1"), issued)
+        sms.enqueue(session, "revocation_decided", "12345678901", "x")
     assert the_sms(begin) == []
 
 
@@ -190,7 +190,7 @@ def test_each_account_has_read_marks_of_its_own(begin: Begin) -> None:
     submitted = example(batching.BATCH_SUBMITTED)
     first, second = (a_clerk_of(submitted.data.union.union_id) for _ in range(2))
     with begin() as session:
-        news.batch_submitted(session, submitted)
+        event_notifications.batch_submitted(session, submitted)
     with begin() as session:
         message_id = listed(session, first).items[0].message_id
         assert marked(session, first, message_id) == 0
@@ -203,7 +203,7 @@ def test_each_account_has_read_marks_of_its_own(begin: Begin) -> None:
 def test_a_message_of_another_union_cannot_be_marked(begin: Begin) -> None:
     submitted = example(batching.BATCH_SUBMITTED)
     with begin() as session:
-        news.batch_submitted(session, submitted)
+        event_notifications.batch_submitted(session, submitted)
         message_id = listed(session, a_clerk_of(submitted.data.union.union_id)).items[0]
         with pytest.raises(Problem) as refused:
             marked(session, a_clerk_of(uuid4()), message_id.message_id)
@@ -213,7 +213,7 @@ def test_a_message_of_another_union_cannot_be_marked(begin: Begin) -> None:
 def test_an_sms_is_sent_once_though_the_answer_was_lost(begin: Begin, provider: Provider, sms_url: str) -> None:
     misbehave(sms_url, "lose_answer", for_calls=2)
     with begin() as session:
-        news.revocation_rejected(session, example(revocation.REVOCATION_REJECTED))
+        event_notifications.revocation_rejected(session, example(revocation.REVOCATION_REJECTED))
     send_until_nothing_is_due(begin, provider, rounds=4)
     assert [(sent["tries"], sent["phone"]) for sent in sent_by(sms_url)] == [(3, "13800000000")]
     assert [(one.state, one.attempts) for one in the_sms(begin)] == [("sent", 3)]
@@ -224,7 +224,7 @@ def test_an_sms_that_never_gets_through_has_failed_with_its_reason(
 ) -> None:
     misbehave(sms_url, "error")
     with begin() as session:
-        news.revocation_rejected(session, example(revocation.REVOCATION_REJECTED))
+        event_notifications.revocation_rejected(session, example(revocation.REVOCATION_REJECTED))
     send_until_nothing_is_due(begin, provider, rounds=6)
     [failed] = the_sms(begin)
     assert failed.state == "failed"
@@ -235,7 +235,7 @@ def test_an_sms_that_never_gets_through_has_failed_with_its_reason(
 def test_an_sms_that_the_provider_refuses_is_not_tried_again(begin: Begin, provider: Provider, sms_url: str) -> None:
     misbehave(sms_url, "refuse", for_calls=1)
     with begin() as session:
-        news.revocation_rejected(session, example(revocation.REVOCATION_REJECTED))
+        event_notifications.revocation_rejected(session, example(revocation.REVOCATION_REJECTED))
     send_until_nothing_is_due(begin, provider, rounds=3)
     assert [(one.state, one.attempts) for one in the_sms(begin)] == [("failed", 1)]
 
@@ -243,7 +243,7 @@ def test_an_sms_that_the_provider_refuses_is_not_tried_again(begin: Begin, provi
 def test_two_senders_at_the_same_time_send_each_sms_once(begin: Begin, provider: Provider, sms_url: str) -> None:
     with begin() as session:
         for number in range(40):
-            sms.ask_for(session, "test", f"1390000{number:04d}", "text")
+            sms.enqueue(session, "test", f"1390000{number:04d}", "text")
     senders = [threading.Thread(target=sms.send_due, args=(begin, provider)) for _ in range(2)]
     for sender in senders:
         sender.start()
@@ -258,14 +258,14 @@ def test_news_that_come_while_an_sms_is_being_sent_are_another_sms(
 ) -> None:
     issued = example(batching.CARDS_ISSUED)
 
-    def tell() -> None:
+    def publish() -> None:
         with begin() as session:
-            news.cards_issued(session, provider.settings, issued)
+            event_notifications.cards_issued(session, provider.settings, issued)
 
-    tell()
+    publish()
     misbehave(sms_url, "lose_answer", for_calls=1)
     send_until_nothing_is_due(begin, provider)
-    tell()
+    publish()
     send_until_nothing_is_due(begin, provider)
     assert [("新增1人" in sent["text"], sent["tries"]) for sent in sent_by(sms_url)] == [(True, 2), (True, 1)]
 
@@ -273,9 +273,9 @@ def test_news_that_come_while_an_sms_is_being_sent_are_another_sms(
 def test_a_one_time_password_does_not_wait_behind_other_sms(begin: Begin, provider: Provider, sms_url: str) -> None:
     with begin() as session:
         for number in range(sms.AT_ONCE):
-            sms.ask_for(session, "test", f"1390000{number:04d}", "text")
+            sms.enqueue(session, "test", f"1390000{number:04d}", "text")
         in_five_minutes = datetime.now(UTC) + timedelta(minutes=5)
-        news.otp_issued(session, example(membership.OTP_ISSUED, expires_at=in_five_minutes))
+        event_notifications.otp_issued(session, example(membership.OTP_ISSUED, expires_at=in_five_minutes))
     assert sms.send_due(begin, provider) == sms.AT_ONCE
     assert any("493027" in sent["text"] for sent in sent_by(sms_url))
 
@@ -284,7 +284,7 @@ def test_a_failed_try_waits_for_its_pause(begin: Begin, provider: Provider, sms_
     patient = Provider(replace(provider.settings, sms_pauses=(600,)))
     misbehave(sms_url, "error", for_calls=1)
     with begin() as session:
-        sms.ask_for(session, "test", "13900000000", "text")
+        sms.enqueue(session, "test", "13900000000", "text")
     before = datetime.now(UTC)
     assert sms.send_due(begin, patient) == 1
     [waiting] = the_sms(begin)
@@ -298,7 +298,7 @@ def test_an_outcome_that_comes_after_another_process_took_over_does_not_count(
 ) -> None:
     misbehave(sms_url, "refuse", for_calls=1)
     with begin() as session:
-        sms.ask_for(session, "test", "13900000000", "text")
+        sms.enqueue(session, "test", "13900000000", "text")
 
     class Overtaken(Provider):
         """A provider's client whose calls take so long that somebody else sends the message meanwhile."""
@@ -325,7 +325,7 @@ def test_a_request_id_cannot_be_used_for_two_messages(provider: Provider) -> Non
 def test_marking_all_as_read_from_two_pages_at_once_is_no_error(begin: Begin) -> None:
     clerk = a_clerk_of(example(batching.BATCH_SUBMITTED).data.union.union_id)
     with begin() as session:
-        news.batch_submitted(session, example(batching.BATCH_SUBMITTED))
+        event_notifications.batch_submitted(session, example(batching.BATCH_SUBMITTED))
     answers: list[int] = []
 
     def mark_from_another_page() -> None:
@@ -344,7 +344,7 @@ def test_marking_all_as_read_from_two_pages_at_once_is_no_error(begin: Begin) ->
 def test_a_one_time_password_is_wiped_once_it_was_sent(begin: Begin, provider: Provider, sms_url: str) -> None:
     in_five_minutes = datetime.now(UTC) + timedelta(minutes=5)
     with begin() as session:
-        news.otp_issued(session, example(membership.OTP_ISSUED, expires_at=in_five_minutes))
+        event_notifications.otp_issued(session, example(membership.OTP_ISSUED, expires_at=in_five_minutes))
     send_until_nothing_is_due(begin, provider)
     assert "493027" in sent_by(sms_url)[0]["text"]
     assert the_sms(begin)[0].text is None
@@ -352,7 +352,9 @@ def test_a_one_time_password_is_wiped_once_it_was_sent(begin: Begin, provider: P
 
 def test_a_one_time_password_that_has_expired_is_not_sent(begin: Begin, provider: Provider, sms_url: str) -> None:
     with begin() as session:
-        news.otp_issued(session, example(membership.OTP_ISSUED, expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+        event_notifications.otp_issued(
+            session, example(membership.OTP_ISSUED, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+        )
     send_until_nothing_is_due(begin, provider)
     assert sent_by(sms_url) == []
     assert the_sms(begin)[0].state == "failed"
@@ -362,7 +364,7 @@ def test_a_link_to_choose_a_password_is_sent_whole_and_wiped(begin: Begin, provi
     in_half_an_hour = datetime.now(UTC) + timedelta(minutes=30)
     with begin() as session:
         data = example(membership.RESET_LINK_MADE, expires_at=in_half_an_hour)
-        news.reset_link_made(session, provider.settings, data)
+        event_notifications.reset_link_made(session, provider.settings, data)
     send_until_nothing_is_due(begin, provider)
     assert f"https://zzgl.shzgh.org{data.data.recipient.url_path} " in sent_by(sms_url)[0]["text"]
     assert the_sms(begin)[0].text is None
@@ -374,19 +376,19 @@ def test_the_link_of_a_new_account_says_until_which_day_it_works(
     tomorrow = datetime.now(UTC) + timedelta(hours=24)
     with begin() as session:
         data = example(membership.RESET_LINK_MADE, expires_at=tomorrow, is_first=True)
-        news.reset_link_made(session, provider.settings, data)
+        event_notifications.reset_link_made(session, provider.settings, data)
     send_until_nothing_is_due(begin, provider)
     until = tomorrow.astimezone(timezone(timedelta(hours=8)))
     assert f"已开通，请在{until:%m月%d日%H:%M}前打开" in sent_by(sms_url)[0]["text"]
 
 
-def test_the_holder_of_an_account_alone_reads_what_was_changed_of_it_and_each_number_is_told(
+def test_only_the_holder_reads_what_was_changed_of_the_account_and_each_number_is_notified(
     begin: Begin, provider: Provider, sms_url: str
 ) -> None:
     holder_of = membership.AccountHolder(account_name="jianlang", phones=["13800000001", "13900000009"])
     data = example(membership.ACCOUNT_CHANGED, change="phone_changed", administrators_of=[], holder=holder_of)
     with begin() as session:
-        news.account_changed(session, data)
+        event_notifications.account_changed(session, data)
     send_until_nothing_is_due(begin, provider)
     holder = replace(a_clerk_of(data.data.union_id), account_id=str(data.data.account_id))
     with begin() as session:
@@ -399,10 +401,10 @@ def test_the_holder_of_an_account_alone_reads_what_was_changed_of_it_and_each_nu
     assert all("您的账号jianlang登记的手机号已更换" in one["text"] for one in sent)
 
 
-def test_administrators_hear_that_a_telephone_waits_to_be_confirmed(begin: Begin) -> None:
+def test_administrators_are_notified_that_a_telephone_waits_to_be_confirmed(begin: Begin) -> None:
     data = example(membership.ACCOUNT_CHANGED)
     with begin() as session:
-        news.account_changed(session, data)
+        event_notifications.account_changed(session, data)
     head = replace(a_clerk_of(data.data.administrators_of[0]), roles=frozenset({"administrator"}))
     with begin() as session:
         assert [one.kind for one in listed(session, head).items] == ["phone_change_waits"]

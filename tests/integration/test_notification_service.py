@@ -24,7 +24,7 @@ from services.kit.rpc.methods import Caller
 from tests.databases import DatabaseFactory
 from tests.documents import event_data, loaded
 from tests.integration.conftest import ServiceProcess, StartService
-from tests.integration.surroundings import Surroundings, surroundings_of
+from tests.integration.service_environment import ServiceEnvironment, service_environment
 
 SUBMITTED = event_data(BATCH_SUBMITTED, wire_example(BATCH_SUBMITTED))
 ISSUED = event_data(CARDS_ISSUED, wire_example(CARDS_ISSUED))
@@ -56,7 +56,7 @@ class SmsProvider:
 class Notification:
     """All that is around the service."""
 
-    around: Surroundings
+    around: ServiceEnvironment
     provider: SmsProvider
     database_url: str
     amqp_uri: str
@@ -75,8 +75,8 @@ class Notification:
         )
 
     def posted_to(self, union_id: UUID) -> dict[str, Any]:
-        """The next message that is told to have come into the inbox of a union."""
-        while (posted := self.around.heard(MESSAGE_POSTED).data)["union_id"] != union_id:
+        """The next published message in the inbox of a union."""
+        while (posted := self.around.receive(MESSAGE_POSTED).data)["union_id"] != union_id:
             pass
         return posted
 
@@ -90,9 +90,9 @@ def around_notification(database_url: str, amqp_uri: str) -> Iterator[Notificati
     """The other services and the provider, but no process of the service."""
     server = sms_server(0)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    with surroundings_of("notification", amqp_uri) as surroundings:
-        surroundings.hear(MESSAGE_POSTED)
-        yield Notification(surroundings, SmsProvider(f"http://127.0.0.1:{server.port}"), database_url, amqp_uri)
+    with service_environment("notification", amqp_uri) as environment:
+        environment.subscribe(MESSAGE_POSTED)
+        yield Notification(environment, SmsProvider(f"http://127.0.0.1:{server.port}"), database_url, amqp_uri)
     server.shutdown()
     server.server_close()
 
@@ -127,21 +127,21 @@ def an_otp(seconds: float = 60) -> dict[str, Any]:
 @pytest.mark.usefixtures("process")
 def test_an_event_that_comes_twice_is_one_message_in_the_inbox_of_its_union(notification: Notification) -> None:
     union_id, around = uuid4(), notification.around
-    around.tell(BATCH_SUBMITTED, {**SUBMITTED, "union": {**SUBMITTED["union"], "union_id": union_id}}, times=3)
+    around.publish(BATCH_SUBMITTED, {**SUBMITTED, "union": {**SUBMITTED["union"], "union_id": union_id}}, times=3)
     posted = notification.posted_to(union_id)
     assert (posted["role"], posted["kind"]) == ("clerk", "batch_submitted")
     clerk = a_clerk(union_id)
-    page = loaded(MessagesAnswer, around.ask("list_messages", clerk, {})["result"])
+    page = loaded(MessagesAnswer, around.call("list_messages", clerk, {})["result"])
     assert [message["message_id"] for message in page["items"]] == [posted["message_id"]]
-    assert around.ask("list_messages", a_clerk(uuid4()), {})["result"]["items"] == []
-    marked = around.ask("mark_message_read", clerk, {"message_id": str(posted["message_id"])})
+    assert around.call("list_messages", a_clerk(uuid4()), {})["result"]["items"] == []
+    marked = around.call("mark_message_read", clerk, {"message_id": str(posted["message_id"])})
     assert marked["result"] == {"unread": 0}
 
 
 @pytest.mark.usefixtures("process")
 def test_many_cards_of_a_batch_are_one_sms_to_its_contact(notification: Notification) -> None:
     for _ in range(12):
-        notification.around.tell(CARDS_ISSUED, ISSUED)
+        notification.around.publish(CARDS_ISSUED, ISSUED)
     wait_until(lambda: notification.scalar("select count from sms where kind = 'cards_issued'") == 12, "all are noted")
     notification.scalar("update sms set due_at = now() where kind = 'cards_issued' returning 1")
 
@@ -156,7 +156,7 @@ def test_a_one_time_password_is_sent_once_though_answers_are_lost_and_the_servic
     notification, provider = notification_alone, notification_alone.provider
     provider.behave("lose_answer")
     first = notification.start(start_service)
-    notification.around.tell(OTP_ISSUED, an_otp())
+    notification.around.publish(OTP_ISSUED, an_otp())
     wait_until(provider.sent, "the password was sent")
     first.kill()
     before = provider.sent()[0]["tries"]
@@ -174,7 +174,7 @@ def test_a_provider_that_is_away_delays_an_sms_and_loses_none(
     notification: Notification, process: ServiceProcess
 ) -> None:
     notification.provider.behave("down", for_calls=3)
-    notification.around.tell(OTP_ISSUED, an_otp())
+    notification.around.publish(OTP_ISSUED, an_otp())
     code = OTP["recipient"]["code"]
     wait_until(lambda: notification.provider.sent_with(code), "the password was sent after all")
     assert code not in process.log
@@ -186,7 +186,7 @@ def test_announcements_are_published_by_the_city_and_read_by_anybody(notificatio
     around = notification.around
     city = Caller(account_id=str(uuid4()), roles=frozenset({"administrator"}), union_id=str(uuid4()))
     given = {"title": "系统维护通知", "body": "周六维护", "places": ["sign_in"]}
-    made = loaded(AnnouncementAnswer, around.ask("create_announcement", city, given)["result"])
-    shown = around.ask("list_announcements", Caller(), {"place": "sign_in"})["result"]["items"]
+    made = loaded(AnnouncementAnswer, around.call("create_announcement", city, given)["result"])
+    shown = around.call("list_announcements", Caller(), {"place": "sign_in"})["result"]["items"]
     assert [one["announcement_id"] for one in shown] == [str(made["announcement_id"])]
-    assert around.ask("create_announcement", a_clerk(uuid4()), given)["problem"]["code"] == "forbidden"
+    assert around.call("create_announcement", a_clerk(uuid4()), given)["problem"]["code"] == "forbidden"

@@ -1,4 +1,4 @@
-"""In production nothing starts with the demo's secrets, and nothing that is for demonstrations starts at all."""
+"""In production no process starts with the demo's secrets, and no demonstration tool starts at all."""
 
 import os
 import runpy
@@ -82,7 +82,7 @@ def test_a_database_with_accounts_of_the_demo_keeps_membership_from_starting(
         ("gateway.service", "gateway", "CALLER_SIGNING_KEYS is not set"),
     ],
 )
-def test_nothing_starts_that_could_not_tell_who_publishes_or_asks(
+def test_no_process_starts_in_production_that_cannot_verify_publishers_and_callers(
     fork_server: ForkServer, tmp_path: Path, module: str, user: str, reason: str
 ) -> None:
     settings = {

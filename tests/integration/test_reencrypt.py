@@ -1,4 +1,4 @@
-"""Encrypted columns come under a new key while clerks work; nothing is lost and nothing unreadable."""
+"""Encrypted columns are re-encrypted with a new key while clerks work; nothing is lost or unreadable."""
 
 import base64
 import os
@@ -62,7 +62,7 @@ def test_everything_comes_under_the_new_key_and_says_the_same(desk: Desk, rotate
 
     # The event of the submission carries its own seal, and goes away when it is published.
     assert set(uses_of_key(desk.engine, Base.metadata, "tests")) == {"outbox"}
-    desk.forget_what_was_told()
+    desk.forget_published()
     assert not uses_of_key(desk.engine, Base.metadata, "tests")
     assert desk.application(application_id).document_number == number
     assert _register(desk, batch_no) == register
@@ -79,7 +79,7 @@ def test_what_is_under_the_new_key_already_is_not_touched_again(desk: Desk, rota
 
 def test_more_rows_than_one_chunk_holds_are_all_taken(desk: Desk, rotate: Callable[[], None]) -> None:
     desk.queue(*(an_applicant() for _ in range(1201)))
-    desk.forget_what_was_told()
+    desk.forget_published()
     rotate()
     assert reencrypt(desk.engine, Base.metadata, say=lambda _: None) == 0
     assert {value[: len(encrypted_prefix("new"))] for value in _stored(desk.engine)} == {encrypted_prefix("new")}
@@ -87,7 +87,7 @@ def test_more_rows_than_one_chunk_holds_are_all_taken(desk: Desk, rotate: Callab
 
 def test_a_row_at_work_is_waited_for_and_keeps_what_was_written(desk: Desk, rotate: Callable[[], None]) -> None:
     first, second = desk.queue(an_applicant(), an_applicant())
-    desk.forget_what_was_told()
+    desk.forget_published()
     rotate()
     with ThreadPoolExecutor(1) as other, desk.engine.connect() as clerk:
         clerk.execute(text("select 1 from application where application_id = :id for update"), {"id": first})

@@ -1,4 +1,4 @@
-"""What the invariants name is mended by the services' own code: a dry run says it, the repair does and records it."""
+"""Violated invariants are repaired by the services' own code: a dry run lists, the repair does and records."""
 
 import json
 import os
@@ -31,10 +31,10 @@ from services.contracts.events.membership import CorrectionRefusedData, ImportCo
 from services.contracts.operations.batching import UpdatePendingRequest
 from services.kit.amqp.connection import open_connection
 from services.kit.data import repair
-from services.kit.data.database import opened
+from services.kit.data.database import decrypted
 from services.kit.dead_letters.letters import DeadLetters
 from services.kit.operations import audit
-from services.kit.operations.operable import discard_letters
+from services.kit.operations.base_service import discard_letters
 from services.kit.operations.operators import DiscardDeadLettersRequest
 from services.kit.rpc.work import Work
 from services.membership.imports import import_parts
@@ -49,12 +49,12 @@ _A_BATCHED = "select min(application_id::text)::uuid from application where stat
 _A_FREE = "select max(member_id::text)::uuid from member where card_state = 'none')"
 _LOCKED = " card_state = 'pending', application_id = gen_random_uuid(), channel = 'ordinary', applied_at = now()"
 _AT_REST = ("sms_settled:*", "contact_texted:*", "act_log_holds:*")
-"""Nobody sends the SMS here; and the chain of acts is verified by a process of its own, elsewhere."""
+"""Invariants that do not apply here: no SMS are sent, and another test verifies the audit log."""
 
 
 @dataclass(frozen=True)
 class RunnerInProcess(Runner):
-    """As the runner, with the repairs in this process; what is old enough is what is there."""
+    """The runner with repairs in this process, and without a minimum age."""
 
     world: FiveDatabases | None = field(default=None)
     older_than: timedelta = timedelta(seconds=-60)
@@ -86,7 +86,7 @@ def world(urls: dict[str, str]) -> FiveDatabases:
 def runner(system: System, world: FiveDatabases) -> Iterator[Runner]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("deploy.repair.runner._SECONDS_BETWEEN_LOOKS", 0)
-        patched.setattr("deploy.invariants.checker.act_log_holds", lambda *_: iter(()))
+        patched.setattr("deploy.invariants.checker.audit_log_is_intact", lambda *_: iter(()))
         yield RunnerInProcess(system, {}, world=world)
 
 
@@ -98,7 +98,7 @@ class Repaired:
     would: dict[str, list[str]]
     told_by_dry_run: list[tuple[str, str]]
     did: dict[str, list[str]]
-    told: set[tuple[str, str]]
+    published: set[tuple[str, str]]
     left: list[str]
     unheard_of: list[UUID]
     import_id: UUID
@@ -106,7 +106,7 @@ class Repaired:
 
 @pytest.fixture(scope="module")
 def repaired(world: FiveDatabases, runner: Runner, system: System) -> Repaired:
-    """All that can be mended is broken at once, looked at once and mended at once."""
+    """Every repairable invariant is violated, then all are checked and repaired together."""
     for lost_by in ("membership", "revocation", "notification"):
         a_batch(world, 2, losing("batch_submitted", lost_by))
     for number, lost_by in enumerate(("membership", "revocation")):
@@ -131,21 +131,21 @@ def repaired(world: FiveDatabases, runner: Runner, system: System) -> Repaired:
     world.deliver(lambda event, consumer: event == "members_queued")
     broken = {one.invariant for one in check(system, allowed=_AT_REST)}
 
-    tasks, _ = runner.look(0)
+    tasks, _ = runner.find_tasks(0)
     would = {task.remedy.name: sorted(runner.carry_out(task, None)) for task in tasks}
     told_by_dry_run = world.deliver()
     did = {task.remedy.name: sorted(runner.carry_out(task, runner.operator("ops"))) for task in tasks}
-    told = set(world.deliver())
+    published = set(world.deliver())
     left = [str(one) for one in check(system, allowed=_AT_REST)]
-    return Repaired(broken, would, told_by_dry_run, did, told, left, unheard_of, import_id)
+    return Repaired(broken, would, told_by_dry_run, did, published, left, unheard_of, import_id)
 
 
-def test_each_kind_that_can_be_mended_was_broken(repaired: Repaired) -> None:
+def test_each_kind_of_repair_had_something_to_repair(repaired: Repaired) -> None:
     assert repaired.broken == {remedy.invariant for remedy in REMEDIES}
     assert repaired.did.keys() == {remedy.name for remedy in REMEDIES}
 
 
-def test_a_dry_run_says_what_the_repair_does_and_tells_nobody(repaired: Repaired) -> None:
+def test_a_dry_run_lists_the_repairs_and_publishes_nothing(repaired: Repaired) -> None:
     assert repaired.told_by_dry_run == []
     assert repaired.would == repaired.did
     assert all(repaired.did.values())
@@ -175,15 +175,15 @@ def test_after_the_repair_the_invariants_hold(repaired: Repaired) -> None:
         ("import_progressed", "notification"),
     ],
 )
-def test_who_lacked_an_event_hears_of_it(repaired: Repaired, event: str, consumer: str) -> None:
-    assert (event, consumer) in repaired.told
+def test_a_consumer_that_lacked_an_event_gets_it(repaired: Repaired, event: str, consumer: str) -> None:
+    assert (event, consumer) in repaired.published
 
 
-def test_who_had_heard_of_an_event_is_told_nothing_again(repaired: Repaired) -> None:
-    assert not {("cards_issued", "notification"), ("cards_refused", "notification")} & repaired.told
+def test_a_consumer_that_has_handled_an_event_gets_no_copy_again(repaired: Repaired) -> None:
+    assert not {("cards_issued", "notification"), ("cards_refused", "notification")} & repaired.published
 
 
-def test_each_repair_is_recorded_as_the_operator_s_act(repaired: Repaired, world: FiveDatabases) -> None:
+def test_each_repair_is_recorded_as_done_by_the_operator(repaired: Repaired, world: FiveDatabases) -> None:
     with world.begin("membership") as session:
         acts = session.scalars(select(AuditEntry).where(AuditEntry.action.endswith(".repair"))).all()
     assert {(act.account_name, act.outcome) for act in acts} == {("ops", "done")}
@@ -191,7 +191,7 @@ def test_each_repair_is_recorded_as_the_operator_s_act(repaired: Repaired, world
     assert {act.action for act in acts} == {f"{remedy.service}.repair" for remedy in REMEDIES}
 
 
-def test_an_import_whose_message_is_gone_has_failed_and_its_clerk_was_told(
+def test_an_import_whose_event_was_lost_has_failed_and_its_clerk_is_notified(
     repaired: Repaired, world: FiveDatabases
 ) -> None:
     with world.begin("membership") as session:
@@ -201,11 +201,11 @@ def test_an_import_whose_message_is_gone_has_failed_and_its_clerk_was_told(
         import_parts.continue_import(session, an_event(data))  # its event was not gone after all
         assert (job.state, job.rows_read) == ("failed", 0)
     with world.begin("notification") as session:
-        told = select(InboxMessage).where(InboxMessage.topic.contains(str(repaired.import_id)))
-        assert len(session.scalars(told).all()) == 1
+        published = select(InboxMessage).where(InboxMessage.topic.contains(str(repaired.import_id)))
+        assert len(session.scalars(published).all()) == 1
 
 
-def test_what_may_mend_itself_or_lies_among_the_dead_letters_is_left_alone(
+def test_violations_with_an_event_on_its_way_or_dead_lettered_are_not_repaired(
     world: FiveDatabases, runner: Runner, system: System, module_amqp_uri: str
 ) -> None:
     (application_id,) = world.queue(1)
@@ -216,30 +216,30 @@ def test_what_may_mend_itself_or_lies_among_the_dead_letters_is_left_alone(
         ("batching.members_queued.dead", "a dead letter carries it"),
     ):
         with lying_in(module_amqp_uri, queue, queued):
-            tasks, left = runner.look(0)
+            tasks, left = runner.find_tasks(0)
             assert tasks == []
             assert any(why in line and str(application_id) in line for line in left)
     young = replace(runner, older_than=timedelta(hours=1))
-    (task,), _ = young.look(0)
+    (task,), _ = young.find_tasks(0)
     assert young.carry_out(task, None) == []
 
-    (task,), _ = runner.look(0)
+    (task,), _ = runner.find_tasks(0)
     assert runner.carry_out(task, runner.operator("ops")) == [str(application_id)]
     world.deliver()
 
 
-def test_an_import_whose_message_died_ends_though_the_letter_lies_there(
+def test_an_import_whose_event_was_dead_lettered_ends(
     world: FiveDatabases, runner: Runner, module_amqp_uri: str
 ) -> None:
     import_id = a_running_import(world)
     body = f'{{"data": {{"import_id": "{import_id}"}}}}'.encode()
     with lying_in(module_amqp_uri, "membership.import_continued.dead", body):
-        (task,), _ = runner.look(0)
+        (task,), _ = runner.find_tasks(0)
         assert runner.carry_out(task, runner.operator("ops")) == [str(import_id)]
     world.deliver()
 
 
-def test_nothing_is_mended_in_the_name_of_who_is_no_operator(runner: Runner) -> None:
+def test_only_an_operator_can_repair(runner: Runner) -> None:
     with pytest.raises(LookupError, match="jianlang is no account with the role operator"):
         runner.operator("jianlang")
 
@@ -280,7 +280,7 @@ def test_what_is_away_or_missing_is_a_violation_of_its_own(
     try:
         found = check(replace(system, database_urls=gone, amqp_uris=no_host, keys={}), allowed=_AT_REST)
         with pytest.raises(Unreadable):
-            replace(runner, system=replace(system, database_urls=gone)).look(0)
+            replace(runner, system=replace(system, database_urls=gone)).find_tasks(0)
     finally:
         world.change("revocation", "alter table away rename to batch")
 
@@ -301,7 +301,7 @@ def test_every_violation_is_named(world: FiveDatabases, runner: Runner, system: 
     world.change("batching", "delete from bank_feedback where batch_no = 'many'")
 
 
-def test_the_steps_of_a_late_card_and_of_a_switched_channel_are_told_as_they_were(world: FiveDatabases) -> None:
+def test_the_steps_of_a_late_card_and_of_a_switched_channel_are_published_again(world: FiveDatabases) -> None:
     (application_id,) = world.queue(1)
     first = told_of(world, application_id)
     for channel in ("special", "ordinary"):
@@ -339,18 +339,18 @@ def test_the_steps_of_a_late_card_and_of_a_switched_channel_are_told_as_they_wer
 
 
 def told_of(world: FiveDatabases, application_id: UUID) -> list[tuple[Any, ...]]:
-    """The steps of an application that batching has to tell membership, in what matters; all is handed on."""
+    """The steps of an application that batching has published to membership; all events are delivered."""
     with world.engines["batching"].connect() as connection:
         rows = connection.exec_driver_sql("select routing_key, body, recipients from outbox order by id").all()
-    told = [
-        (EVENTS[row.routing_key].name, json.loads(opened(bytes(row.body)))["data"])
+    published = [
+        (EVENTS[row.routing_key].name, json.loads(decrypted(bytes(row.body)))["data"])
         for row in rows
         if "membership" in (row.recipients or "").split()
     ]
     world.deliver()
     return [
         (name, one["version"], data.get("channel"), one.get("late"))
-        for name, data in told
+        for name, data in published
         for one in data.get("applications", ())
         if one["application_id"] == str(application_id) and "version" in one
     ]
@@ -373,7 +373,7 @@ def losing(name: str, lost_by: str) -> Callable[[str, str], bool]:
 
 
 def lose_decisions(world: FiveDatabases, lost_by: str, card: str) -> None:
-    """The bank issues one card of a batch and refuses the other, of which somebody hears nothing."""
+    """The bank issues one card of a batch and refuses the other; one consumer lacks these events."""
     batch_no = a_batch(world, 2)
     with world.begin("batching") as session:
         first, second = session.scalars(select(BatchPerson.application_id).where(BatchPerson.batch_no == batch_no))
@@ -384,7 +384,7 @@ def lose_decisions(world: FiveDatabases, lost_by: str, card: str) -> None:
 
 
 def lose_checks(world: FiveDatabases) -> None:
-    """Of one check validation never hears, of another batching does not hear the result."""
+    """Validation lacks the request of one check, batching the result of another."""
     for lost in (("validation_requested", "validation"), ("members_validated", "batching")):
         world.queue(1)
         world.deliver()
@@ -409,15 +409,15 @@ def a_running_import(world: FiveDatabases) -> UUID:
 
 
 def body_of_the_last(world: FiveDatabases) -> bytes:
-    """What membership has written down to be told."""
+    """The events in membership's outbox."""
     with world.engines["membership"].connect() as connection:
         sealed = connection.exec_driver_sql("select body from outbox order by id desc limit 1").scalar_one()
-    return opened(bytes(sealed))
+    return decrypted(bytes(sealed))
 
 
 @contextmanager
 def lying_in(amqp_uri: str, queue: str, body: bytes, headers: dict[str, Any] | None = None) -> Iterator[None]:
-    """A message lies in a queue meanwhile."""
+    """Keeps a message in a queue meanwhile."""
     connection = open_connection(amqp_uri, "test")
     channel = connection.channel()
     channel.confirm_select()

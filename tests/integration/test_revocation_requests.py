@@ -1,4 +1,4 @@
-"""Revocation requests on a real database: who may ask, who may decide, what is told."""
+"""Revocation requests on a real database: who may request and decide, and what is published."""
 
 import json
 import threading
@@ -51,7 +51,7 @@ def session(engine: Engine) -> Iterator[Session]:
 
 @pytest.fixture
 def batch(session: Session) -> BatchSubmittedData:
-    """A submitted batch of two applications that revocation has heard of."""
+    """A submitted batch of two applications, whose event revocation has handled."""
     submitted = BATCH_SUBMITTED.read(wire_example(BATCH_SUBMITTED))
     batches.batch_submitted(session, an_event(submitted))
     session.commit()
@@ -113,19 +113,17 @@ def refusal(session: Session, use_case: Any, caller: Caller, request: Any) -> st
     return refused.value.code
 
 
-def told(session: Session) -> list[str]:
+def published(session: Session) -> list[str]:
     return [json.loads(body)["type"] for body in session.scalars(select(outbox.c.body).order_by(outbox.c.id))]
 
 
-def test_a_request_lies_before_the_reviewer_with_the_facts_of_the_batch(
-    session: Session, batch: BatchSubmittedData
-) -> None:
+def test_the_reviewer_sees_a_request_with_the_facts_of_the_batch(session: Session, batch: BatchSubmittedData) -> None:
     revocation = asked(session, batch)
     answer = requests.list_revocations(Work(session, a_reviewer_of(batch)), ListRevocations())
     assert [item.revocation_id for item in answer.items] == [revocation.revocation_id]
     assert answer.items[0].total == 2
     assert answer.items[0].applicant_phone == "138****0000"
-    assert told(session) == ["revocation.revocation_requested.v1"]
+    assert published(session) == ["revocation.revocation_requested.v1"]
 
 
 def test_the_clerk_sees_the_phone_masked(session: Session, batch: BatchSubmittedData) -> None:
@@ -159,7 +157,7 @@ def test_the_order_of_events_does_not_matter(session: Session) -> None:
     assert progress.issued == 2
 
 
-def test_a_request_is_closed_and_told_when_the_bank_has_decided_on_all(
+def test_a_request_is_closed_and_published_when_the_bank_has_decided_on_all(
     session: Session, batch: BatchSubmittedData
 ) -> None:
     revocation_id = asked(session, batch).revocation_id
@@ -173,9 +171,9 @@ def test_a_request_is_closed_and_told_when_the_bank_has_decided_on_all(
     assert (closed.state, closed.decided_by, closed.can_decide) == ("closed", None, False)
     assert closed.decided_at
     assert closed.decided_at >= closed.requested_at
-    assert told(session) == ["revocation.revocation_requested.v1", "revocation.revocation_closed.v1"]
+    assert published(session) == ["revocation.revocation_requested.v1", "revocation.revocation_closed.v1"]
     decided(session, batch, [first], "issued")
-    assert len(told(session)) == 2, "closed once"
+    assert len(published(session)) == 2, "closed once"
 
 
 def test_a_request_is_closed_in_whatever_order_its_batch_becomes_known(session: Session) -> None:
@@ -189,9 +187,7 @@ def test_a_request_is_closed_in_whatever_order_its_batch_becomes_known(session: 
     assert [item.state for item in _history(session, submitted)] == ["closed"]
 
 
-def test_who_decides_when_the_bank_has_is_told_that_there_is_nothing_to_decide(
-    session: Session, batch: BatchSubmittedData
-) -> None:
+def test_a_decision_after_the_bank_has_decided_is_refused(session: Session, batch: BatchSubmittedData) -> None:
     decision = (asked(session, batch).revocation_id, "同意")
     decided(session, batch, newer(batch), "issued")
     for decide in (requests.approve, requests.reject):
@@ -320,10 +316,10 @@ def test_who_is_clerk_and_reviewer_at_once_does_not_decide_the_own_request(
     assert refusal(session, requests.reject, both, a_decision(requests.reject, *decision)) == "own_request"
 
 
-def test_a_batch_told_before_all_unions_above_were_is_seen_by_the_direct_superior(session: Session) -> None:
-    told = wire_example(BATCH_SUBMITTED)
-    del told["union"]["superior_ids"]
-    submitted = BATCH_SUBMITTED.read(told)
+def test_a_batch_published_without_all_superior_unions_is_seen_by_the_direct_superior(session: Session) -> None:
+    published = wire_example(BATCH_SUBMITTED)
+    del published["union"]["superior_ids"]
+    submitted = BATCH_SUBMITTED.read(published)
     batches.batch_submitted(session, an_event(submitted))
     asked(session, submitted)
     assert requests.list_revocations(Work(session, a_reviewer_of(submitted)), ListRevocations()).total == 1
@@ -408,7 +404,7 @@ def newer(batch: BatchSubmittedData) -> list[ApplicationStep]:
 
 
 def decided(session: Session, batch: BatchSubmittedData, steps: list[ApplicationStep], state: str) -> None:
-    """Revocation hears what became of some applications."""
+    """Delivers the outcome of some applications to revocation."""
     batches.keep_states(session, batch.batch_no, steps, state)
     concluded(session, batch)
 

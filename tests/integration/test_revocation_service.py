@@ -24,7 +24,7 @@ from services.kit.rpc.methods import Caller
 from tests.databases import DatabaseFactory
 from tests.documents import event_data, loaded
 from tests.integration.conftest import StartService
-from tests.integration.surroundings import Surroundings, surroundings_of
+from tests.integration.service_environment import ServiceEnvironment, service_environment
 
 EXAMPLE = event_data(BATCH_SUBMITTED, wire_example(BATCH_SUBMITTED))
 
@@ -33,7 +33,7 @@ EXAMPLE = event_data(BATCH_SUBMITTED, wire_example(BATCH_SUBMITTED))
 class Case:
     """The service, which all tests share, and a batch of the test's own with its union's clerk."""
 
-    revocation: Surroundings
+    revocation: ServiceEnvironment
     submitted: dict[str, Any]
 
     @property
@@ -53,48 +53,48 @@ class Case:
     def ask_for_revocation(self, caller: Caller, request_id: str | None = None) -> dict[str, Any]:
         """The clerk's question, as it is answered."""
         asked = {"batch_no": self.submitted["batch_no"], "applicant_name": "王芳", "applicant_phone": "13800000000"}
-        answer: dict[str, Any] = self.revocation.ask("request_revocation", caller, asked, request_id)
+        answer: dict[str, Any] = self.revocation.call("request_revocation", caller, asked, request_id)
         return answer
 
     def requested(self, caller: Caller, request_id: str | None = None) -> dict[str, Any]:
-        """A request for the batch, made once the service has heard of it."""
+        """A request for the batch, made once the service has handled its event."""
         answer = wait_until(
             lambda: self.ask_for_revocation(caller, request_id).get("result"), "the service knows the batch"
         )
         return loaded(RevocationAnswer, answer)
 
     def bank_decides(self) -> None:
-        """One card issued, one refused, each told twice."""
+        """Publishes one issued and one refused card, each event twice."""
         issued, refused = self.submitted["applications"]
         facts = {"batch_no": self.submitted["batch_no"], "union_id": self.union["union_id"]}
         issue = {**issued, "version": 9, "issued_at": self.submitted["submitted_at"]}
         card = {"application_id": issued["application_id"], "card_no": "6224781234567891"}
         refusal = {**refused, "version": 9, "reason_code": "photo_unclear", "reason": "照片不清晰"}
-        self.revocation.tell(CARDS_ISSUED, {**facts, "applications": [issue], "cards": [card]}, times=2)
-        self.revocation.tell(CARDS_REFUSED, {**facts, "applications": [refusal]}, times=2)
+        self.revocation.publish(CARDS_ISSUED, {**facts, "applications": [issue], "cards": [card]}, times=2)
+        self.revocation.publish(CARDS_REFUSED, {**facts, "applications": [refusal]}, times=2)
 
-    def heard(self, contract: EventContract) -> dict[str, Any]:
+    def receive(self, contract: EventContract) -> dict[str, Any]:
         """The next event of this kind that speaks of the batch."""
-        while (told := self.revocation.heard(contract).data)["batch_no"] != self.submitted["batch_no"]:
+        while (published := self.revocation.receive(contract).data)["batch_no"] != self.submitted["batch_no"]:
             pass
-        return told
+        return published
 
 
 @pytest.fixture(scope="module")
 def revocation(
     module_start_service: StartService, module_database: DatabaseFactory, module_amqp_uri: str
-) -> Iterator[Surroundings]:
-    with surroundings_of("revocation", module_amqp_uri) as surroundings:
+) -> Iterator[ServiceEnvironment]:
+    with service_environment("revocation", module_amqp_uri) as environment:
         for contract in (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_CLOSED):
-            surroundings.hear(contract)
+            environment.subscribe(contract)
         keys = os.environ["PERSONAL_DATA_KEYS"]
         database_url = module_database("revocation")
         module_start_service("services.revocation.service", database_url, module_amqp_uri, PERSONAL_DATA_KEYS=keys)
-        yield surroundings
+        yield environment
 
 
 @pytest.fixture
-def case(revocation: Surroundings) -> Case:
+def case(revocation: ServiceEnvironment) -> Case:
     superior_id = uuid4()
     union = EXAMPLE["union"] | {
         "union_id": uuid4(), "superior_union_id": superior_id, "superior_ids": [superior_id, uuid4()],
@@ -104,26 +104,26 @@ def case(revocation: Surroundings) -> Case:
     return Case(revocation, {**EXAMPLE, "batch_no": batch_no, "union": union, "applications": applications})
 
 
-def test_a_request_is_made_reviewed_and_told(case: Case) -> None:
-    case.revocation.tell(BATCH_SUBMITTED, case.submitted)
+def test_a_request_is_made_reviewed_and_published(case: Case) -> None:
+    case.revocation.publish(BATCH_SUBMITTED, case.submitted)
     made = case.requested(case.clerk)
-    told = case.heard(REVOCATION_REQUESTED)
-    assert told["applicant"] == {"name": "王芳", "phone": "13800000000"}
-    assert told["reviewer_union_id"] == case.union["superior_union_id"]
+    published = case.receive(REVOCATION_REQUESTED)
+    assert published["applicant"] == {"name": "王芳", "phone": "13800000000"}
+    assert published["reviewer_union_id"] == case.union["superior_union_id"]
 
-    reviewer, ask = case.reviewer, case.revocation.ask
-    page = loaded(RevocationsAnswer, ask("list_revocations", reviewer, {"state": "requested"})["result"])
+    reviewer, call = case.reviewer, case.revocation.call
+    page = loaded(RevocationsAnswer, call("list_revocations", reviewer, {"state": "requested"})["result"])
     assert [item["revocation_id"] for item in page["items"]] == [made["revocation_id"]]
     decision = {"revocation_id": str(made["revocation_id"])}
-    refused = ask("reject_revocation", reviewer, decision)["problem"]
+    refused = call("reject_revocation", reviewer, decision)["problem"]
     assert [(field["field"], field["code"]) for field in refused["fields"]] == [("remark", "required")]
-    approved = ask("approve_revocation", reviewer, decision)["result"]
+    approved = call("approve_revocation", reviewer, decision)["result"]
     assert approved["state"] == "approved"
-    assert case.heard(REVOCATION_APPROVED)["revocation_id"] == made["revocation_id"]
+    assert case.receive(REVOCATION_APPROVED)["revocation_id"] == made["revocation_id"]
 
 
 def test_asking_twice_with_one_request_id_makes_one_request(case: Case) -> None:
-    case.revocation.tell(BATCH_SUBMITTED, case.submitted)
+    case.revocation.publish(BATCH_SUBMITTED, case.submitted)
     clerk = case.clerk
     first = case.requested(clerk, "request-1")
     assert case.requested(clerk, "request-1") == first
@@ -131,11 +131,11 @@ def test_asking_twice_with_one_request_id_makes_one_request(case: Case) -> None:
 
 
 def test_of_several_reviewers_at_once_one_decides(case: Case) -> None:
-    case.revocation.tell(BATCH_SUBMITTED, case.submitted)
+    case.revocation.publish(BATCH_SUBMITTED, case.submitted)
     decision = {"revocation_id": str(case.requested(case.clerk)["revocation_id"]), "remark": "意见"}
 
     def decide(method: str) -> str:
-        answer = case.revocation.ask(method, case.reviewer, decision)
+        answer = case.revocation.call(method, case.reviewer, decision)
         return "decided" if "result" in answer else str(answer["problem"]["code"])
 
     with ThreadPoolExecutor(4) as reviewers:
@@ -145,25 +145,25 @@ def test_of_several_reviewers_at_once_one_decides(case: Case) -> None:
 
 def test_a_clerk_cannot_review(case: Case) -> None:
     decision = {"revocation_id": str(uuid4())}
-    assert case.revocation.ask("approve_revocation", case.clerk, decision)["problem"]["code"] == "forbidden"
+    assert case.revocation.call("approve_revocation", case.clerk, decision)["problem"]["code"] == "forbidden"
 
 
-def test_a_request_is_closed_by_itself_when_the_bank_has_decided_on_all(case: Case) -> None:
-    case.revocation.tell(BATCH_SUBMITTED, case.submitted)
+def test_a_request_is_closed_automatically_when_the_bank_has_decided_on_all(case: Case) -> None:
+    case.revocation.publish(BATCH_SUBMITTED, case.submitted)
     made = case.requested(case.clerk)
     case.bank_decides()
 
-    told = case.heard(REVOCATION_CLOSED)
-    assert told["revocation_id"] == made["revocation_id"]
-    assert told["applicant"] == {"name": "王芳", "phone": "13800000000"}
+    published = case.receive(REVOCATION_CLOSED)
+    assert published["revocation_id"] == made["revocation_id"]
+    assert published["applicant"] == {"name": "王芳", "phone": "13800000000"}
     decision = {"revocation_id": str(made["revocation_id"])}
-    assert case.revocation.ask("approve_revocation", case.reviewer, decision)["problem"]["code"] == "already_decided"
+    assert case.revocation.call("approve_revocation", case.reviewer, decision)["problem"]["code"] == "already_decided"
 
 
 def test_decisions_of_the_bank_that_come_before_the_batch_count(case: Case) -> None:
     revocation = case.revocation
     case.bank_decides()
-    revocation.tell(BATCH_SUBMITTED, case.submitted, times=2)
+    revocation.publish(BATCH_SUBMITTED, case.submitted, times=2)
 
     def is_decided() -> bool:
         problem = case.ask_for_revocation(case.clerk).get("problem", {})

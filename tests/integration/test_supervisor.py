@@ -1,4 +1,4 @@
-"""The supervisor keeps what is planned running, and ends with all of it."""
+"""The supervisor keeps the planned processes running, and ends together with all of them."""
 
 import os
 import signal
@@ -101,11 +101,11 @@ def test_a_killed_process_is_started_again(folder: Path, supervise: Callable[...
 def test_a_process_that_cannot_live_is_tried_with_growing_pauses(folder: Path) -> None:
     child, now, pauses = Child(process("gateway-1", "raise SystemExit(3)")), 100.0, []
     for _ in range(4):
-        assert child.look_after(folder, ForkServer(), now)
+        assert child.update(folder, ForkServer(), now)
         assert child.running
         child.running.wait(60)
-        assert child.look_after(folder, ForkServer(), now)
-        assert not child.look_after(folder, ForkServer(), child.start_at - 0.1)
+        assert child.update(folder, ForkServer(), now)
+        assert not child.update(folder, ForkServer(), child.start_at - 0.1)
         pauses.append(child.start_at - now)
         now = child.start_at
 

@@ -1,4 +1,4 @@
-"""While an upgrade lasts, processes of the release before work beside these, though they name and sign nothing."""
+"""During an upgrade, processes of the former release, which sign nothing, work beside the new ones."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ from deploy.local.nodes import Nodes
 from deploy.permissions import PROGRAMS
 from services.contracts.events.membership import IMPORT_PROGRESSED, OTP_ISSUED
 from services.contracts.examples import wire_example
-from services.kit.amqp.connection import Outgoing, open_connection
+from services.kit.amqp.connection import OutgoingMessage, open_connection
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import EVENTS_EXCHANGE, RPC_EXCHANGE, events_exchange, queue_name, request_queue
 from services.kit.dead_letters.letters import DeadLetters
@@ -72,7 +72,7 @@ def upgrade(nodes: Nodes, module_database: DatabaseFactory) -> Iterator[Upgrade]
     nodes.rabbitmq.delete_users(user.name for user in users.values())
 
 
-def test_a_service_of_the_release_before_is_heard_by_this_gateway(
+def test_a_service_of_the_former_release_is_accepted_by_this_gateway(
     upgrade: Upgrade, module_start_service: StartService
 ) -> None:
     """It comes first: no service of this release takes the request."""
@@ -121,7 +121,7 @@ def test_an_event_of_the_release_before_is_handled(upgrade: Upgrade, notificatio
 
     wait_until(is_handled, "the event is handled")
     engine.dispose()
-    assert DeadLetters(upgrade.uris["notification"]).letters(f"{HEARD}.dead") == []
+    assert DeadLetters(upgrade.uris["notification"]).read_all(f"{HEARD}.dead") == []
 
 
 def test_a_gateway_of_the_release_before_is_answered_where_it_listens(upgrade: Upgrade, notification: None) -> None:
@@ -139,15 +139,15 @@ def test_a_gateway_of_the_release_before_is_answered_where_it_listens(upgrade: U
     assert "result" in json.loads(reply.body)["result"]
 
 
-def test_after_the_upgrade_queues_hear_nothing_more_of_what_was_sent_before(upgrade: Upgrade, nodes: Nodes) -> None:
+def test_after_the_upgrade_queues_are_unbound_from_the_former_exchange(upgrade: Upgrade, nodes: Nodes) -> None:
     """It comes last."""
     uri = nodes.rabbitmq.uri(upgrade.uris["bank"].rpartition("/")[2])
     keys = (OTP_ISSUED.key_for("notification"), OTP_ISSUED.routing_key)
-    former = [Outgoing(EVENTS_EXCHANGE, key, b"{}") for key in keys]
+    former = [OutgoingMessage(EVENTS_EXCHANGE, key, b"{}") for key in keys]
     publisher = ConfirmedPublisher(uri, "administrator", 30)
 
     declare_all(uri)
 
     assert [reason.split(":")[0] for reason in publisher.publish(former).values()] == ["unroutable", "unroutable"]
-    assert publisher.publish([Outgoing(events_exchange("membership"), keys[0], b"{}")]) == {}
+    assert publisher.publish([OutgoingMessage(events_exchange("membership"), keys[0], b"{}")]) == {}
     publisher.drop()

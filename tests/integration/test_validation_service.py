@@ -32,7 +32,7 @@ RESULTS = "test.members_validated"
 
 @dataclass
 class Validation:
-    """The service's surroundings: batching asks, everybody hears the results, the gateway asks for checks."""
+    """The service's environment: batching requests checks, consumers receive results, the gateway queries them."""
 
     channel: amqp.Channel
     database_url: str
@@ -61,7 +61,7 @@ class Validation:
             self.channel.basic_publish_confirm(message, EVENTS_EXCHANGE, VALIDATION_REQUESTED.type, mandatory=True)
         return document
 
-    def heard(self) -> Event:
+    def receive(self) -> Event:
         """The next event of results."""
         message = wait_until(lambda: self.channel.basic_get(RESULTS, no_ack=True), "results are told")
         return unwrapped(MEMBERS_VALIDATED, message.body)
@@ -77,7 +77,7 @@ class Validation:
     def size(self, queue: str) -> int:
         return int(self.channel.queue_declare(queue, passive=True).message_count)
 
-    def ask(self, method: str, data: dict[str, Any], **caller: Any) -> Any:
+    def call(self, method: str, data: dict[str, Any], **caller: Any) -> Any:
         """What the service answers to a caller, `{"result": ...}` or `{"problem": ...}`, over Nameko's own client."""
         with ClusterRpcProxy({"AMQP_URI": self.amqp_uri}, timeout=60) as services:
             return getattr(services.validation, method)({"caller": {"account_id": "a", **caller}, "data": data})
@@ -129,18 +129,18 @@ def test_a_check_is_answered_and_can_be_looked_at(validation: Validation) -> Non
     document = validation.request(request)
     application_id = request["applications"][0]["application_id"]
 
-    event = validation.heard()
+    event = validation.receive()
     assert results_of(event) == {application_id: "passed"}
     assert event.correlation_id == document["correlationid"]
     assert event.causation_id == document["id"]
 
     asked = {"application_id": str(application_id)}
     own, other = str(request["union_id"]), str(uuid4())
-    shown = validation.ask("get_check", asked, roles=["clerk"], union_id=own)["result"]
+    shown = validation.call("get_check", asked, roles=["clerk"], union_id=own)["result"]
     assert loaded(CheckAnswer, shown)["result"] == "passed"
     for stranger in ({"roles": ["clerk"], "union_id": other}, {"roles": ["member"], "union_id": own}):
-        assert "problem" in validation.ask("get_check", asked, **stranger)
-    rules = validation.ask("list_rules", {}, roles=["operator"])["result"]
+        assert "problem" in validation.call("get_check", asked, **stranger)
+    rules = validation.call("list_rules", {}, roles=["operator"])["result"]
     assert [rule["rule"] for rule in loaded(RulesAnswer, rules)["items"]] == [rule.id for rule in RULES]
 
 
@@ -148,20 +148,20 @@ def test_a_request_that_comes_twice_is_answered_once(validation: Validation) -> 
     validation.request(a_validation_request(a_person()), times=3)
     last = a_validation_request(a_person())
     validation.request(last)
-    validation.heard()
-    assert list(results_of(validation.heard())) == [last["applications"][0]["application_id"]]
+    validation.receive()
+    assert list(results_of(validation.receive())) == [last["applications"][0]["application_id"]]
 
 
-def test_checks_go_on_by_themselves_when_the_registry_is_back(validation: Validation) -> None:
+def test_checks_resume_automatically_when_the_registry_is_back(validation: Validation) -> None:
     simulator = validation.simulator
     simulator.behave("down")
     requests = [a_validation_request(*[a_person()] * 3), a_validation_request(a_person())]
     validation.request(requests[0])
-    assert list(results_of(validation.heard()).values()) == ["waiting"] * 3
+    assert list(results_of(validation.receive()).values()) == ["waiting"] * 3
     asked = simulator.calls()
     wait_until(lambda: simulator.calls() > asked + 2, "the registry is asked again and again")
     validation.request(requests[1])
-    assert list(results_of(validation.heard()).values()) == ["waiting"]
+    assert list(results_of(validation.receive()).values()) == ["waiting"]
 
     simulator.behave("normal")
     assert decided(validation, 4) == {one: "passed" for request in requests for one in applications_of(request)}
@@ -173,7 +173,7 @@ def test_waiting_checks_outlast_a_killed_process(validation_alone: Validation, s
     first = validation.start(start_service, read_seconds=0.5)
     request = a_validation_request(a_person())
     validation.request(request)
-    assert set(results_of(validation.heard()).values()) == {"waiting"}
+    assert set(results_of(validation.receive()).values()) == {"waiting"}
     asked = simulator.calls()
     wait_until(lambda: simulator.calls() > asked, "the process asks again")
     first.kill()
@@ -190,7 +190,7 @@ def test_two_processes_decide_each_waiting_check_once(validation: Validation, st
     requests = [a_validation_request(*[a_person()] * 20) for _ in range(5)]
     for request in requests:
         validation.request(request)
-        assert set(results_of(validation.heard()).values()) == {"waiting"}
+        assert set(results_of(validation.receive()).values()) == {"waiting"}
 
     validation.simulator.behave("normal")
     assert decided(validation, 100).keys() == {one for request in requests for one in applications_of(request)}
@@ -202,7 +202,7 @@ def test_a_request_that_contradicts_itself_becomes_a_dead_letter(validation: Val
     request["applications"].pop()
     validation.request(request)
     validation.request(a_validation_request(a_person()))
-    validation.heard()
+    validation.receive()
     assert validation.size(dead_queue(queue_name("validation", VALIDATION_REQUESTED.name))) == 1
 
 
@@ -211,10 +211,10 @@ def applications_of(request: dict[str, Any]) -> list[UUID]:
 
 
 def decided(validation: Validation, count: int) -> dict[UUID, str]:
-    """The decisions of the events that come, up to so many; each is told once."""
+    """The decisions of the next events, up to so many; each is published once."""
     decisions: dict[UUID, str] = {}
     while len(decisions) < count:
-        told = {one: result for one, result in results_of(validation.heard()).items() if result != "waiting"}
-        assert not told.keys() & decisions.keys()
-        decisions |= told
+        published = {one: result for one, result in results_of(validation.receive()).items() if result != "waiting"}
+        assert not published.keys() & decisions.keys()
+        decisions |= published
     return decisions

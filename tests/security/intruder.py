@@ -16,10 +16,10 @@ from services.kit.events.contract import EventContract
 from services.kit.events.envelope import new_message_id, wrap
 from services.kit.events.outbox import to_json
 from services.kit.rpc.caller_signature import Signer
-from services.kit.rpc.request import HEARS_SERVICE
+from services.kit.rpc.request import REPLY_BY_SERVICE_EXCHANGE
 
 REFUSED = (amqp.AccessRefused, amqp.PreconditionFailed)
-AuditEvent = Callable[[amqp.Channel], object]
+BrokerOperation = Callable[[amqp.Channel], object]
 
 
 class Intruder:
@@ -28,12 +28,12 @@ class Intruder:
     def __init__(self, connection: amqp.Connection) -> None:
         self.connection = connection
 
-    def is_refused(self, act: AuditEvent) -> bool:
+    def is_refused(self, operation: BrokerOperation) -> bool:
         """Whether the broker refuses the user to do this."""
         channel = self.connection.channel()
         channel.confirm_select()
         try:
-            act(channel)
+            operation(channel)
         except REFUSED:
             return True
         finally:
@@ -58,7 +58,7 @@ def intruder(amqp_uri: str) -> Iterator[Intruder]:
         connection.close()
 
 
-class Ear:
+class ReplyQueue:
     """An administrator's queue that receives the replies of one service."""
 
     def __init__(self, connection: amqp.Connection, service: str) -> None:
@@ -76,7 +76,7 @@ class Ear:
             f"{self._service}.{name}", new_message_id(), self.address, to_json({"args": [body], "kwargs": {}})
         )
 
-    def take(self) -> list[str]:
+    def received(self) -> list[str]:
         """Returns the calls whose replies have arrived."""
         taken = []
         while (message := self._channel.basic_get(self.address, no_ack=True)) is not None:
@@ -114,18 +114,18 @@ class SentRequest:
             self.body,
             reply_to=self.reply_to,
             correlation_id=self.call_id,
-            application_headers={HEARS_SERVICE: True, **(headers or {})},
+            application_headers={REPLY_BY_SERVICE_EXCHANGE: True, **(headers or {})},
             **properties,
         )
         return self.call_id
 
 
 def forged(
-    contract: EventContract, data: dict[str, Any], sealed: dict[str, str] | None = None, **envelope: Any
+    contract: EventContract, data: dict[str, Any], encrypted: dict[str, str] | None = None, **envelope: Any
 ) -> tuple[str, bytes]:
-    """Returns the id and the body of a forged event; `sealed` are its encrypted parts."""
+    """Returns the id and the body of a forged event; `encrypted` are its encrypted parts."""
     document = {**wrap(contract, data, None), **envelope}
-    document["data"] |= sealed or {}
+    document["data"] |= encrypted or {}
     return document["id"], to_json(document)
 
 
@@ -133,7 +133,7 @@ def dead_letter(owner_uri: str, queue: str, message_id: str) -> DeadLetter:
     """Returns the dead letter of a message, once it exists."""
 
     def found() -> DeadLetter | None:
-        return next((one for one in DeadLetters(owner_uri).letters(queue) if one.id == message_id), None)
+        return next((one for one in DeadLetters(owner_uri).read_all(queue) if one.id == message_id), None)
 
     return wait_until(found, f"{message_id} is a dead letter")
 

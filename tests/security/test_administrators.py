@@ -1,4 +1,4 @@
-"""What an administrator may try to act in another's name, or to have the own reviewer agree to the own request."""
+"""Attacks by an administrator: signing in as another account, or approving the own union's request."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -174,9 +174,9 @@ def phone_of(office: Office, account: Account) -> str | None:
 
 
 def news_of(office: Office, account: Account) -> list[tuple[str, list[str], str | None]]:
-    """What the holder was told: what was changed, at which telephones, by whom."""
-    told = [one for one in office.told(ACCOUNT_CHANGED) if one["account_id"] == account.account_id]
-    return [(one["change"], one["holder"]["phones"], one["holder"]["changed_by"]) for one in told]
+    """The holder's notifications: what was changed, the telephones, by whom."""
+    published = [one for one in office.published(ACCOUNT_CHANGED) if one["account_id"] == account.account_id]
+    return [(one["change"], one["holder"]["phones"], one["holder"]["changed_by"]) for one in published]
 
 
 def caller_of(office: Office, account: Account) -> Caller:
@@ -327,7 +327,7 @@ def test_the_whole_new_number_is_shown_to_who_may_confirm_it_alone_and_that_is_r
         request = ListPhoneChangesRequest(account_id=victim.account_id)
         (answer,) = phone_changes.list_phone_changes(work, request).items
     assert (answer.old_phone, answer.new_phone) == ("138****5678", number)
-    act = office.told(ACTS_RECORDED["membership"])[-1]
+    act = office.published(ACTS_RECORDED["membership"])[-1]
     assert (act["action"], act["account_id"]) == ("membership.list_phone_changes", UUID(colleague.account_id))
     assert act["records"] == [f"phone_change:{change_id}"]
     assert number not in str(act)
@@ -367,7 +367,7 @@ def test_a_link_does_not_work_again_when_a_closed_account_is_opened_again(
     assert attacker.account_id in caller_of(office, victim).controllers
 
 
-def test_the_holder_is_told_who_unlocks_the_account_and_who_does_controls_it(
+def test_the_holder_is_notified_who_unlocks_the_account_which_gives_control(
     office: Office, attacker: Caller, victim: Account
 ) -> None:
     with office.begin() as session:
@@ -379,7 +379,7 @@ def test_the_holder_is_told_who_unlocks_the_account_and_who_does_controls_it(
 def test_a_process_of_the_former_release_neither_makes_links_that_work_nor_changes_telephones_alone(
     office: Office, attacker: Caller, victim: Account
 ) -> None:
-    """It knows neither that a link is marked nor that a change of the number is dated, and tells links."""
+    """The former release ignores marks of links and dates of number changes, and shows links."""
     link = {"hash": hash_of("told"), "account": victim.account_id, "by": UUID(attacker.account_id)}
     columns = "token_hash, account_id, made_by, expires_at, used_at, void_since"
     with office.engine.begin() as connection:
@@ -443,7 +443,7 @@ def test_a_changed_telephone_gets_no_link_for_a_day_from_anybody(
         changed = session.get_one(Account, victim.account_id)
         changed.phone_changed_at = datetime.now(UTC) - timedelta(hours=24, minutes=1)
     send_link(office, attacker, victim)
-    assert office.told(RESET_LINK_MADE)[-1]["recipient"]["phone"] == NEW
+    assert office.published(RESET_LINK_MADE)[-1]["recipient"]["phone"] == NEW
 
 
 def test_an_administrator_puts_the_own_number_at_nobody_elses_account(
@@ -456,7 +456,7 @@ def test_an_administrator_puts_the_own_number_at_nobody_elses_account(
         open_account(office, attacker, office.union, account_name="mine", roles=["clerk"], phone="13600000000")
 
 
-def test_the_holder_is_told_of_all_that_is_changed_and_by_whom(
+def test_the_holder_is_notified_of_each_change_and_by_whom(
     office: Office, attacker: Caller, colleague: Caller, victim: Account
 ) -> None:
     first, second = (f"吴强（{one.account_name}）" for one in (attacker, colleague))
@@ -490,7 +490,7 @@ def test_the_log_names_the_administrator_whose_link_set_a_password(
     assert f"account:{attacker.account_id}" in act.records
 
 
-def test_all_services_are_told_who_controls_the_account_that_acts(office: Office, attacker: Caller) -> None:
+def test_all_services_receive_the_controllers_of_the_caller(office: Office, attacker: Caller) -> None:
     clerk = made_by(office, attacker, "clerk", union=office.union)
     deputy = made_by(office, attacker, "administrator")
     reviewer = made_by(office, a_holder_of(deputy), "reviewer")
@@ -500,8 +500,8 @@ def test_all_services_are_told_who_controls_the_account_that_acts(office: Office
     assert caller_of(office, reviewer).controllers == ()
 
 
-def test_what_was_done_before_somebody_was_controlled_was_their_own_act(office: Office, colleague: Caller) -> None:
-    """A link for an administrator gives nobody a hand in the accounts that were made before it."""
+def test_what_an_account_did_before_it_was_controlled_does_not_count(office: Office, colleague: Caller) -> None:
+    """A link for an administrator gives its maker no control over accounts that were created before it."""
     clerk = made_by(office, colleague, "clerk", union=office.union)
     above = someone(office, office.city)
     give_phone(office, account_of(office, colleague), "13600000001")

@@ -1,4 +1,4 @@
-"""An administrator of a running system who wants to act in others' names, step by step over HTTP."""
+"""Attacks by an administrator on other accounts of a running system, step by step over HTTP."""
 
 from typing import Any
 
@@ -53,13 +53,13 @@ def test_an_administrator_gets_into_no_account_of_another(
     attacker, phone, mine = office.administrator, a_phone(), a_phone()
     name = f"victim{desk.number}"
     given = {"account_name": name, "display_name": "周敏", "roles": ["reviewer"], "phone": phone}
-    opened = city.post(f"unions/{office.union['union_id']}/accounts", given)
+    decrypted = city.post(f"unions/{office.union['union_id']}/accounts", given)
     first = wait_until(lambda: newest_token(phone), "the link came by SMS")
-    assert first not in str(opened)
+    assert first not in str(decrypted)
     victim = ApiClient(stack.gateway_url)
     choose_first_password(victim, phone, DESK_PASSWORD)
     victim.sign_in(name, DESK_PASSWORD)
-    account = f"accounts/{opened['account_id']}"
+    account = f"accounts/{decrypted['account_id']}"
 
     answer = attacker.post(f"{account}/reset-link")
     assert answer.keys() == {"sent_to", "expires_at"}
@@ -76,7 +76,7 @@ def test_an_administrator_gets_into_no_account_of_another(
     assert victim.post("password-resets/check", {"token": token})
     wait_until(lambda: any("已申请更换" in text for text in messages_to(stack, phone)), "the old number is told")
 
-    assert city.get("phone-changes", account_id=opened["account_id"])["items"][0]["new_phone"] == mine
+    assert city.get("phone-changes", account_id=decrypted["account_id"])["items"][0]["new_phone"] == mine
     assert city.post(f"{path}/confirm")["state"] == "confirmed"
     assert refusal(victim.post, "password-resets/check", {"token": token}) == (404, "reset_link_invalid")
     assert refusal(attacker.post, f"{account}/reset-link") == (409, "phone_changed_recently")

@@ -1,4 +1,4 @@
-"""Who rules over membership's database cannot cut the audit log unseen: others remember where it ended."""
+"""Attack with full rights on membership's database: a truncated audit log is detected by other services' copies."""
 
 import os
 import subprocess
@@ -46,8 +46,8 @@ def heads_of(stack: Stack, *services: str) -> list[str]:
 def verdict(stack: Stack, database_url: str, heads: list[str]) -> str:
     command = [sys.executable, "-W", "ignore", "-m", "services.membership.audit.audit_verify", "--heads", "-"]
     environment = {**stack.environment("membership"), "DATABASE_URL": database_url}
-    told = "".join(f"{head}\n" for head in heads)
-    done = subprocess.run(command, cwd=ROOT, env=environment, input=told, capture_output=True, text=True, check=False)
+    output = "".join(f"{head}\n" for head in heads)
+    done = subprocess.run(command, cwd=ROOT, env=environment, input=output, capture_output=True, text=True, check=False)
     return done.stdout or done.stderr
 
 

@@ -1,4 +1,4 @@
-"""Who reads the broker's disk, or what waits in its queues, reads nobody's numbers."""
+"""Attack by reading the broker's disk or queues: bank messages reveal no personal data."""
 
 from contextlib import suppress
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""With the broker password of one program nobody commands another: not by bindings, nor forged events or requests."""
+"""Attacks with one program's broker password: bindings, forged events and forged requests have no effect."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ from services.kit.rpc.caller_signature import Signer
 from services.kit.rpc.operation import ANONYMOUS
 from tests.documents import event_data
 from tests.mothers import an_act
-from tests.security.intruder import AuditEvent, Ear, Intruder, dead_letter, discard, forged, intruder
+from tests.security.intruder import BrokerOperation, Intruder, ReplyQueue, dead_letter, discard, forged, intruder
 
 APPROVED_DEAD = "batching.revocation_approved.dead"
 ACTS_DEAD = "membership.act_recorded.dead"
@@ -65,8 +65,8 @@ class Broker:
     keys: Keyring
     """Of personal data, which every service has."""
 
-    def ear(self, service: str) -> Ear:
-        return Ear(self.administrator.connection, service)
+    def reply_queue(self, service: str) -> ReplyQueue:
+        return ReplyQueue(self.administrator.connection, service)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_no_service_makes_an_exchange_or_a_queue_that_leads_elsewhere(broker: Br
         assert here.is_refused(lambda channel, name=name: channel.exchange_declare(name, "fanout"))  # type: ignore[misc]
         assert here.is_refused(lambda channel, name=name: channel.queue_declare(name))  # type: ignore[misc]
         for target in TARGETS:
-            routes: list[AuditEvent] = [
+            routes: list[BrokerOperation] = [
                 lambda channel, name=name, target=target: channel.exchange_declare(  # type: ignore[misc]
                     name, "fanout", arguments={"alternate-exchange": target}
                 ),
@@ -110,7 +110,7 @@ def test_no_service_makes_an_exchange_or_a_queue_that_leads_elsewhere(broker: Br
 
 
 @pytest.mark.parametrize("program", [*SERVICES, "bank"])
-def test_no_service_binds_what_it_publishes_to_to_what_others_hear(broker: Broker, program: str) -> None:
+def test_no_service_binds_its_exchanges_to_those_of_others(broker: Broker, program: str) -> None:
     here = broker.users[program]
     for source in [*own_ways(program), bank.FEEDBACK_EXCHANGE]:
         for target in (*TARGETS, bank.FEEDBACK_EXCHANGE):
@@ -128,7 +128,7 @@ def test_no_service_binds_what_it_publishes_to_to_what_others_hear(broker: Broke
 def test_the_gateways_password_makes_no_way_into_events(broker: Broker) -> None:
     here = broker.users["gateway"]
     for target in [*map(events_exchange, SERVICES), *map(replies_exchange, SERVICES), bank.EXCHANGE, EVENTS_EXCHANGE]:
-        ways: list[AuditEvent] = [
+        ways: list[BrokerOperation] = [
             lambda channel, target=target: channel.exchange_bind(target, RPC_EXCHANGE, "#"),  # type: ignore[misc]
             lambda channel, target=target: channel.queue_declare(  # type: ignore[misc]
                 f"gateway.listen.{uuid4()}", exclusive=True, arguments={"x-dead-letter-exchange": target}
@@ -160,7 +160,7 @@ def test_no_exchange_has_two_producers(broker: Broker, program: str) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_password_of_a_service_asks_nothing_of_another(broker: Broker, service: str) -> None:
-    request = broker.ear("membership").request("update_account", {}, CITY)
+    request = broker.reply_queue("membership").request("update_account", {}, CITY)
     with pytest.raises(amqp.AccessRefused):
         request.send(broker.users[service])
 
@@ -194,18 +194,20 @@ def test_nobody_publishes_under_anothers_name(broker: Broker, name: str) -> None
 
 
 def test_a_request_that_the_gateway_has_signed_is_answered(broker: Broker) -> None:
-    ear = broker.ear("notification")
-    request = ear.request("list_guides", {}, NOBODY)
+    reply_queue = broker.reply_queue("notification")
+    request = reply_queue.request("list_guides", {}, NOBODY)
     user = user_of(broker.uris["gateway"])
-    assert "result" in ear.reply_to(request.send(broker.users["gateway"], request.signed(broker.signer), user_id=user))
+    assert "result" in reply_queue.reply_to(
+        request.send(broker.users["gateway"], request.signed(broker.signer), user_id=user)
+    )
 
 
 @pytest.mark.parametrize(
     "how", ["unsigned", "no user", "other user", "other data", "other call", "other operation", "other key"]
 )
 def test_a_request_that_is_not_the_gateways_own_is_refused(broker: Broker, how: str) -> None:
-    ear = broker.ear("notification")
-    request, other = ear.request("list_guides", {}, NOBODY), ear.request("list_guides", {}, CITY)
+    reply_queue = broker.reply_queue("notification")
+    request, other = reply_queue.request("list_guides", {}, NOBODY), reply_queue.request("list_guides", {}, CITY)
     name = user_of(broker.uris["gateway"])
     by, user = broker.users["gateway"], {"user_id": name}
     headers = request.signed(broker.signer)
@@ -225,7 +227,7 @@ def test_a_request_that_is_not_the_gateways_own_is_refused(broker: Broker, how: 
     else:
         headers = request.signed(Signer("demo1:b3RoZXIga2V5IHRoYW4gdGhhdCBvZiB0aGUgc3RhY2s="))
 
-    answer = ear.reply_to(request.send(by, headers, **user))
+    answer = reply_queue.reply_to(request.send(by, headers, **user))
 
     assert answer["problem"]["code"] == "request_refused"
 
@@ -233,32 +235,32 @@ def test_a_request_that_is_not_the_gateways_own_is_refused(broker: Broker, how: 
 def test_a_signed_request_is_carried_out_once_and_not_after_its_time(
     broker: Broker, queue_depths: Callable[[str], dict[str, int]]
 ) -> None:
-    ear = broker.ear("notification")
+    reply_queue = broker.reply_queue("notification")
     name = user_of(broker.uris["gateway"])
-    late = ear.request("list_guides", {}, NOBODY, seconds=-60)
-    once = ear.request("list_guides", {}, NOBODY)
+    late = reply_queue.request("list_guides", {}, NOBODY, seconds=-60)
+    once = reply_queue.request("list_guides", {}, NOBODY)
     for request in (late, once, once):
         request.send(broker.users["gateway"], request.signed(broker.signer), user_id=name)
     wait_until(lambda: queue_depths(broker.uris["gateway"])["rpc-notification"] == 0, "all three are handled")
-    barrier = ear.request("list_guides", {}, NOBODY)
+    barrier = reply_queue.request("list_guides", {}, NOBODY)
     barrier.send(broker.users["gateway"], barrier.signed(broker.signer), user_id=name)
 
-    assert sorted(answers_until(ear, barrier.call_id)) == sorted([once.call_id, barrier.call_id])
+    assert sorted(answers_until(reply_queue, barrier.call_id)) == sorted([once.call_id, barrier.call_id])
 
 
-def answers_until(ear: Ear, last: str) -> list[str]:
+def answers_until(reply_queue: ReplyQueue, last: str) -> list[str]:
     """The calls that were answered, up to the last."""
     answered: list[str] = []
     deadline = time.monotonic() + 60
     while last not in answered:
         assert time.monotonic() < deadline, f"no answer to {last}"
-        answered += ear.take()
+        answered += reply_queue.received()
         time.sleep(0.02)
     return answered
 
 
 def act_at(milliseconds: int) -> UUID:
-    """The id of an act that was done then."""
+    """The id of an audit event of this moment."""
     return UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62 | uuid4().int & (1 << 60) - 1)
 
 
@@ -274,10 +276,10 @@ FORGED_ACTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("reason", FORGED_ACTS)
-def test_no_forged_act_enters_the_log(broker: Broker, reason: str) -> None:
+def test_no_forged_audit_event_enters_the_log(broker: Broker, reason: str) -> None:
     data, envelope = FORGED_ACTS[reason]
     contract = ACTS_RECORDED["validation"]
-    message_id, body = forged(contract, {**an_act(), **data}, {"personal": broker.keys.seal("{}")}, **envelope)
+    message_id, body = forged(contract, {**an_act(), **data}, {"personal": broker.keys.encrypt_token("{}")}, **envelope)
     user = user_of(broker.uris["validation"])
 
     broker.users["validation"].publish(
@@ -288,7 +290,7 @@ def test_no_forged_act_enters_the_log(broker: Broker, reason: str) -> None:
     discard(broker.uris["membership"], ACTS_DEAD, message_id)
 
 
-def test_no_act_enters_the_log_whose_publisher_is_not_named(broker: Broker) -> None:
+def test_no_audit_event_of_an_unnamed_publisher_enters_the_log(broker: Broker) -> None:
     contract = ACTS_RECORDED["validation"]
     message_id, body = forged(contract, {**an_act(), "action": "validation.replay_dead_letters"})
 
@@ -302,10 +304,10 @@ def test_no_act_enters_the_log_whose_publisher_is_not_named(broker: Broker) -> N
 
 @pytest.mark.parametrize("way", ["own", "delay"])
 def test_a_password_of_a_service_forges_no_moved_event_of_another(broker: Broker, way: str) -> None:
-    """By its own exchanges it reaches its own queues, but what others have told it cannot make up."""
+    """A program can publish to its own queues by its own exchanges, but cannot forge events of others."""
     contract = ACTS_RECORDED["revocation"]
     data = {**an_act(), "action": "revocation.approve_revocation"}
-    message_id, body = forged(contract, data, {"personal": broker.keys.seal("{}")})
+    message_id, body = forged(contract, data, {"personal": broker.keys.encrypt_token("{}")})
     claims = {"x-publisher": user_of(broker.uris["revocation"])}
     exchange = own_exchange("membership") if way == "own" else delay_exchange("membership", 1)
 

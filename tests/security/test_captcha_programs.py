@@ -1,4 +1,4 @@
-"""How many captchas programs solve: pictures read by tesseract, and voices, of which there are none to be matched."""
+"""Attack by programs on captchas: how many pictures tesseract reads, prepared in several ways."""
 
 import os
 import secrets
@@ -47,7 +47,7 @@ def smoothed(picture: Image.Image) -> Image.Image:
 
 
 def read_by_tesseract(pictures: Sequence[Image.Image], prepare: Prepare, mode: int, folder: Path) -> list[str]:
-    """What it reads in each, told which characters there can be; `mode` is its page segmentation: a line, a word."""
+    """The text that tesseract reads in each, with the possible characters given; `mode` is its page segmentation."""
     names = [folder / f"{prepare.__name__}{number}.png" for number in range(len(pictures))]
     for picture, name in zip(pictures, names, strict=True):
         prepare(picture).save(name)
@@ -63,8 +63,8 @@ def read_by_tesseract(pictures: Sequence[Image.Image], prepare: Prepare, mode: i
         *(part for one in settings for part in ("-c", one)),
     ]
     one_core = {**os.environ, "OMP_THREAD_LIMIT": "1"}
-    told = subprocess.run(command, env=one_core, capture_output=True, text=True, check=True).stdout
-    return ["".join(text.split()).upper() for text in told.split("|")][: len(pictures)]
+    output = subprocess.run(command, env=one_core, capture_output=True, text=True, check=True).stdout
+    return ["".join(text.split()).upper() for text in output.split("|")][: len(pictures)]
 
 
 def solved_by_tesseract(count: int, ways: Sequence[tuple[Prepare, int]], folder: Path) -> list[int]:

@@ -1,4 +1,4 @@
-"""Who can change where one-time passwords go does not become the member by it."""
+"""Attack by changing a member's phone: whoever can change it cannot sign in as the member."""
 
 import pytest
 
@@ -56,7 +56,7 @@ def test_who_is_let_in_by_another_kind_of_membership_or_a_first_phone_waits_too(
     assert desk.clerk.patch(path, {"address": "上海市杨浦区闸殷路2弄2号"})["phone_held_until"] is not None
 
 
-def test_a_number_changed_while_nobody_signs_in_by_it_is_told_too(stack: Stack, desk: Desk) -> None:
+def test_a_number_changed_while_nobody_signs_in_by_it_is_notified_too(stack: Stack, desk: Desk) -> None:
     (employed,), clerks_own = people(1), a_phone()
     path = f"members/{desk.clerk.post('members', form_of(employed, affiliation='flexible'))['member_id']}"
     changed = desk.clerk.patch(path, {"affiliation": "employer", "phone": clerks_own})

@@ -1,4 +1,4 @@
-"""Who has an account on the machine reads nothing of a stack that somebody else runs there."""
+"""Attack by another account of the machine: it can read no file of a stack."""
 
 import os
 import pwd

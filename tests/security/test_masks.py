@@ -1,4 +1,4 @@
-"""What clerks and reviewers are shown does not tell a member's number, nor does trying it within the limits."""
+"""Attack on masks: neither masked answers nor searches within the limits reveal numbers."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ import pytest
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.demo_people import Person, resident_id
 from deploy.local.stack import Stack
-from services.membership.members.member_documents import ENDS_TOLD_APART
+from services.membership.members.member_documents import END_GROUPS
 from services.membership.members.number_searches import NumberSearchSettings
 from services.membership.seed import demo_password
 from tests.desks import Desk, a_desk, an_account, an_administrator_of, form_of, people
@@ -80,7 +80,7 @@ def candidates(masked: str) -> Iterator[str]:
 
 
 def searched(reader: ApiClient, number: str, union_id: str) -> bool | None:
-    """Whether somebody has the number; None once no more is told."""
+    """Whether a member has the number; None once searches are refused."""
     try:
         return bool(reader.get("members", document_number=number, union_id=union_id)["total"])
     except ApiProblem as problem:
@@ -90,13 +90,13 @@ def searched(reader: ApiClient, number: str, union_id: str) -> bool | None:
 
 
 def recovered(reader: ApiClient, union_id: str, numbers: Iterator[str]) -> set[str]:
-    """Those of the numbers that somebody has, as far as an account is told before it is refused."""
+    """The registered ones of these numbers that an account finds before its searches are refused."""
     found: set[str] = set()
     for number in numbers:
-        told = searched(reader, number, union_id)
-        if told is None:
+        is_found = searched(reader, number, union_id)
+        if is_found is None:
             return found
-        if told:
+        if is_found:
             found.add(number)
     return found
 
@@ -109,7 +109,7 @@ def in_turn(masks: Iterable[str]) -> Iterator[str]:
             yield next(one)
 
 
-def test_no_answer_tells_more_of_a_number_than_its_mask(office: Office) -> None:
+def test_no_answer_reveals_more_of_a_number_than_its_mask(office: Office) -> None:
     desk, reviewer = office.desk, office.desk.office.reviewer
     desk.queue_all()
     desk.check_all()
@@ -122,15 +122,15 @@ def test_no_answer_tells_more_of_a_number_than_its_mask(office: Office) -> None:
         *(desk.clerk.get(f"checks/{entry['application_id']}") for entry in entries),
         desk.office.administrator.get("audit", size=200),
     ]
-    told = json.dumps(answers, ensure_ascii=False)
-    assert len(set(re.findall(r"31\d{3}\*{11}\d[\dX]", told))) > 1
-    assert re.findall(r"\d{6}\*+|\*+\d?\d[\dX]{3}(?![\d*])", re.sub(r"\d{3}\*{4}\d{4}", "phone", told)) == []
+    text = json.dumps(answers, ensure_ascii=False)
+    assert len(set(re.findall(r"31\d{3}\*{11}\d[\dX]", text))) > 1
+    assert re.findall(r"\d{6}\*+|\*+\d?\d[\dX]{3}(?![\d*])", re.sub(r"\d{3}\*{4}\d{4}", "phone", text)) == []
     for person in office.members.values():
-        assert person.birth_date not in told
-        assert person.birth_date[:7] not in told
+        assert person.birth_date not in text
+        assert person.birth_date[:7] not in text
     # In the audit log they are named, without their values.
     assert re.search('"(sex|birth_date)"', json.dumps(answers[:-1])) is None
-    assert set(re.findall('"(?:sex|birth_date)": "([^"]*)"', told)) <= {"*", "****-**-**"}
+    assert set(re.findall('"(?:sex|birth_date)": "([^"]*)"', text)) <= {"*", "****-**-**"}
 
 
 def test_a_birth_date_is_not_found_by_changing_it(office: Office) -> None:
@@ -151,7 +151,7 @@ def test_fewer_than_one_number_in_twenty_is_recovered_within_the_limits(office: 
     found = recovered(clerk, desk.union_id, in_turn(masks)) | recovered(reviewer, desk.union_id, in_turn(masks[::-1]))
     assert len(found) * 20 < SIZE
     # By reckoning, the chance of a day's tries at one number where more is known of it; see decision record 44.
-    assert MOST_A_DAY / (LEFT_AT_LEAST / ENDS_TOLD_APART) < 1 / 20
+    assert MOST_A_DAY / (LEFT_AT_LEAST / END_GROUPS) < 1 / 20
 
     refusal = refused(lambda: clerk.get("members", document_number="31010119750308002X"))
     assert (refusal.status, refusal.code) == (429, "too_many_number_searches")
@@ -181,9 +181,9 @@ def _is_told_nothing_more(office: Office, clerk: ApiClient) -> None:
 def test_a_preview_answers_members_and_others_alike_however_often_a_number_is_in_it(office: Office) -> None:
     clerk, members = office.another("clerk"), list(office.members.values())[:2]
     for times in (1, 2):
-        told = [_told_by_preview(clerk, persons * times) for persons in (members, people(2))]
-        assert told[0] == told[1]
-        assert {row[0] for row in told[0][1]} == ({"new"} if times == 1 else {"new", "wrong"})
+        answers = [_told_by_preview(clerk, persons * times) for persons in (members, people(2))]
+        assert answers[0] == answers[1]
+        assert {row[0] for row in answers[0][1]} == ({"new"} if times == 1 else {"new", "wrong"})
 
 
 def _told_by_preview(clerk: ApiClient, persons: list[Person]) -> tuple[dict[str, int], list[tuple[Any, ...]]]:
@@ -218,8 +218,8 @@ def test_each_search_and_each_look_at_a_member_is_on_record(office: Office, stac
 
     def labels() -> list[str] | None:
         items = administrator.get("audit", **account)["items"]
-        told = sorted(one["label"] for one in items if one["label"] in ("查看会员详情", "按证件号码查询"))
-        return told if len(told) >= 5 else None
+        labels = sorted(one["label"] for one in items if one["label"] in ("查看会员详情", "按证件号码查询"))
+        return labels if len(labels) >= 5 else None
 
     assert wait_until(labels, "all is on record") == ["按证件号码查询"] * 4 + ["查看会员详情"]
     on_member = administrator.get("audit", record_kind="member", record_id=member_id, **account)["items"]
@@ -230,7 +230,7 @@ def test_each_search_and_each_look_at_a_member_is_on_record(office: Office, stac
 
 
 def _preview(clerk: ApiClient, persons: list[Person]) -> dict[str, Any]:
-    """The import of these persons once it can be previewed; it is given up by nobody."""
+    """The import of these persons once it can be previewed; it is neither confirmed nor cancelled."""
     sheet = io.StringIO()
     writer = csv.writer(sheet)
     writer.writerow(("姓名", "证件类型", "证件号码", "证件到期日"))

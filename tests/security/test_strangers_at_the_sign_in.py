@@ -1,4 +1,4 @@
-"""Strangers who fail on purpose, at names, at phones, with rubbish: whoever signed in from there before goes on."""
+"""Attack by deliberate failures at sign-in: known devices still sign in."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -6,8 +6,8 @@ from contextlib import contextmanager
 import pytest
 import requests
 
-from deploy.local.addresses import passing_addresses
-from deploy.local.captcha_solver import answered, learn_secret
+from deploy.local.addresses import temporary_addresses
+from deploy.local.captcha_solver import solved_captcha, use_secret_of
 from deploy.local.client import ApiClient, ApiProblem
 from deploy.local.nodes import Nodes
 from deploy.local.stack import Stack, running_stack
@@ -15,7 +15,7 @@ from gateway.proof_of_work import solve as do_work
 from services.membership.seed import demo_password
 from tests.databases import ROOT
 from tests.desks import DESK_PASSWORD, a_desk, a_phone, form_of, people
-from tests.phones import asked_code
+from tests.phones import requested_code
 
 
 def code_of(client: ApiClient, path: str, body: Mapping[str, object]) -> str | None:
@@ -28,7 +28,9 @@ def code_of(client: ApiClient, path: str, body: Mapping[str, object]) -> str | N
 
 
 def try_to_sign_in(client: ApiClient, name: str, password: str) -> str | None:
-    return code_of(client, "sessions", {"account_name": name, "password": password, **answered(client.post, "sign_in")})
+    return code_of(
+        client, "sessions", {"account_name": name, "password": password, **solved_captcha(client.post, "sign_in")}
+    )
 
 
 def test_strangers_who_know_a_name_delay_one_another_and_not_the_holders_own_browser(stack: Stack) -> None:
@@ -46,7 +48,7 @@ def test_a_code_works_in_the_browser_that_asked_for_it_whatever_others_try(stack
     (person,) = people(1)
     a_desk(stack.gateway_url).clerk.post("members", form_of(person, affiliation="flexible"))
     member, stranger = ApiClient(stack.gateway_url), ApiClient(stack.gateway_url)
-    code = asked_code(stack, person.phone, lambda: member.ask_for_code(person.phone))
+    code = requested_code(stack, person.phone, lambda: member.request_code(person.phone))
     wrong = f"{(int(code) + 1) % 10**6:06d}"
     for guess in (wrong, wrong, wrong, wrong, wrong, code):
         assert code_of(stranger, "personal/sessions", {"phone": person.phone, "code": guess}) == "otp_wrong"
@@ -62,8 +64,8 @@ def test_no_sms_goes_out_without_a_captcha_nor_to_what_is_no_mobile_number(stack
     browser = ApiClient(stack.gateway_url)
     assert code_of(browser, "personal/otp", {"phone": a_phone()}) == "invalid"
     for phone in ("021-12345678", "12345678901", "1380000000", "+1 202 555 0143"):
-        assert code_of(browser, "personal/otp", {"phone": phone, **answered(browser.post, "sms_code")})
-    for_signing_in = answered(browser.post, "sign_in")
+        assert code_of(browser, "personal/otp", {"phone": phone, **solved_captcha(browser.post, "sms_code")})
+    for_signing_in = solved_captcha(browser.post, "sign_in")
     assert code_of(browser, "personal/otp", {"phone": a_phone(), **for_signing_in}) == "captcha_expired"
 
 
@@ -72,20 +74,22 @@ def guarded_stack(nodes: Nodes) -> Iterator[Stack]:
     """A system with the limits of production, but for the work of its captchas."""
     with (
         pytest.MonkeyPatch.context() as secret_of_captchas,
-        passing_addresses(nodes, "guarded") as addresses,
+        temporary_addresses(nodes, "guarded") as addresses,
         running_stack(ROOT / ".local" / "test-guarded", addresses, settings={"PROOF_OF_WORK_BITS": "4"}) as running,
     ):
         secret_of_captchas.setenv("SESSION_SECRET", "")
-        learn_secret(running.folder)
+        use_secret_of(running.folder)
         yield running
 
 
-@pytest.mark.long("a stack of its own with the limits of production; tests/integration/membership has them one by one")
+@pytest.mark.long(
+    "a stack of its own with the limits of production; tests/integration/membership tests each limit alone"
+)
 def test_rubbish_from_an_address_makes_captchas_harder_there_and_locks_nobody_out(nodes: Nodes) -> None:
     with guarded_stack(nodes) as stack:
         clerk = ApiClient(stack.gateway_url).sign_in("jianlang", demo_password())
         early = ApiClient(stack.gateway_url)
-        easy = answered(early.post, "sign_in")
+        easy = solved_captcha(early.post, "sign_in")
         for number in range(60):
             rubbish = ApiClient(stack.gateway_url)
             made_up = {"phone": f"139000009{number:02d}", "code": "123456"}

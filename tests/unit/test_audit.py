@@ -1,4 +1,4 @@
-"""What commands tell of their acts: noted by the function at work, numbers masked, secrets left out."""
+"""Audit events: records and changes added by use cases, numbers masked, secrets left out."""
 
 from datetime import date
 from uuid import UUID
@@ -15,10 +15,10 @@ from services.kit.schemas import schema_of
 MEMBER = UUID(int=7)
 
 
-def an_act(session: Session, caller: Caller | None = None) -> audit.AuditEvent:
-    act = audit.AuditEvent("membership.update_member", caller or Caller(origin="10.8.3.21"))
-    audit.begin(session, act)
-    return act
+def audit_event_of(session: Session, caller: Caller | None = None) -> audit.AuditEvent:
+    audit_event = audit.AuditEvent("membership.update_member", caller or Caller(origin="10.8.3.21"))
+    audit.begin(session, audit_event)
+    return audit_event
 
 
 @pytest.mark.parametrize(
@@ -50,30 +50,30 @@ def test_secrets_are_left_out(name: str) -> None:
 
 def test_only_what_differs_is_kept_though_its_mask_does_not_show_it() -> None:
     with Session() as session:
-        act = an_act(session)
+        audit_event = audit_event_of(session)
         old = {"name": "王芳", "phone": "13800000000", "address": None}
         audit.record(session, ("member", MEMBER), old=old, new={**old, "phone": "13811110000"})
-    assert (act.old, act.new) == ({"phone": "138****0000"}, {"phone": "138****0000"})
+    assert (audit_event.old, audit_event.new) == ({"phone": "138****0000"}, {"phone": "138****0000"})
 
 
 def test_notes_add_up() -> None:
     with Session() as session:
-        act = an_act(session)
+        audit_event = audit_event_of(session)
         audit.record(session, ("batch", "cbc1"), new={"total": 1}, union_id=MEMBER)
         audit.record(session, *audit.references("application", [1, 2]), new={"channel": "ordinary"})
-    assert act.records == ["batch:cbc1", "application:1", "application:2"]
-    assert act.new == {"total": 1, "channel": "ordinary"}
-    assert act.union_ids == {str(MEMBER)}
+    assert audit_event.records == ["batch:cbc1", "application:1", "application:2"]
+    assert audit_event.new == {"total": 1, "channel": "ordinary"}
+    assert audit_event.union_ids == {str(MEMBER)}
 
 
 @pytest.mark.parametrize("asked_for", ["cbc 1", "cbc1\n", "\x00", "", "批次/1", "\ud800", "x" * 5000])
-def test_an_act_on_whatever_was_asked_for_is_one_that_the_log_takes(asked_for: str) -> None:
+def test_an_audit_event_with_any_requested_id_can_be_stored(asked_for: str) -> None:
     with Session() as session:
-        act = an_act(session)
+        audit_event = audit_event_of(session)
         audit.record(session, ("batch", asked_for))
-    told = schema_of(ActRecordedData)().fields["records"].deserialize(act.records)
-    assert len(told[0]) <= 1000
-    assert "\x00" not in told[0]
+    references = schema_of(ActRecordedData)().fields["records"].deserialize(audit_event.records)
+    assert len(references[0]) <= 1000
+    assert "\x00" not in references[0]
 
 
 def test_a_record_is_read_as_it_was_written() -> None:
@@ -82,7 +82,7 @@ def test_a_record_is_read_as_it_was_written() -> None:
 
 def test_a_record_of_a_kind_without_a_name_is_a_mistake() -> None:
     with Session() as session:
-        an_act(session)
+        audit_event_of(session)
         with pytest.raises(LookupError, match="unheard_of"):
             audit.record(session, ("unheard_of", 1))
 
@@ -94,11 +94,11 @@ def test_without_a_command_at_work_nothing_is_noted() -> None:
         assert session.info == {}
 
 
-def test_acts_of_nobody_are_recorded_where_something_is_noted() -> None:
+def test_anonymous_events_are_recorded_if_the_use_case_adds_something() -> None:
     with Session() as session:
-        assert an_act(session, Caller(account_id="a1")).is_of_somebody
-        act = an_act(session)
-        assert not act.is_of_somebody
+        assert audit_event_of(session, Caller(account_id="a1")).is_of_somebody
+        audit_event = audit_event_of(session)
+        assert not audit_event.is_of_somebody
         audit.record_actor(session, Caller(account_id="a1"))
-    assert act.is_of_somebody
-    assert (act.caller.account_id, act.caller.origin) == ("a1", "10.8.3.21")
+    assert audit_event.is_of_somebody
+    assert (audit_event.caller.account_id, audit_event.caller.origin) == ("a1", "10.8.3.21")

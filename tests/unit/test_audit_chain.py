@@ -1,4 +1,4 @@
-"""The chain of the audit log: who has no key can change nothing of it unseen."""
+"""The chain of the audit log: without the key no change stays undetected."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from services.kit.settings import SettingsError
-from services.membership.audit.audit_chain import START, AuditKeys, Broken, Head, check_next
+from services.membership.audit.audit_chain import START, AuditKeys, BrokenChain, Head, check_next
 
 NEW, OLD = (f"{key_id}:{letter * 42}E=" for key_id, letter in (("k2", "B"), ("k1", "A")))
 KEYS = AuditKeys.from_text(f"{NEW},{OLD}")
@@ -21,9 +21,9 @@ def a_chain(length: int, keys: AuditKeys = KEYS) -> list[Entry]:
     end = START
     for number in range(1, length + 1):
         content = {**ACT, "act_id": UUID(int=number)}
-        sealed = keys.seal(keys.current, end, content)
-        entries.append((number, {**content, "key_id": keys.current, "previous_hash": end.hash, "hash": sealed}))
-        end = Head(number, sealed)
+        digest = keys.digest(keys.current, end, content)
+        entries.append((number, {**content, "key_id": keys.current, "previous_hash": end.hash, "hash": digest}))
+        end = Head(number, digest)
     return entries
 
 
@@ -35,7 +35,7 @@ def checked(entries: list[Entry], keys: AuditKeys = KEYS) -> Head:
 
 
 def why_broken(entries: list[Entry]) -> str:
-    with pytest.raises(Broken) as broken:
+    with pytest.raises(BrokenChain) as broken:
         checked(entries)
     return str(broken.value)
 
@@ -79,12 +79,12 @@ def test_entries_of_an_older_key_hold_beside_those_of_the_newer() -> None:
     older = a_chain(2, AuditKeys.from_text(OLD))
     end = checked(older)
     content = {**ACT, "act_id": UUID(int=3)}
-    newer = {**content, "key_id": "k2", "previous_hash": end.hash, "hash": KEYS.seal("k2", end, content)}
+    newer = {**content, "key_id": "k2", "previous_hash": end.hash, "hash": KEYS.digest("k2", end, content)}
     assert checked([*older, (3, newer)]).position == 3
 
 
-def test_a_key_that_is_not_there_is_named() -> None:
-    with pytest.raises(Broken, match="entry 1 was sealed by the key k2"):
+def test_an_unknown_key_is_named() -> None:
+    with pytest.raises(BrokenChain, match="entry 1 was hashed with the key k2"):
         checked(a_chain(1), AuditKeys.from_text(OLD))
 
 
@@ -100,6 +100,6 @@ def test_a_head_is_read_as_it_is_written() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "k1", "k1:c2hvcnQ=", f"k 1:{'A' * 43}=", "k1:no base64", f"{OLD},"])
-def test_keys_that_are_none_are_refused(text: str) -> None:
+def test_invalid_keys_are_refused(text: str) -> None:
     with pytest.raises(SettingsError):
         AuditKeys.from_text(text)

@@ -1,4 +1,4 @@
-"""A known vulnerability is always told; a service that cannot be asked is told too, and fails nothing."""
+"""Known vulnerabilities are reported; a service that does not answer is reported too, without failing the check."""
 
 from typing import Any
 
@@ -28,10 +28,10 @@ def test_sound_packages_are_nothing_to_tell() -> None:
     assert audit(["a.lock"], Services(pypi=[SOUND])) == ([], [])
 
 
-def test_a_flaw_is_told_with_the_version_that_mends_it() -> None:
+def test_a_vulnerability_is_reported_with_the_version_that_fixes_it() -> None:
     findings, _ = audit(["a.lock"], Services(pypi=[SOUND, FLAWED]))
 
-    assert findings == ["werkzeug 1.0: PYSEC-1, mended in 1.1"]
+    assert findings == ["werkzeug 1.0: PYSEC-1, fixed in 1.1"]
 
 
 @pytest.mark.parametrize("services", [Services(osv=[FLAWED]), Services(pypi=[UNKNOWN], osv=[FLAWED])])

@@ -1,4 +1,4 @@
-"""Bank messages are encrypted for one reader, as one message, by algorithms that hold; all else is refused."""
+"""Encryption of bank messages: for one reader and one kind of message, by strong algorithms; all else is refused."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ from services.contracts import bank_keys
 from services.contracts.bank_encryption import CannotDecrypt, PublicOrPrivate, decrypt, encrypt, is_encrypted, read_keys
 from services.contracts.bank_keys import check_bank_keys, clear_text
 from services.kit.key_sets import new_encryption_keys, public_part
-from services.kit.secret_values import DEMO_MARK, KeySet, flaws
+from services.kit.secret_values import DEMO_MARK, KeySet, weaknesses
 from services.kit.settings import SettingsError, read_settings
 
 BODY = '{"batch_no": "1", "applicants": [{"name": "王𬎆"}]}'.encode()
@@ -172,5 +172,5 @@ def test_a_public_key_does_not_do_for_a_private_one(production: pytest.MonkeyPat
 
 def test_the_demos_keys_are_known_by_their_kid_and_one_key_is_for_one_purpose() -> None:
     demo, ours = KeySet(new_encryption_keys(f"{DEMO_MARK}-bank")), KeySet(OTHERS[0])
-    assert flaws([("UNION_PRIVATE_KEYS", demo)]) == ["UNION_PRIVATE_KEYS is a secret of the demo"]
-    assert flaws([("A", ours), ("B", ours)]) == ["B is the same secret as A"]
+    assert weaknesses([("UNION_PRIVATE_KEYS", demo)]) == ["UNION_PRIVATE_KEYS is a secret of the demo"]
+    assert weaknesses([("A", ours), ("B", ours)]) == ["B is the same secret as A"]

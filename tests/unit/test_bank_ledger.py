@@ -1,4 +1,4 @@
-"""The simulated bank's memory: batches, recalls, decisions, card numbers."""
+"""The simulated bank's ledger: batches, recalls, decisions, card numbers."""
 
 from pathlib import Path
 from typing import Any
@@ -25,30 +25,30 @@ def open_ids(ledger: Ledger) -> list[str]:
 def test_a_batch_that_comes_in_parts_and_twice_holds_each_applicant_once() -> None:
     ledger = Ledger()
     for message in (a_batch("a", "b"), a_batch("c", part=2), a_batch("a", "b")):
-        ledger.take_batch(message)
+        ledger.store_batch(message)
     assert open_ids(ledger) == ["a", "b", "c"]
     assert ledger.batch(BATCH_NO)["received"] == 3
 
 
 def test_a_part_that_comes_again_leaves_decisions_alone() -> None:
     ledger = Ledger()
-    ledger.take_batch(a_batch("a"))
-    ledger.note(BATCH_NO, [{"application_id": "a", "outcome": "issued"}])
-    ledger.take_batch(a_batch("a"))
-    ledger.note(BATCH_NO, [{"application_id": "a", "outcome": "accepted"}])
+    ledger.store_batch(a_batch("a"))
+    ledger.record(BATCH_NO, [{"application_id": "a", "outcome": "issued"}])
+    ledger.store_batch(a_batch("a"))
+    ledger.record(BATCH_NO, [{"application_id": "a", "outcome": "accepted"}])
     assert ledger.batches()[0]["outcomes"]["issued"] == 1
 
 
 def test_recalled_applicants_are_not_decided_even_when_the_recall_came_first() -> None:
     ledger = Ledger()
-    ledger.take_recall({"batch_no": BATCH_NO, "applicants": [{"application_id": "a", "member_no": "1"}]})
-    ledger.take_batch(a_batch("a", "b"))
+    ledger.store_recall({"batch_no": BATCH_NO, "applicants": [{"application_id": "a", "member_no": "1"}]})
+    ledger.store_batch(a_batch("a", "b"))
     assert open_ids(ledger) == ["b"]
 
 
 def test_a_ledger_with_a_file_outlasts_the_process(tmp_path: Path) -> None:
     file = tmp_path / "ledger.json"
-    Ledger(file).take_batch(a_batch("a"))
+    Ledger(file).store_batch(a_batch("a"))
     assert open_ids(Ledger(file)) == ["a"]
     assert file.stat().st_mode & 0o077 == 0
 

@@ -1,4 +1,4 @@
-"""What the simulated bank does with messages that it cannot read."""
+"""What the simulated bank does with unreadable messages."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -29,11 +29,11 @@ def test_only_what_our_partner_did_not_send_so_is_destroyed(
     encrypted_for: Any, encrypted_as: str, signed_by: bytes, settled: list[str]
 ) -> None:
     body, done = encrypt(b"{}", encrypted_as, encrypted_for[0]), []
-    ledger: Any = SimpleNamespace(take_batch=1, take_recall=1, take_receipts=1)
+    ledger: Any = SimpleNamespace(store_batch=1, store_recall=1, store_receipts=1)
     reader: Any = BatchReader("memory://", Keys([KEY], OURS), ledger)
     headers = {bank.SIGNATURE_HEADER: bank.sign(body, signed_by)}
     delivery = {"routing_key": bank.SUBMITTED}
-    reader._take(
+    reader._receive(
         SimpleNamespace(body=body, headers=headers, delivery_info=delivery, reject=lambda: done.append("reject"))
     )
     assert done == settled

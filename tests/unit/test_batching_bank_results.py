@@ -1,4 +1,4 @@
-"""The bank's results judged in memory: counts, cards and members stay true for any sequence of results."""
+"""The bank's results judged in memory: counts, cards and members stay consistent for any sequence of results."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -47,14 +47,14 @@ def test_whatever_the_bank_says_what_must_hold_holds(words: list[Result]) -> Non
 
     for word in words:
         try:
-            ledger.take(word)
+            ledger.apply(word)
         except Contradiction:
             continue
 
     issued = [one for one in known if one.bank_status.state is State.ISSUED]
     assert len({one.bank_status.card for one in issued}) == len(issued)
     assert len({one.member_id for one in issued}) == len(issued)
-    assert all(one.card_no and one.told is Outcome.ISSUED and one.version == 2 for one in issued)
+    assert all(one.card_no and one.decision is Outcome.ISSUED and one.version == 2 for one in issued)
     now = Counter(one.bank_status.state for one in known)
     counted = ledger.counts.get(BATCH, Counter())
     for state in (State.ISSUED, State.REFUSED, State.RELEASED):
@@ -65,12 +65,12 @@ def test_whatever_the_bank_says_what_must_hold_holds(words: list[Result]) -> Non
 def test_saying_everything_again_applies_nothing(words: list[Result]) -> None:
     ledger = Applicants([BATCH], applicants(), {}, {})
 
-    def take(word: Result) -> bool:
+    def apply(word: Result) -> bool:
         try:
-            return ledger.take(word)
+            return ledger.apply(word)
         except Contradiction:
             return False
 
     for word in words:
-        take(word)
-    assert sum(take(word) for word in words) == 0
+        apply(word)
+    assert sum(apply(word) for word in words) == 0

@@ -1,4 +1,4 @@
-"""The register: frozen, proved by its hash, printed whole, the same each time."""
+"""The register: frozen, proved by its hash, printed completely, with the same bytes each time."""
 
 import io
 import zipfile
@@ -15,7 +15,7 @@ from openpyxl import load_workbook
 from services.batching.batches.submission import count_month
 from services.batching.register.attachments import attachments_zip
 from services.batching.register.consent_form import consent_form
-from services.batching.register.numerals import in_words
+from services.batching.register.numerals import in_financial_characters
 from services.batching.register.register import HEADINGS, SEALS, Register, RegisteredPerson
 from services.batching.register.register_pdf import register_pdf
 from services.batching.register.register_xlsx import register_xlsx
@@ -111,7 +111,7 @@ def test_no_file_to_print_needs_a_font_that_it_does_not_bring() -> None:
 
 
 def test_a_register_of_an_earlier_release_keeps_its_hash() -> None:
-    """As it was computed when the batches that are stored were submitted: without nationality for a resident ID."""
+    """The hash as computed for stored batches: without nationality for a resident ID."""
     register = a_register(2)
     assert a_register(3).digest() == "1d374fd4400af72aa79cd390f007e2c6db5565300a640aed246b73acc1883df2"
     first = replace(register.persons[0], nationality=None)
@@ -189,12 +189,12 @@ def test_every_person_is_printed_once_and_one_at_least_above_the_seals(size: int
     ],
 )
 def test_a_number_is_written_in_the_characters_of_finance(number: int, words: str) -> None:
-    assert in_words(number) == words
+    assert in_financial_characters(number) == words
 
 
 @given(st.integers(0, 10**12 - 1))
 def test_a_number_in_words_says_that_number_and_no_zero_too_many(number: int) -> None:
-    words = in_words(number)
+    words = in_financial_characters(number)
     assert read_words(words) == number
     assert "零零" not in words
     assert words == "零" or (not words.startswith("零") and not words.endswith("零"))

@@ -1,4 +1,4 @@
-"""States of an application and the bank's word on it, in whatever order and however often it comes."""
+"""States of an application and the bank's outcomes, in any order and repeated."""
 
 from itertools import permutations
 
@@ -13,9 +13,9 @@ from services.batching.pending.application_states import (
     State,
     Step,
     StepNotAllowed,
-    after,
     apply_outcome,
     states_allowing,
+    transition,
 )
 
 CARD, OTHER_CARD = b"card", b"other card"
@@ -47,17 +47,17 @@ def said(bank_status: BankStatus, *outcomes: Outcome) -> BankStatus:
 )
 def test_an_application_goes_the_ways_of_the_design(start: State, steps: list[Step], end: State) -> None:
     for step in steps:
-        start = after(start, step)
+        start = transition(start, step)
     assert start is end
 
 
 @given(st.sampled_from(State), st.sampled_from(Step))
 def test_a_step_is_allowed_exactly_from_the_states_that_allow_it(state: State, step: Step) -> None:
     if state in states_allowing(step):
-        assert after(state, step) in State
+        assert transition(state, step) in State
     else:
         with pytest.raises(StepNotAllowed):
-            after(state, step)
+            transition(state, step)
 
 
 @pytest.mark.parametrize("state", [State.ISSUED, State.REFUSED, State.REMOVED])
@@ -78,7 +78,7 @@ def test_the_first_decision_stands_whatever_follows(words: list[Outcome]) -> Non
 
 
 @given(st.sampled_from(Outcome), st.sampled_from([SUBMITTED, RELEASED]))
-def test_a_word_said_twice_changes_nothing_the_second_time(word: Outcome, start: BankStatus) -> None:
+def test_a_repeated_outcome_changes_nothing(word: Outcome, start: BankStatus) -> None:
     once = said(start, word)
     assert apply_outcome(once, word, CARD if word is Outcome.ISSUED else None) is once
 

@@ -1,4 +1,4 @@
-"""A bare machine is checked before it is changed, and left as it was but for what was installed."""
+"""A bare machine is checked before anything is installed on it, and nothing else is changed."""
 
 import ast
 import os
@@ -119,7 +119,7 @@ def test_a_machine_without_npm_has_no_node_for_the_build(tmp_path: Path, monkeyp
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that stands first on the path, empty."""
+    """An empty folder, first on the PATH."""
     folder = tmp_path / "programs"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
@@ -132,7 +132,7 @@ def write_program(path: Path, script: str) -> None:
 
 
 def message_of(version: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> str:
-    """What a Python of this version is told, which must not change anything."""
+    """The message for a Python of this version; nothing may be changed."""
     monkeypatch.setattr("sys.argv", ["bootstrap.py", "test"])
     monkeypatch.setattr(sys, "version_info", version)
     monkeypatch.setattr(sys, "version", "{}.{}.{} (main)".format(*version))
@@ -162,8 +162,8 @@ def test_another_python_is_told_which_are_needed_and_where_one_is(
 
     message = message_of(version, monkeypatch, capsys)
 
-    told = "{}.{}.{}".format(*version)
-    assert f"Python 3.11, 3.12 or 3.13 is needed; this is {told}, which is {flaw}" in message
+    version_text = "{}.{}.{}".format(*version)
+    assert f"Python 3.11, 3.12 or 3.13 is needed; this is {version_text}, which is {flaw}" in message
     assert "make test PYTHON=/usr/bin/python3" in message
 
 
@@ -236,7 +236,7 @@ def test_make_without_any_python_says_which_is_needed(programs: Path) -> None:
 
 @pytest.fixture
 def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A virtual environment of this Python, or what is looked at of one."""
+    """A virtual environment of this Python, as far as it is inspected."""
     folder = tmp_path / "project" / ".venv"
     (folder / "bin").mkdir(parents=True)
     write_program(folder / "bin" / "python", "")

@@ -1,4 +1,4 @@
-"""Over amqps the broker proves that it is the host that the address names."""
+"""Over amqps the broker must prove by its certificate that it is the host of the address."""
 
 import socket
 import ssl
@@ -20,7 +20,7 @@ from services.kit.amqp.connection import open_connection
 
 
 class Listener:
-    """Takes one connection by TLS, notes what it hears first, and hangs up."""
+    """Accepts one TLS connection, records the first bytes, and closes it."""
 
     def __init__(self, certificate: Path) -> None:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -69,7 +69,7 @@ def dial_as_a_service(uri: str) -> None:
 
 def dial_as_the_example_bank(uri: str) -> None:
     """Once: then it would come back after a pause."""
-    line = example_bank.Bank(uri, example_bank.Keys([b"key"], "", ""), example_bank.Books(":memory:"))
+    line = example_bank.Bank(uri, example_bank.Keys([b"key"], "", ""), example_bank.Database(":memory:"))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("time.sleep", lambda _: setattr(line, "is_over", True))
         line.work()
@@ -91,7 +91,7 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
 
 def heard_by_a_broker(certificate: Path, dial: Dial) -> bytes:
-    """What a broker with this certificate, at `localhost`, hears first."""
+    """The first bytes that a broker at `localhost` with this certificate receives."""
     listener = Listener(certificate)
     try:
         dial(f"amqps://someone:password@localhost:{listener.port}/cards")

@@ -1,4 +1,4 @@
-"""Who published a message, by the broker's word or by that of the service which has moved it."""
+"""The publisher of a message, by the broker or by the proof of the service that has moved the message."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +8,7 @@ from amqp.basic_message import Message
 from services.contracts.events.batching import PENDING_CHANGED
 from services.contracts.examples import wire_example
 from services.kit.amqp.broker_users import BrokerUsers, require_own_user
-from services.kit.amqp.kept_publisher import PROOF, Publisher, kept_publisher, publisher_of
+from services.kit.amqp.original_publisher import PROOF, Publisher, original_publisher, publisher_headers
 from services.kit.events.contract import LIVE
 from services.kit.events.entrypoints import Listener
 from services.kit.events.envelope import Event, wrap
@@ -35,12 +35,12 @@ def message(user: str | None = None, kept: object = None, body: bytes = b"{}", *
 def moved(come: Message, queue: str = QUEUE) -> Message:
     """The same message, moved by batching."""
     moved = message("cards_batching", body=come.body)
-    moved.properties["application_headers"] = kept_publisher(come, BATCHING.own, queue)
+    moved.properties["application_headers"] = publisher_headers(come, BATCHING.own, queue)
     return moved
 
 
-def refusal(come: Message, *, queue: str = QUEUE, is_former_taken: bool = False) -> str | None:
-    return BATCHING.refusal(come, "revocation", queue=queue, is_former_taken=is_former_taken)
+def refusal(come: Message, *, queue: str = QUEUE, accepts_former: bool = False) -> str | None:
+    return BATCHING.refusal(come, "revocation", queue=queue, accepts_former=accepts_former)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def refusal(come: Message, *, queue: str = QUEUE, is_former_taken: bool = False)
 def test_only_what_the_service_itself_has_moved_says_who_published_it_before(
     come: Message, publisher: Publisher
 ) -> None:
-    assert publisher_of(come, BATCHING.own, QUEUE) == publisher
+    assert original_publisher(come, BATCHING.own, QUEUE) == publisher
 
 
 @pytest.mark.parametrize("user", ["cards_validation", "revocation", "cards_batching", None])
@@ -76,7 +76,7 @@ def test_the_producers_own_event_is_taken_and_so_it_is_when_it_was_moved() -> No
 
 
 def test_a_proof_is_good_for_one_queue_one_message_one_publisher_and_one_content() -> None:
-    proof = kept_publisher(message("cards_revocation"), BATCHING.own, QUEUE)[PROOF]
+    proof = publisher_headers(message("cards_revocation"), BATCHING.own, QUEUE)[PROOF]
 
     def claimed(body: bytes = b"{}", proof: str = proof) -> Message:
         return message("cards_batching", "cards_revocation", body, **{PROOF: proof})
@@ -96,21 +96,21 @@ def test_a_proof_is_good_for_one_queue_one_message_one_publisher_and_one_content
 def test_what_is_not_proved_is_taken_during_an_upgrade_and_stays_unproved_when_it_is_moved() -> None:
     come = message("cards_batching", kept="cards_revocation")
     for one in (come, moved(come)):
-        assert refusal(one, is_former_taken=True) is None
+        assert refusal(one, accepts_former=True) is None
         assert refusal(one) == "published by cards_batching, without proof that it was cards_revocation before"
 
 
 def test_during_an_upgrade_what_names_nobody_is_taken_and_so_it_is_when_it_was_moved() -> None:
     for come in (message(), moved(message())):
-        assert refusal(come, is_former_taken=True) is None
+        assert refusal(come, accepts_former=True) is None
         assert refusal(come)
-    assert refusal(message("cards_validation"), is_former_taken=True)
+    assert refusal(message("cards_validation"), accepts_former=True)
 
 
-def test_where_one_user_is_shared_nobody_can_be_told_apart() -> None:
+def test_where_one_user_is_shared_publishers_cannot_be_distinguished() -> None:
     assert (
         BrokerUsers.of("amqp://guest:guest@127.0.0.1//", "batching").refusal(
-            message("anybody"), "revocation", queue=QUEUE, is_former_taken=False
+            message("anybody"), "revocation", queue=QUEUE, accepts_former=False
         )
         is None
     )
@@ -123,11 +123,11 @@ def test_production_wants_a_user_for_each_program(monkeypatch: pytest.MonkeyPatc
         require_own_user(MessagingSettings(Secret(URI)), "gateway")
 
 
-def test_an_upgrade_ends_by_itself() -> None:
+def test_an_upgrade_ends_automatically() -> None:
     now = datetime.now(UTC)
     running = MessagingSettings(Secret(URI), former_release_until=(now + timedelta(hours=1)).isoformat())
     over = MessagingSettings(Secret(URI), former_release_until=(now - timedelta(hours=1)).isoformat())
-    assert [running.takes_former, over.takes_former, MessagingSettings(Secret(URI)).takes_former] == [
+    assert [running.accepts_former, over.accepts_former, MessagingSettings(Secret(URI)).accepts_former] == [
         True,
         False,
         False,
@@ -140,7 +140,7 @@ def test_an_upgrade_without_an_end_in_sight_is_refused(text: str) -> None:
         MessagingSettings(Secret(URI), former_release_until=text)
 
 
-def test_pages_hear_of_an_event_only_what_its_producer_published(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_receive_only_events_that_their_producer_published(monkeypatch: pytest.MonkeyPatch) -> None:
     listener, heard = Listener(PENDING_CHANGED), list[Event]()
     listener.settings = MessagingSettings(Secret("amqp://cards_gateway:secret@127.0.0.1:5672/cards"))
     listener.users = BrokerUsers.of(listener.settings.amqp_uri, "gateway")

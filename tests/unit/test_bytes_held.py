@@ -1,4 +1,4 @@
-"""How many bytes of a foreign queue a process holds at once, however much lies there: it bounds the memory."""
+"""The bytes of an external queue that a process holds at once are bounded, and so is its memory."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +13,7 @@ LARGEST_MESSAGE, MOST_HELD, LARGEST_SET = 2 * MEGABYTE, 8 * MEGABYTE, 4 * MEGABY
 
 
 class Reader:
-    """Counts what is acked."""
+    """Counts acked messages."""
 
     is_stopping = False
 
@@ -29,7 +29,7 @@ class Reader:
 
 @pytest.fixture
 def subscription(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """One whose sets are handled at once, in `sets`; what is rejected is in `rejected`."""
+    """A subscription that handles its chunks at once, into `sets`; rejected messages are in `rejected`."""
     made: Any = BatchSubscription("bank.test", 200, 0, lambda message: None)
     made.reader, made.settings = Reader(), SimpleNamespace(amqp_uri="", publish_seconds=1)
     made.sets, made.rejected = [], []

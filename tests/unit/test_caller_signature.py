@@ -1,4 +1,4 @@
-"""The gateway's signature under a request, and the keys that make and check it."""
+"""The gateway's signatures of requests, and the keys that make and verify them."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from amqp.basic_message import Message
 
-from services.kit.rpc.caller_signature import Checker, Signer, checker, public_keys, signer
+from services.kit.rpc.caller_signature import Signer, Verifier, public_keys, signer, verifier
 from services.kit.rpc.request import Request
 from services.kit.settings import SettingsError, read_settings
 
@@ -31,7 +31,7 @@ def request(seconds: float = 30) -> Request:
 
 
 def refusal(come: Message, keys: str = K1, **options: Any) -> str | None:
-    return Checker(public_keys(keys)).refusal(come, request(), **{"is_former_taken": False, **options})
+    return Verifier(public_keys(keys)).refusal(come, request(), **{"accepts_former": False, **options})
 
 
 def test_what_the_gateway_signed_is_taken_whichever_of_its_keys_it_was() -> None:
@@ -60,27 +60,27 @@ def test_rubbish_is_no_signature(header: object) -> None:
     come = sent(K1)
     come.properties["application_headers"] = {"x-signature": header}
     assert refusal(come)
-    assert refusal(come, is_former_taken=True)
+    assert refusal(come, accepts_former=True)
 
 
 def test_during_an_upgrade_only_what_bears_no_signature_is_taken_without() -> None:
-    assert refusal(sent(None), is_former_taken=True) is None
-    assert refusal(sent(K2), is_former_taken=True)
+    assert refusal(sent(None), accepts_former=True) is None
+    assert refusal(sent(K2), accepts_former=True)
 
 
 @pytest.mark.parametrize("seconds", [3600.0, float("nan"), float("inf")])
 def test_nothing_is_signed_for_longer_than_somebody_waits(seconds: float) -> None:
-    assert Checker(public_keys(K1)).refusal(sent(K1), request(seconds), is_former_taken=False)
+    assert Verifier(public_keys(K1)).refusal(sent(K1), request(seconds), accepts_former=False)
 
 
 def test_a_call_comes_once_unless_the_broker_repeats_it() -> None:
-    checks, again = Checker(public_keys(K1)), sent(K1)
+    checks, again = Verifier(public_keys(K1)), sent(K1)
     again.delivery_info["redelivered"] = True
     assert [checks.is_repeated(one, request()) for one in (sent(K1), sent(K1), again)] == [False, True, False]
 
 
 def test_a_call_is_forgotten_when_its_time_is_over() -> None:
-    checks = Checker(public_keys(K1))
+    checks = Verifier(public_keys(K1))
     for number in range(5):
         assert not checks.is_repeated(sent(K1, call_id=str(number)), request(seconds=-60))
     assert len(checks._seen) <= 1
@@ -97,10 +97,10 @@ def test_production_asks_for_keys_that_are_not_the_demos(public: str, monkeypatc
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("CALLER_PUBLIC_KEYS", public)
     monkeypatch.delenv("CALLER_SIGNING_KEYS", raising=False)
-    for cached in (read_settings, checker, signer):
+    for cached in (read_settings, verifier, signer):
         cached.cache_clear()
     with pytest.raises(SettingsError, match="CALLER_PUBLIC_KEYS"):
-        checker()
+        verifier()
     with pytest.raises(SettingsError, match="CALLER_SIGNING_KEYS"):
         signer()
     read_settings.cache_clear()

@@ -1,4 +1,4 @@
-"""Channels: which one an application takes, and whether the clerk may switch."""
+"""Channels: the one that the rules choose for an application, and when the clerk may switch."""
 
 import pytest
 from hypothesis import given

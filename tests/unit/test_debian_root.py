@@ -1,4 +1,4 @@
-"""The bare root of the other Debian gets what package clients are told here, and takes nothing with it when it ends."""
+"""The root of the other Debian gets this machine's package sources and settings; its mounts end with the program."""
 
 import os
 import signal
@@ -41,12 +41,12 @@ deb http://mirror.example/security/ trixie-security main
 
 
 def test_the_root_knows_what_package_clients_are_told_and_nothing_else_of_the_environment() -> None:
-    told = {"PIP_CERT": "/a.pem", "npm_config_cafile": "/a.pem", "https_proxy": "http://proxy", "CI": "true"}
+    settings = {"PIP_CERT": "/a.pem", "npm_config_cafile": "/a.pem", "https_proxy": "http://proxy", "CI": "true"}
     other = {"AMQP_URI": "amqp://broker", "MAKEFLAGS": "-j", "PIP_CACHE_DIR": "/cache", "VIRTUAL_ENV": "/here"}
 
-    inside = client_environment({**told, **other, "PATH": "/here/bin", "HOME": "/home/me"})
+    inside = client_environment({**settings, **other, "PATH": "/here/bin", "HOME": "/home/me"})
 
-    assert inside == told
+    assert inside == settings
 
 
 def test_files_that_settings_name_come_into_the_root_if_they_are_there(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Identity documents: forms of numbers, what they tell, agreement with the form, validity."""
+"""Identity documents: form of the number, facts that it contains, agreement with the form, validity."""
 
 import json
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""What is taken off a foreign queue while its reader stops is acked in one go: so it has no gaps."""
+"""A chunk that is held while its reader stops is acked as a whole, without gaps."""
 
 from types import SimpleNamespace
 from typing import Any

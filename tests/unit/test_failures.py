@@ -1,4 +1,4 @@
-"""What becomes of a message is decided by its error and by what was tried before."""
+"""The decision about a failed message, by its error and its earlier attempts."""
 
 import json
 import time
@@ -14,14 +14,14 @@ from psycopg import errors
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from services.kit.events.failures import (
-    DeadLetterIt,
+    MoveToDeadLetters,
     Reject,
     Requeue,
     Retry,
     RetryLater,
     decide,
     failed_properties,
-    is_passing,
+    is_transient,
     without_history,
 )
 from services.kit.secret_values import Secret
@@ -49,17 +49,17 @@ DEADLOCK = OperationalError("", {}, errors.DeadlockDetected())
         (Reject("wrong"), False),
     ],
 )
-def test_some_trouble_passes_by_itself_and_some_does_not(error: Exception, passing: bool) -> None:
-    assert is_passing(error) is passing
+def test_some_errors_are_transient_and_some_are_not(error: Exception, passing: bool) -> None:
+    assert is_transient(error) is passing
 
 
 @given(st.integers(min_value=0, max_value=10_000))
-def test_passing_trouble_is_tried_again_without_limit_and_with_growing_pauses(attempts: int) -> None:
+def test_a_transient_error_is_retried_without_limit_and_with_backoff(attempts: int) -> None:
     verdict = decide(Retry("away"), {"x-attempts": attempts}, time.monotonic(), SETTINGS)
     assert verdict == RetryLater([1, 5, 30, 120, 600][min(attempts, 4)])
 
 
-@pytest.mark.parametrize(("attempts", "verdict"), [(0, RetryLater(1)), (4, RetryLater(600)), (5, DeadLetterIt())])
+@pytest.mark.parametrize(("attempts", "verdict"), [(0, RetryLater(1)), (4, RetryLater(600)), (5, MoveToDeadLetters())])
 def test_a_bug_is_tried_again_five_times(attempts: int, verdict: object) -> None:
     assert decide(ZeroDivisionError(), {"x-attempts": attempts}, time.monotonic(), SETTINGS) == verdict
 
@@ -73,7 +73,7 @@ def test_a_bug_is_tried_again_five_times(attempts: int, verdict: object) -> None
     ],
 )
 def test_what_is_wrong_in_itself_is_never_tried_again(error: Exception) -> None:
-    assert decide(error, {}, time.monotonic(), SETTINGS) == DeadLetterIt()
+    assert decide(error, {}, time.monotonic(), SETTINGS) == MoveToDeadLetters()
 
 
 _HEADERS = st.dictionaries(
@@ -104,7 +104,7 @@ def test_a_message_is_held_while_the_database_is_away_but_not_for_ever() -> None
     assert decide(AWAY, {}, time.monotonic() - 61, SETTINGS) == RetryLater(1)
 
 
-def test_a_deadlock_is_this_messages_own_trouble_and_holds_up_no_others() -> None:
+def test_a_deadlock_delays_only_its_own_message() -> None:
     assert decide(DEADLOCK, {}, time.monotonic(), SETTINGS) == RetryLater(1)
 
 
@@ -117,7 +117,7 @@ def test_a_handler_can_give_up() -> None:
     error = Retry("away", give_up_after=3600)
     first = datetime.now(UTC) - timedelta(hours=2)
     assert decide(error, {}, time.monotonic(), SETTINGS) == RetryLater(1)
-    assert decide(error, {"x-first-failed-at": first.isoformat()}, time.monotonic(), SETTINGS) == DeadLetterIt()
+    assert decide(error, {"x-first-failed-at": first.isoformat()}, time.monotonic(), SETTINGS) == MoveToDeadLetters()
 
 
 def test_the_history_of_a_message_grows_and_can_be_taken_away() -> None:

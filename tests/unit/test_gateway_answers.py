@@ -1,4 +1,4 @@
-"""Names of downloads: what somebody called a file does no harm where it is saved."""
+"""File names of downloads: characters that would do harm are replaced."""
 
 import pytest
 from werkzeug.http import parse_options_header

@@ -1,4 +1,4 @@
-"""The routes that do more than ask one service, and which of all routes need no sign-in."""
+"""Routes with more than one call of a service, and which routes are public."""
 
 import base64
 from io import BytesIO
@@ -69,16 +69,16 @@ def test_a_failed_sign_in_gives_no_session(page: Page) -> None:
     assert page.get("/api/v1/me").status_code == 401
 
 
-def test_membership_is_told_whether_the_captcha_was_answered_rightly(page: Page) -> None:
+def test_membership_receives_whether_the_captcha_was_answered_correctly(page: Page) -> None:
     page.services["membership"].answers["sign_in"] = Problem("captcha_wrong", 422, "验证码不正确")
     captcha = page.answered_captcha()
 
     for answer in (f" {captcha['captcha_answer'].lower()} ", "wrong"):
         page.post("/api/v1/sessions", json={**CREDENTIALS, **captcha, "captcha_answer": answer})
 
-    told = [call.data["captcha"] for call in page.services["membership"].calls]
-    assert [one["is_right"] for one in told] == [True, False]
-    assert told[0]["captcha_id"] == told[1]["captcha_id"]
+    verdicts = [call.data["captcha"] for call in page.services["membership"].calls]
+    assert [one["is_right"] for one in verdicts] == [True, False]
+    assert verdicts[0]["captcha_id"] == verdicts[1]["captcha_id"]
     assert captcha["captcha_answer"] not in str(page.services["membership"].calls)
 
 
@@ -101,7 +101,7 @@ def test_a_captcha_is_a_picture_that_does_not_tell_its_answer_or_more_work(page:
     made, work = (page.post("/api/v1/captchas", json={"kind": kind}).get_json() for kind in ("image", "work"))
 
     assert base64.b64decode(made["image"].partition(",")[2]).startswith(b"\x89PNG")
-    puzzle = page.captchas.open(made["captcha_id"])
+    puzzle = page.captchas.decrypt(made["captcha_id"])
     assert puzzle is not None
     assert len(puzzle.answer) == 5
     assert puzzle.answer not in str(made)
@@ -139,7 +139,7 @@ def test_a_captcha_is_not_taken_too_early(page: Page) -> None:
 def test_without_its_work_a_captcha_lets_nobody_try(page: Page, how: str) -> None:
     captcha = page.answered_captcha(level=5)
     page.clock.pass_by(20)
-    puzzle = page.captchas.open(captcha["captcha_id"])
+    puzzle = page.captchas.decrypt(captcha["captcha_id"])
     assert puzzle is not None
     captcha["proof_of_work"] = {
         "not done": "0" * 64,

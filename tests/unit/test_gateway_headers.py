@@ -1,4 +1,4 @@
-"""What every answer says for its safety."""
+"""Security headers of every response."""
 
 import re
 

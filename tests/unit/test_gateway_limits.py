@@ -1,10 +1,10 @@
-"""How much one account or address may ask, over all processes."""
+"""Rate limits: how many requests an account or an address may make, over all processes of the gateway."""
 
 from typing import Any
 
 import pytest
 
-from gateway.gossip import CountsGossip
+from gateway.gossip import CounterGossip
 from gateway.limits import Allowance, Budget, Limits
 from gateway.routes import file_route, rpc_route
 from gateway.stream import Streams, TooManyStreams
@@ -36,10 +36,10 @@ def authorized(limits: Limits, times: int, account: str | None = "wang", address
 
 def is_let_in(limits: Limits, account: str | None, address: str) -> bool:
     of_address = limits.count_address("reads", address)
-    if of_address and of_address.is_spent:
+    if of_address and of_address.is_exceeded:
         return False
     of_account = limits.count_account("reads", a_caller(account_id=account) if account else None)
-    return not (of_account and of_account.is_spent)
+    return not (of_account and of_account.is_exceeded)
 
 
 def allowance_of(limits: Limits, account: str = "wang") -> Allowance:
@@ -48,7 +48,7 @@ def allowance_of(limits: Limits, account: str = "wang") -> Allowance:
     return allowance
 
 
-def test_an_account_is_let_in_as_often_as_its_budget_says(clock: Clock) -> None:
+def test_an_account_is_allowed_as_many_requests_as_its_budget(clock: Clock) -> None:
     limits = limits_of(clock, per_account=10)
 
     assert authorized(limits, 15) == 10
@@ -77,23 +77,23 @@ def test_an_ipv4_address_is_the_same_in_the_dress_of_ipv6(clock: Clock) -> None:
     assert authorized(limits, 1, address="192.0.2.1") == 0
 
 
-def test_no_budget_lets_all_in_and_says_nothing(clock: Clock) -> None:
+def test_without_a_budget_all_requests_are_allowed_without_headers(clock: Clock) -> None:
     limits = limits_of(clock)
 
     assert limits.count_address("reads", OFFICE) is limits.count_account("reads", a_caller()) is None
 
 
-def test_who_waits_as_long_as_told_is_let_in(clock: Clock) -> None:
+def test_a_client_that_waits_for_retry_after_is_allowed(clock: Clock) -> None:
     limits = limits_of(clock, per_account=10)
     clock.pass_by(45)
     authorized(limits, 10)
 
     spent = allowance_of(limits)
     clock.pass_by(spent.seconds - 1)
-    assert allowance_of(limits).is_spent
+    assert allowance_of(limits).is_exceeded
     clock.pass_by(1)
 
-    assert not allowance_of(limits).is_spent
+    assert not allowance_of(limits).is_exceeded
 
 
 def test_a_new_minute_does_not_double_the_budget(clock: Clock) -> None:
@@ -115,49 +115,49 @@ def test_what_is_refused_costs_nothing(clock: Clock) -> None:
     assert authorized(limits, 10) == 10
 
 
-def test_what_other_processes_let_in_counts_here(clock: Clock) -> None:
+def test_requests_that_other_processes_allowed_count_here(clock: Clock) -> None:
     here, there = limits_of(clock, per_account=10), limits_of(clock, per_account=10)
     authorized(there, 6)
 
-    here.learn("there", there.take_untold())
+    here.apply_counts("there", there.take_unpublished())
 
     assert authorized(here, 10) == 4
 
 
-def test_counts_heard_twice_count_once_and_a_lost_one_comes_with_the_next(clock: Clock) -> None:
+def test_counts_received_twice_count_once_and_a_lost_one_comes_with_the_next(clock: Clock) -> None:
     here, there = limits_of(clock, per_account=100), limits_of(clock, per_account=100)
     authorized(there, 10)
-    there.take_untold()
+    there.take_unpublished()
     authorized(there, 10)
-    told = there.take_untold()
+    published = there.take_unpublished()
 
-    here.learn("there", told)
-    here.learn("there", told)
+    here.apply_counts("there", published)
+    here.apply_counts("there", published)
 
     assert allowance_of(here).remaining == 100 - 20 - 1
 
 
-def test_nothing_is_told_twice_and_old_windows_are_forgotten(clock: Clock) -> None:
+def test_nothing_is_published_twice_and_old_windows_are_deleted(clock: Clock) -> None:
     limits = limits_of(clock, per_account=100)
     authorized(limits, 1)
-    assert len(limits.take_untold()) == 1
-    assert limits.take_untold() == []
+    assert len(limits.take_unpublished()) == 1
+    assert limits.take_unpublished() == []
 
     authorized(limits, 1)
     clock.pass_by(180)
 
-    assert limits.take_untold() == []
+    assert limits.take_unpublished() == []
 
 
 def test_streams_at_other_processes_count_until_these_fall_silent() -> None:
     clock, limits = Clock(), limits_of(Clock())
-    there = CountsGossip(NOWHERE, limits, lambda: {"wang": 3}, clock)
-    here = CountsGossip(NOWHERE, limits, dict, clock)
-    news = there.news()
-    assert news
+    there = CounterGossip(NOWHERE, limits, lambda: {"wang": 3}, clock)
+    here = CounterGossip(NOWHERE, limits, dict, clock)
+    next_message = there.next_message()
+    assert next_message
 
-    here.hear(news)
-    there.hear(news)
+    here.receive(next_message)
+    there.receive(next_message)
 
     assert (here.streams_elsewhere("wang"), here.streams_elsewhere("li")) == (3, 0)
     assert there.streams_elsewhere("wang") == 0
@@ -165,22 +165,22 @@ def test_streams_at_other_processes_count_until_these_fall_silent() -> None:
     assert here.streams_elsewhere("wang") == 0
 
 
-def test_open_streams_are_told_when_they_change_and_now_and_then() -> None:
+def test_open_streams_are_published_when_they_change_and_periodically() -> None:
     clock, streams = Clock(), {"wang": 1}
-    gossip = CountsGossip(NOWHERE, limits_of(Clock()), lambda: dict(streams), clock)
+    gossip = CounterGossip(NOWHERE, limits_of(Clock()), lambda: dict(streams), clock)
 
-    def told() -> Any:
-        news = gossip.news()
-        return news and news["streams"]
+    def published() -> Any:
+        next_message = gossip.next_message()
+        return next_message and next_message["streams"]
 
-    assert told() == {"wang": 1}
-    assert told() is None
+    assert published() == {"wang": 1}
+    assert published() is None
     clock.pass_by(5)
-    assert told() == {"wang": 1}
+    assert published() == {"wang": 1}
     streams.clear()
-    assert told() == {}
+    assert published() == {}
     clock.pass_by(5)
-    assert told() is None
+    assert published() is None
 
 
 def test_an_account_has_so_many_streams_and_no_more_until_one_ends() -> None:

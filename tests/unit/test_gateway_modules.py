@@ -1,4 +1,4 @@
-"""The platform's other modules come from a settings file, and lead only where a browser can go."""
+"""The platform's other modules: read from a settings file, without addresses that would run a script."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from gateway.api.modules import read_modules
 from tests.gateway_page import Page
 
 
-def test_those_signed_in_hear_of_the_other_modules() -> None:
+def test_signed_in_callers_get_the_other_modules() -> None:
     page = Page(ROUTES)
     page.sign_in_as("clerk")
 

@@ -1,4 +1,4 @@
-"""Where a request comes from, with and without proxies of our own."""
+"""The client's address, with and without our own proxies."""
 
 import pytest
 from werkzeug.test import Client

@@ -1,4 +1,4 @@
-"""Pages come from one document for every path that is not the API's, compressed, and their files for ever."""
+"""Pages: one document for every path outside the API, compressed files, cached for ever."""
 
 import gzip
 import re
@@ -24,7 +24,7 @@ _ANY_VALUE = "x.y%3Fz.dead"
 
 
 def _addresses() -> list[str]:
-    """Every address that the pages' routers know, with odd values where they take any."""
+    """Every path of the pages' routers, with unusual values for parameters."""
     found = []
     for file in (*sorted(_WEB.glob("console/*/routes.ts")), _WEB / "phone" / "router.ts"):
         base, parent = "/m" if file.parent.name == "phone" else "", ""

@@ -1,4 +1,4 @@
-"""Who may use which route."""
+"""Roles, host and origin are checked on each route."""
 
 from contextlib import nullcontext
 
@@ -12,7 +12,7 @@ from gateway.policy import check_origin
 from gateway.reading import JSON_LIMIT
 from gateway.routes import rpc_route
 from services.kit.problems import Forbidden
-from services.kit.rpc.operation import NoOperation, operation_of
+from services.kit.rpc.operation import UnknownOperation, operation_of
 from tests.gateway_page import Page
 from tests.policy_rows import authorized
 
@@ -42,7 +42,7 @@ def page() -> Page:
 
 
 def test_a_route_that_the_policy_does_not_name_cannot_be_declared() -> None:
-    with pytest.raises(NoOperation, match=r"membership.list_secrets"):
+    with pytest.raises(UnknownOperation, match=r"membership.list_secrets"):
         rpc_route("GET", "/open", operation_of("membership.list_secrets"), summary="")
 
 
@@ -51,7 +51,7 @@ def test_a_route_for_everybody_asks_as_somebody_anonymous(page: Page) -> None:
     assert page.services["notification"].calls[0].caller.roles == {"anonymous"}
 
 
-def test_nobody_is_let_in_where_a_role_is_asked_for(page: Page) -> None:
+def test_an_anonymous_caller_is_refused_where_a_role_is_required(page: Page) -> None:
     response = page.get("/reviews")
 
     assert (response.status_code, response.get_json(force=True)["code"]) == (401, "not_signed_in")
@@ -99,7 +99,7 @@ def test_roles_are_checked_before_the_body_is_read(page: Page) -> None:
         ({"Referer": "https://evil.example/"}, True),
     ],
 )
-def test_a_change_is_let_in_by_the_page_that_it_comes_from(
+def test_a_change_is_allowed_by_the_site_that_it_comes_from(
     page: Page, headers: dict[str, str], is_let_in: bool
 ) -> None:
     page.sign_in_as("clerk")
@@ -129,7 +129,7 @@ def test_a_change_is_let_in_by_the_page_that_it_comes_from(
         ("DELETE", None, {}, True),
     ],
 )
-def test_a_change_without_a_word_on_its_page_is_one_that_no_foreign_page_can_have_sent(
+def test_a_change_without_origin_headers_must_be_one_that_no_foreign_page_can_send(
     method: str, content_type: str | None, headers: dict[str, str], is_let_in: bool
 ) -> None:
     request = Request(EnvironBuilder(method=method, content_type=content_type, headers=Headers(headers)).get_environ())

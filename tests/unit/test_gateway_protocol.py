@@ -1,4 +1,4 @@
-"""What the gateway says, to the client and in its log, of a request that it could not read."""
+"""Unreadable HTTP requests: the refusal, and its log record."""
 
 import io
 import socket
@@ -7,26 +7,26 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from gateway.protocol import CarefulProtocol
+from gateway.protocol import StrictProtocol
 from services.kit.settings import read_settings
 
 
 @pytest.fixture
-def protocol(monkeypatch: pytest.MonkeyPatch) -> Iterator[CarefulProtocol]:
+def protocol(monkeypatch: pytest.MonkeyPatch) -> Iterator[StrictProtocol]:
     """A connection whose client has gone."""
     monkeypatch.setenv("ENVIRONMENT", "test")
     monkeypatch.setenv("SESSION_SECRET", "secret of the tests")
     read_settings.cache_clear()
     ours, theirs = socket.socketpair()
     theirs.close()
-    made = object.__new__(CarefulProtocol)
+    made = object.__new__(StrictProtocol)
     made.connection, made.wfile, made.client_address = ours, io.BytesIO(), ("192.0.2.7", 50_000)
     yield made
     ours.close()
     read_settings.cache_clear()
 
 
-def test_a_refusal_keeps_browsers_to_https_and_is_logged_with_the_address(protocol: CarefulProtocol) -> None:
+def test_a_refusal_keeps_browsers_to_https_and_is_logged_with_the_address(protocol: StrictProtocol) -> None:
     with structlog.testing.capture_logs() as lines:
         protocol.send_error(400)
 

@@ -1,4 +1,4 @@
-"""What the gateway says to requests: the right route, and every trouble as a problem document."""
+"""Routing: the right route for a request, and a problem document for each error."""
 
 from typing import Any
 
@@ -68,7 +68,7 @@ ROUTES = (
         deadline=30,
         summary="",
     ),
-    rpc_route("GET", "/news", operation_of("notification.news"), request=FindMembers, knows_callers=True, summary=""),
+    rpc_route("GET", "/news", operation_of("notification.news"), request=FindMembers, reads_session=True, summary=""),
     rpc_route("POST", "/otp", operation_of("membership.send"), request=FindMembers, summary=""),
     file_route(
         "/sheet.pdf",
@@ -113,14 +113,14 @@ def test_an_empty_query_parameter_counts_as_not_given(page: Page) -> None:
     assert page.services["membership"].calls[0].data == {}
 
 
-def test_the_service_hears_who_asks_and_from_where(page: Page) -> None:
+def test_the_service_receives_the_caller_and_the_origin(page: Page) -> None:
     page.get("/members", environ_base={"REMOTE_ADDR": "192.0.2.7"})
 
     caller = page.services["membership"].calls[0].caller
     assert caller == a_caller(("clerk",), origin="192.0.2.7")
 
 
-def test_on_a_route_for_everybody_that_knows_callers_the_service_hears_who_is_signed_in(page: Page) -> None:
+def test_on_a_public_route_that_reads_the_session_the_service_receives_the_caller(page: Page) -> None:
     page.services["notification"].answers["news"] = {"items": []}
 
     page.get("/news")
@@ -139,7 +139,7 @@ def test_a_body_and_the_path_go_to_the_service_together(page: Page) -> None:
     assert page.services["membership"].calls[0].data == {"member_id": MEMBER_ID, "name": "李"}
 
 
-def test_what_was_created_is_told_with_its_place(page: Page) -> None:
+def test_a_created_resource_is_answered_with_its_location(page: Page) -> None:
     response = page.post("/members", json={})
 
     assert response.status_code == 201

@@ -1,4 +1,4 @@
-"""Whom a cookie signs in, how long membership's word is believed, and that nobody can make a session."""
+"""Sessions of the gateway: signed cookies, the cache and its time, and forged sessions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -76,7 +76,7 @@ def test_a_session_that_membership_ended_is_nobodys(page: Page, why: str) -> Non
     assert [page.get("/me").status_code for _ in range(2)] == [401, 401]
 
 
-def test_a_session_that_is_told_to_have_ended_is_nobodys_at_once(page: Page) -> None:
+def test_a_session_whose_end_is_published_is_invalid_at_once(page: Page) -> None:
     page.services["membership"].answers["use_session"] = ENDED
 
     page.sessions.forget([SESSION_ID])
@@ -97,7 +97,7 @@ def test_an_answer_that_was_on_its_way_when_the_session_ended_does_not_count(pag
     assert page.get("/me").status_code == 401
 
 
-def test_a_session_checked_a_short_while_ago_goes_on_without_membership(page: Page) -> None:
+def test_a_session_checked_recently_stays_valid_without_membership(page: Page) -> None:
     page.services["membership"].answers["use_session"] = Unavailable(5)
 
     page.clock.pass_by(GRACE_SECONDS - 1)
@@ -106,7 +106,7 @@ def test_a_session_checked_a_short_while_ago_goes_on_without_membership(page: Pa
     assert page.get("/me").status_code == 503
 
 
-def test_a_session_goes_on_while_membership_may_only_read(page: Page) -> None:
+def test_a_session_stays_valid_while_membership_is_read_only(page: Page) -> None:
     page.services["membership"].answers["use_session"] = DatabaseReadOnly(5)
 
     page.clock.pass_by(GRACE_SECONDS)
@@ -134,7 +134,9 @@ def test_a_limited_session_is_checked_each_time(page: Page) -> None:
 
 
 @pytest.mark.parametrize("headers", [{"X-Background": "1"}, {"Accept": "text/event-stream"}])
-def test_what_a_page_asks_by_itself_keeps_no_session_from_going_idle(page: Page, headers: dict[str, str]) -> None:
+def test_background_requests_of_a_page_do_not_keep_a_session_from_going_idle(
+    page: Page, headers: dict[str, str]
+) -> None:
     for _ in range(3):
         page.clock.pass_by(CHECK_SECONDS - 1)
         page.get("/me", headers=headers)

@@ -1,4 +1,4 @@
-"""Who hears of what, live."""
+"""Live updates: which pages receive which, and when streams end."""
 
 import json
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gateway import stream
-from gateway.notices import STREAMED, notice_of
-from gateway.stream import QUEUE_SIZE, Audience, Notice, Streams
+from gateway.live_updates import STREAMED, live_update_of
+from gateway.stream import QUEUE_SIZE, Audience, LiveUpdate, Streams
 from services.contracts.examples import readable_example
 from services.kit.events.contract import EventContract
 from services.kit.events.envelope import Event
@@ -18,8 +18,8 @@ from tests.gateway_page import SESSION_ID, SUPERIOR_UNION_ID, UNION_ID, Clock, a
 UNION = Audience(UNION_ID)
 
 
-def a_notice(*audiences: Audience, count: int = 1) -> Notice:
-    return Notice("pending_changed", {"count": count}, audiences)
+def an_update(*audiences: Audience, count: int = 1) -> LiveUpdate:
+    return LiveUpdate("pending_changed", {"count": count}, audiences)
 
 
 def frames(pieces: Iterator[bytes]) -> list[str]:
@@ -28,7 +28,7 @@ def frames(pieces: Iterator[bytes]) -> list[str]:
 
 
 def an_open_stream(streams: Streams, *roles: str, **changes: Any) -> Iterator[bytes]:
-    """A stream that has said its first word."""
+    """A stream after its first event."""
     pieces = streams.listen(a_session(roles, **changes))
     assert next(pieces) == b"event: resync\ndata: {}\n\n"
     return pieces
@@ -39,29 +39,29 @@ def streams() -> Streams:
     return Streams(now=Clock())
 
 
-def test_a_page_hears_what_changed_in_its_union(streams: Streams) -> None:
+def test_a_page_receives_updates_of_its_union(streams: Streams) -> None:
     page = an_open_stream(streams, "clerk")
 
-    streams.publish(a_notice(UNION, count=3))
+    streams.publish(an_update(UNION, count=3))
 
     assert next(page) == b'event: pending_changed\ndata: {"count": 3}\n\n'
 
 
-def test_a_page_hears_nothing_of_another_union(streams: Streams) -> None:
+def test_a_page_receives_no_update_of_another_union(streams: Streams) -> None:
     page = an_open_stream(streams, "clerk")
 
-    streams.publish(a_notice(Audience(SUPERIOR_UNION_ID)))
+    streams.publish(an_update(Audience(SUPERIOR_UNION_ID)))
     streams.close()
 
     assert frames(page) == []
 
 
-def test_only_the_role_that_a_notice_is_for_hears_it(streams: Streams) -> None:
+def test_only_the_role_that_an_update_is_for_receives_it(streams: Streams) -> None:
     clerk, reviewer = an_open_stream(streams, "clerk"), an_open_stream(streams, "reviewer")
 
-    streams.publish(a_notice(Audience(UNION_ID, "reviewer")))
-    streams.publish(a_notice(Audience(UNION_ID, "clerk")))
-    streams.publish(a_notice(Audience(UNION_ID, "clerk")))
+    streams.publish(an_update(Audience(UNION_ID, "reviewer")))
+    streams.publish(an_update(Audience(UNION_ID, "clerk")))
+    streams.publish(an_update(Audience(UNION_ID, "clerk")))
 
     assert next(reviewer).startswith(b"event: pending_changed")
     assert next(clerk).startswith(b"event: pending_changed")
@@ -70,11 +70,11 @@ def test_only_the_role_that_a_notice_is_for_hears_it(streams: Streams) -> None:
     assert frames(reviewer) == []
 
 
-def test_a_page_that_belongs_to_two_audiences_hears_a_notice_once(streams: Streams) -> None:
+def test_a_page_in_two_audiences_receives_an_update_once(streams: Streams) -> None:
     page = an_open_stream(streams, "reviewer")
 
-    streams.publish(a_notice(UNION, Audience(UNION_ID, "reviewer"), count=1))
-    streams.publish(a_notice(UNION, count=2))
+    streams.publish(an_update(UNION, Audience(UNION_ID, "reviewer"), count=1))
+    streams.publish(an_update(UNION, count=2))
 
     assert b'"count": 1' in next(page)
     assert b'"count": 2' in next(page)
@@ -91,7 +91,7 @@ def test_a_page_that_does_not_take_its_notices_is_cut_off_and_keeps_none(streams
     slow, quick = an_open_stream(streams, "clerk"), an_open_stream(streams, "clerk")
 
     for count in range(QUEUE_SIZE + 1):
-        streams.publish(a_notice(UNION, count=count))
+        streams.publish(an_update(UNION, count=count))
         assert b"pending_changed" in next(quick)
 
     assert frames(slow) == []
@@ -110,8 +110,8 @@ def test_a_stream_ends_with_its_session() -> None:
 def test_a_stream_ends_when_its_session_is_ended_and_others_go_on(streams: Streams) -> None:
     ended, other = an_open_stream(streams, "clerk"), an_open_stream(streams, "clerk", session_id="another")
 
-    streams.cut([SESSION_ID])
-    streams.publish(a_notice(UNION))
+    streams.end_sessions([SESSION_ID])
+    streams.publish(an_update(UNION))
 
     assert frames(ended) == []
     assert next(other).startswith(b"event: pending_changed")
@@ -126,29 +126,29 @@ def test_a_page_that_goes_away_leaves_nothing_behind(streams: Streams) -> None:
 
 
 @pytest.mark.parametrize("contract", STREAMED, ids=lambda contract: contract.name)
-def test_each_event_is_told_without_personal_data_and_read_without_a_key(
+def test_each_live_update_has_no_personal_data_and_is_read_without_a_key(
     contract: EventContract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PERSONAL_DATA_KEYS", raising=False)
     data = contract.read(readable_example(contract.type))
     event = Event("1", contract.type, "/", None, datetime.now(UTC), None, None, data)
 
-    notice = notice_of(event)
+    update = live_update_of(event)
 
-    assert notice.type == contract.name
-    assert notice.audiences
-    assert all(isinstance(value, int | None) or len(str(value)) <= 40 for value in notice.facts.values())
-    json.dumps(notice.facts, default=str)
+    assert update.type == contract.name
+    assert update.audiences
+    assert all(isinstance(value, int | None) or len(str(value)) <= 40 for value in update.facts.values())
+    json.dumps(update.facts, default=str)
 
 
-def test_a_revocation_is_told_to_its_union_and_to_the_reviewers_of_the_superior() -> None:
+def test_a_revocation_updates_its_union_and_the_reviewers_of_the_superior() -> None:
     contract = next(contract for contract in STREAMED if contract.name == "revocation_requested")
     data = contract.read(readable_example(contract.type))
 
-    notice = notice_of(Event("1", contract.type, "/", None, datetime.now(UTC), None, None, data))
+    update = live_update_of(Event("1", contract.type, "/", None, datetime.now(UTC), None, None, data))
 
-    assert notice.audiences == (
+    assert update.audiences == (
         Audience(str(data.union.union_id)),
         Audience(str(data.reviewer_union_id), "reviewer"),
     )
-    assert set(notice.facts) == {"revocation_id", "batch_no"}
+    assert set(update.facts) == {"revocation_id", "batch_no"}

@@ -1,4 +1,4 @@
-"""Forms within their bounds: files of any content come whole, other parts are small."""
+"""Uploads: files of any content arrive complete, other parts of a form are limited."""
 
 import os
 from io import BytesIO

@@ -1,11 +1,11 @@
-"""Requests that two programs could read differently are refused."""
+"""Ambiguous requests, which two programs could read differently, are refused."""
 
 from email import message_from_string
 from email.message import Message
 
 import pytest
 
-from gateway.wellformed import LONGEST_TARGET, flaw_of
+from gateway.wellformed import LONGEST_TARGET, protocol_error
 
 
 def status_of(
@@ -14,7 +14,7 @@ def status_of(
     version: str = "HTTP/1.1",
     headers: str = "Host: cards.example",
 ) -> int | None:
-    flaw = flaw_of(method, target, version, parsed(headers))
+    flaw = protocol_error(method, target, version, parsed(headers))
     return flaw.status if flaw else None
 
 
@@ -36,7 +36,7 @@ def test_what_is_no_method_is_refused(method: str) -> None:
     "target",
     ["/", "/api/v1/members?name=%E7%8E%8B&q=//../%2f", "/api/v1/members/", "/a.b/..c/...", "/%E7%8E%8B", "/?a\\b"],
 )
-def test_an_ordinary_path_is_let_in(target: str) -> None:
+def test_an_ordinary_path_is_accepted(target: str) -> None:
     assert status_of(target=target) is None
 
 

@@ -1,4 +1,4 @@
-"""The handbook shows what there is: its pictures, its words and the files that were made of it."""
+"""The handbook is complete: its pictures, its terms, and the generated files."""
 
 import re
 

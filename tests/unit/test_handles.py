@@ -1,4 +1,4 @@
-"""A service's attribute has the name of the operation that it handles: else requests would reach another."""
+"""A service attribute must have the name of the operation that it handles."""
 
 from typing import Any
 

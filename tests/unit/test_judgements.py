@@ -1,4 +1,4 @@
-"""Whether a check has passed, has failed or waits, by what the registry says or does not say."""
+"""The judgement of a check: passed, failed or waiting, by the rules and the registry's answer."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""What processes of the local stack are started with."""
+"""The environment of the local stack's processes: ports, secrets, settings."""
 
 import json
 import socket
@@ -27,9 +27,9 @@ from deploy.local.environment import (
 from deploy.local.processes import Process
 from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.stack import StackError, find
-from deploy.local.supervisor import pause_before_restart
+from deploy.local.supervisor import restart_backoff
 from deploy.permissions import PROGRAMS
-from services.kit.secret_values import Key, KeySet, Secret, flaws
+from services.kit.secret_values import Key, KeySet, Secret, weaknesses
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_somebody_else_can_be_the_bank() -> None:
 
 
 @pytest.mark.parametrize("text", ["gateway=2", "validation", "validation=many", "validation=-1", "validation=99"])
-def test_a_scale_that_cannot_be_meant_is_refused_by_word(text: str) -> None:
+def test_an_invalid_scale_is_refused_with_the_reason(text: str) -> None:
     with pytest.raises(ScaleError, match=text):
         read_scale(text)
 
@@ -198,7 +198,7 @@ def test_production_refuses_each_secret_of_the_demo(tmp_path: Path) -> None:
     del kept["AUDIT_HEAD_FILE"], kept["PUBLISHERS_ARE_PROVED"]
     for name, secret in (kept | keys).items():
         kind = Secret if "_PASSWORD_" in name else KeySet if secret.startswith("{") else Key
-        assert flaws([(name, kind(secret))]) == [f"{name} is a secret of the demo"]
+        assert weaknesses([(name, kind(secret))]) == [f"{name} is a secret of the demo"]
 
 
 def test_keys_of_personal_data_that_an_older_stack_kept_among_its_secrets_stay_in_use(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_a_system_that_does_not_run_is_not_found(tmp_path: Path) -> None:
 
 
 def test_pauses_before_a_restart_grow_to_half_a_minute() -> None:
-    pauses = [pause_before_restart(deaths) for deaths in range(12)]
+    pauses = [restart_backoff(deaths) for deaths in range(12)]
 
     assert pauses[:4] == [0.5, 1, 2, 4]
     assert pauses == sorted(pauses)

@@ -1,4 +1,4 @@
-"""Logs are JSON lines that say what happened and hold no values of errors."""
+"""Logs: JSON lines without values of errors."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Which state of an application can be heard of after which."""
+"""Which state of an application can follow which."""
 
 import itertools
 
@@ -21,7 +21,7 @@ DECIDED = {State.REFUSED, State.REMOVED, State.ISSUED}
         (State.RELEASED, State.ISSUED),
     ],
 )
-def test_a_later_state_can_be_heard_of_though_steps_between_are_missing(state: State, later: State) -> None:
+def test_a_later_state_can_be_applied_though_steps_between_are_missing(state: State, later: State) -> None:
     assert can_become(state, later)
 
 
@@ -45,7 +45,7 @@ def test_nothing_follows_a_decision(state: State, later: State) -> None:
 
 
 @given(path=st.lists(st.sampled_from(State), min_size=2, max_size=5))
-def test_what_can_follow_step_by_step_can_be_heard_of_at_once(path: list[State]) -> None:
+def test_a_state_that_can_follow_step_by_step_can_also_follow_at_once(path: list[State]) -> None:
     if all(can_become(state, later) for state, later in itertools.pairwise(path)):
         assert can_become(path[0], path[-1])
 

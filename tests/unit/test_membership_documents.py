@@ -1,4 +1,4 @@
-"""How membership keeps names and numbers, and what it refuses at registration."""
+"""Names and numbers in membership: their stored form, and what registration refuses."""
 
 from dataclasses import replace
 from datetime import date

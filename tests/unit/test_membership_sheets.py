@@ -1,4 +1,4 @@
-"""Sheets of members: what a row says in the words that people use, the template, and what comes back."""
+"""Sheets of members: words and formats of a row, the template, and the sheet of errors."""
 
 import io
 from typing import Any
@@ -113,7 +113,7 @@ def test_a_cell_that_cannot_be_is_named_with_a_reason(heading: str, cell: str) -
         sheets.facts_of(a_row(**{heading: cell}))
 
 
-def test_all_that_is_wrong_in_a_row_is_told_at_once() -> None:
+def test_all_errors_of_a_row_are_reported_at_once() -> None:
     with pytest.raises(sheets.WrongRow) as wrong:
         sheets.facts_of(a_row(姓名="", 性别="未知", 出生日期="昨天"))
     assert [reason.partition("：")[0] for reason in str(wrong.value).split("；")] == ["姓名", "性别", "出生日期"]

@@ -1,4 +1,4 @@
-"""Files for all to see are what their names say."""
+"""Attachments must have the kind that their file name says."""
 
 import io
 import zipfile

@@ -1,4 +1,4 @@
-"""What people are told: every text says what happened, fits where it is shown, and leads somewhere."""
+"""Texts of messages: each says what happened, fits its place, and has a link."""
 
 from datetime import UTC, datetime
 
@@ -8,7 +8,7 @@ from services.contracts.events.membership import ACCOUNT_CHANGES
 from services.notification import texts
 
 BATCH_NO = "cbc81310000000000001X20261124001"
-NOTICES = {
+MESSAGES = {
     "checks_failed": texts.checks_failed(3),
     "checks_waiting": texts.checks_waiting(3),
     "batch_submitted": texts.batch_submitted(BATCH_NO, 3, "工商银行国华支行"),
@@ -43,35 +43,35 @@ SMS = (
 )
 
 
-@pytest.mark.parametrize("kind", NOTICES)
+@pytest.mark.parametrize("kind", MESSAGES)
 def test_a_notice_has_its_kind_a_short_title_and_a_page_to_go_to(kind: str) -> None:
-    notice = NOTICES[kind]
-    assert notice.kind == kind
-    assert 0 < len(notice.title) <= 20
-    assert notice.link is not None
-    assert notice.link.startswith("/")
+    message = MESSAGES[kind]
+    assert message.kind == kind
+    assert 0 < len(message.title) <= 20
+    assert message.link is not None
+    assert message.link.startswith("/")
 
 
 @pytest.mark.parametrize("kind", ["batch_submitted", "cards_issued", "cards_refused", "batch_released"])
 def test_news_of_a_batch_name_it_and_how_many_it_concerns(kind: str) -> None:
-    assert BATCH_NO in NOTICES[kind].body
-    assert "3 人" in NOTICES[kind].body
+    assert BATCH_NO in MESSAGES[kind].body
+    assert "3 人" in MESSAGES[kind].body
 
 
 def test_members_who_were_refused_are_named_with_their_reasons_up_to_five_of_them() -> None:
     reason = "证件号码校验位不正确"
-    assert f"会员 0070258040（{reason}）" in NOTICES["members_refused"].body
+    assert f"会员 0070258040（{reason}）" in MESSAGES["members_refused"].body
     body = texts.members_refused([(f"007025804{number}", reason) for number in range(7)]).body
     assert (body.count(reason), "等共 7 人" in body) == (5, True)
 
 
 def test_a_decision_carries_the_reviewers_opinion_where_there_is_one() -> None:
-    assert NOTICES["revocation_rejected"].body.endswith("审核意见：材料已送银行")
+    assert MESSAGES["revocation_rejected"].body.endswith("审核意见：材料已送银行")
     assert "审核意见" not in texts.revocation_approved(BATCH_NO, None).body
 
 
 def test_an_import_says_what_to_do_with_bad_rows_only_where_there_are_some() -> None:
-    assert "错误清单" in NOTICES["import_finished"].body
+    assert "错误清单" in MESSAGES["import_finished"].body
     assert "错误清单" not in texts.import_finished(8, 0, "0192").body
 
 
@@ -86,7 +86,7 @@ def test_a_one_time_password_says_until_when_it_counts_in_shanghais_time() -> No
     assert "493027" in SMS[-1]
 
 
-def test_a_change_of_an_account_is_told_with_who_made_it() -> None:
+def test_a_change_of_an_account_is_notified_with_who_made_it() -> None:
     at = datetime(2026, 11, 24, 2, 5, tzinfo=UTC)
     by_head = texts.account_changed("roles_changed", "吴强（yangpu-admin）", at).body
     assert by_head.startswith("2026-11-24 10:05，管理员吴强（yangpu-admin）操作：您的账号角色已修改。")

@@ -1,4 +1,4 @@
-"""One customer of a provider counts once, whatever address of theirs they use."""
+"""Addresses of one customer of a provider count as one origin."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""No one from outside decides where our servers send requests."""
+"""No request from outside determines the address of an outgoing request."""
 
 import ast
 import functools

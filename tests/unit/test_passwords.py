@@ -1,4 +1,4 @@
-"""Which passwords may be chosen, and that a wrong one costs the same where there is no account."""
+"""Which passwords may be chosen, and that verification takes the same time without an account."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Personal data is sealed, found without being read, and masked where it is shown."""
+"""Personal data is encrypted, found by blind indexes without decryption, and masked for display."""
 
 import base64
 import os
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.contracts.masks import mask_card, mask_document, mask_numbers, mask_phone
 from services.kit.data import encryption as personal
-from services.kit.data.encryption import CannotOpen, FileKeyring, Keyring, blind_index
+from services.kit.data.encryption import CannotDecrypt, FileKeyring, Keyring, blind_index
 from services.kit.secret_values import DEMO_MARK
 from services.kit.settings import SettingsError
 
@@ -19,45 +19,45 @@ NEW = Keyring({"k2": b"2" * 32, "k1": b"1" * 32})
 
 
 @given(st.text())
-def test_what_is_sealed_can_be_opened_again(text: str) -> None:
-    assert NEW.open(NEW.seal(text)).decode() == text
+def test_an_encrypted_text_can_be_decrypted(text: str) -> None:
+    assert NEW.decrypt_token(NEW.encrypt_token(text)).decode() == text
     assert NEW.decrypt(NEW.encrypt(text)).decode() == text
 
 
-def test_a_new_key_seals_and_the_old_one_still_opens() -> None:
-    assert NEW.seal("x").startswith("v1.k2.")
-    assert NEW.open(OLD.seal("x")) == b"x"
+def test_the_new_key_encrypts_and_the_old_one_still_decrypts() -> None:
+    assert NEW.encrypt_token("x").startswith("v1.k2.")
+    assert NEW.decrypt_token(OLD.encrypt_token("x")) == b"x"
     assert NEW.decrypt(OLD.encrypt("x")) == b"x"
 
 
-def test_equal_texts_are_sealed_differently() -> None:
-    assert NEW.seal("x") != NEW.seal("x")
+def test_equal_texts_are_encrypted_differently() -> None:
+    assert NEW.encrypt_token("x") != NEW.encrypt_token("x")
     assert NEW.encrypt("x") != NEW.encrypt("x")
 
 
-def test_a_key_that_is_not_there_opens_nothing() -> None:
-    with pytest.raises(CannotOpen, match="k2"):
-        OLD.open(NEW.seal("x"))
+def test_an_unknown_key_decrypts_nothing() -> None:
+    with pytest.raises(CannotDecrypt, match="k2"):
+        OLD.decrypt_token(NEW.encrypt_token("x"))
 
 
 @given(st.integers(min_value=0), st.integers(min_value=1, max_value=255))
-def test_a_changed_value_cannot_be_opened(position: int, change: int) -> None:
+def test_a_changed_value_cannot_be_decrypted(position: int, change: int) -> None:
     stored = bytearray(NEW.encrypt("x"))
     stored[position % len(stored)] ^= change
-    with pytest.raises((CannotOpen, UnicodeDecodeError)):
+    with pytest.raises((CannotDecrypt, UnicodeDecodeError)):
         NEW.decrypt(bytes(stored))
 
 
 @pytest.mark.parametrize("token", ["", "v1", "v1.k2", "v1.k2.###", "v2.k2.AAAA", "v1.k2.AAAA", "a.b.c.d"])
-def test_what_is_no_sealed_value_is_refused(token: str) -> None:
-    with pytest.raises(CannotOpen):
-        NEW.open(token)
+def test_a_text_that_is_no_token_is_refused(token: str) -> None:
+    with pytest.raises(CannotDecrypt):
+        NEW.decrypt_token(token)
 
 
 @pytest.mark.parametrize(
     "text", ["", "k1", "k1:", "k1:AAAA", "k1:not base64!", "k 1:" + base64.b64encode(b"1" * 32).decode()]
 )
-def test_keys_that_are_none_are_refused(text: str) -> None:
+def test_invalid_keys_are_refused(text: str) -> None:
     with pytest.raises((SettingsError, ValueError)):
         Keyring.from_text(text)
 
@@ -118,23 +118,25 @@ def file(tmp_path: Path) -> Path:
 def test_a_key_added_to_the_file_is_known_as_soon_as_something_needs_it(file: Path) -> None:
     ring = FileKeyring(file)
     replace(file, FIRST, SECOND)
-    sealed_elsewhere = Keyring.from_text(f"{SECOND},{FIRST}").seal("x")
-    assert ring.open(sealed_elsewhere) == b"x"
-    assert ring.seal("x").startswith("v1.k1.")
+    encrypted_elsewhere = Keyring.from_text(f"{SECOND},{FIRST}").encrypt_token("x")
+    assert ring.decrypt_token(encrypted_elsewhere) == b"x"
+    assert ring.encrypt_token("x").startswith("v1.k1.")
 
 
-def test_a_key_that_comes_first_in_the_file_seals_within_a_second(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_comes_first_in_the_file_encrypts_within_a_second(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ring = FileKeyring(file)
     before = ring.encrypt("x")
     replace(file, SECOND, FIRST)
     assert ring.encrypt("x").startswith(personal.encrypted_prefix("k1"))
-    monkeypatch.setattr(personal, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(personal, "CHECK_INTERVAL_SECONDS", 0)
     assert ring.encrypt("x").startswith(personal.encrypted_prefix("k2"))
-    assert ring.seal("x").startswith("v1.k2.")
+    assert ring.encrypt_token("x").startswith("v1.k2.")
     assert ring.decrypt(before) == b"x"
 
 
-def test_who_asks_for_the_keys_is_told_those_of_the_file_at_once(file: Path) -> None:
+def test_key_ids_are_those_in_the_file_now(file: Path) -> None:
     ring = FileKeyring(file)
     replace(file, SECOND, FIRST)
     assert ring.key_ids() == ["k2", "k1"]
@@ -143,22 +145,22 @@ def test_who_asks_for_the_keys_is_told_those_of_the_file_at_once(file: Path) -> 
 @pytest.mark.parametrize("content", ["", "nonsense", "k1:AAAA"])
 def test_a_file_that_holds_no_keys_leaves_those_in_use_that_were_known(file: Path, content: str) -> None:
     ring = FileKeyring(file)
-    sealed = ring.seal("x")
+    encrypted = ring.encrypt_token("x")
     replace(file, content)
     assert ring.key_ids() == ["k1"]
     file.unlink()
     assert ring.key_ids() == ["k1"]
-    assert ring.open(sealed) == b"x"
+    assert ring.decrypt_token(encrypted) == b"x"
 
 
-def test_a_key_that_left_the_file_opens_nothing_more(file: Path) -> None:
+def test_a_key_that_left_the_file_decrypts_nothing_more(file: Path) -> None:
     replace(file, SECOND, FIRST)
     ring = FileKeyring(file)
-    sealed = Keyring.from_text(FIRST).seal("x")
+    encrypted = Keyring.from_text(FIRST).encrypt_token("x")
     replace(file, SECOND)
     ring.key_ids()
-    with pytest.raises(CannotOpen, match="k1"):
-        ring.open(sealed)
+    with pytest.raises(CannotDecrypt, match="k1"):
+        ring.decrypt_token(encrypted)
 
 
 def test_in_production_a_good_key_is_taken_from_the_file_and_one_of_the_demo_is_not(

@@ -1,4 +1,4 @@
-"""Ports are held from the moment they are chosen until the process that chose them ends."""
+"""Ports are held from their choice until the process that chose them ends."""
 
 import socket
 import subprocess

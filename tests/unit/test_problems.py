@@ -1,4 +1,4 @@
-"""Problems travel between processes unchanged and say in Chinese what is wrong."""
+"""Problems are passed between processes unchanged, and say in Chinese what is wrong."""
 
 from marshmallow import Schema, ValidationError, fields, validate
 

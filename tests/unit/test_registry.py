@@ -1,11 +1,11 @@
-"""The registry's client against a registry that misbehaves."""
+"""The registry's client with a registry that fails in every way."""
 
 from collections.abc import Callable, Iterator
 from datetime import date
 
 import pytest
 
-from services.validation.registry import LARGEST_CALL, Question, Registry, RegistrySettings
+from services.validation.registry import LARGEST_CALL, Registry, RegistryQuery, RegistrySettings
 from services.validation.rules import RegistryAnswer
 from tests.registry_simulator import RegistrySimulator, running_registry
 
@@ -22,31 +22,31 @@ def simulator() -> Iterator[RegistrySimulator]:
 
 @pytest.fixture
 def registry_of(simulator: RegistrySimulator) -> Iterator[Callable[..., Registry]]:
-    opened: list[Registry] = []
+    decrypted: list[Registry] = []
 
     def open_registry(**settings: float) -> Registry:
         times = {"registry_read_seconds": 60, "registry_deadline_seconds": 60} | settings
-        opened.append(Registry(RegistrySettings(simulator.url, **times)))  # type: ignore[arg-type]
-        return opened[-1]
+        decrypted.append(Registry(RegistrySettings(simulator.url, **times)))  # type: ignore[arg-type]
+        return decrypted[-1]
 
     yield open_registry
-    for registry in opened:
+    for registry in decrypted:
         registry.close()
 
 
-def questions(count: int) -> list[Question]:
-    return [Question(f"ref-{n}", f"会员{n}", f"number-{n}") for n in range(count)]
+def queries(count: int) -> list[RegistryQuery]:
+    return [RegistryQuery(f"ref-{n}", f"会员{n}", f"number-{n}") for n in range(count)]
 
 
 def test_everybody_is_answered_in_calls_of_a_hundred(
     simulator: RegistrySimulator, registry_of: Callable[..., Registry]
 ) -> None:
-    simulator.tell({"number-7": {"status": "retired", "since": "2024-03-01"}})
-    asked = questions(2 * LARGEST_CALL + 1)
+    simulator.add_persons({"number-7": {"status": "retired", "since": "2024-03-01"}})
+    asked = queries(2 * LARGEST_CALL + 1)
 
-    answers = registry_of().ask(asked)
+    answers = registry_of().query(asked)
 
-    assert answers.keys() == {question.ref for question in asked}
+    assert answers.keys() == {query.ref for query in asked}
     assert answers[asked[7].ref] == RegistryAnswer("retired", date(2024, 3, 1), "养老保险登记")
     assert answers[asked[8].ref] == UNKNOWN
     assert simulator.calls() == 3
@@ -57,7 +57,7 @@ def test_a_registry_that_is_away_answers_nobody(
     mode: str, simulator: RegistrySimulator, registry_of: Callable[..., Registry]
 ) -> None:
     simulator.behave(mode)
-    assert registry_of().ask(questions(3)) == {}
+    assert registry_of().query(queries(3)) == {}
 
 
 def test_rubbish_of_every_kind_counts_as_no_answer(
@@ -65,29 +65,29 @@ def test_rubbish_of_every_kind_counts_as_no_answer(
 ) -> None:
     simulator.behave("rubbish")
     registry = registry_of(registry_failures=100)
-    assert [registry.ask(questions(3)) for _ in range(10)] == [{}] * 10
+    assert [registry.query(queries(3)) for _ in range(10)] == [{}] * 10
 
 
 def test_whoever_an_answer_leaves_out_has_no_answer(
     simulator: RegistrySimulator, registry_of: Callable[..., Registry]
 ) -> None:
     simulator.behave("partial")
-    asked = questions(6)
-    assert registry_of().ask(asked).keys() == {asked[n].ref for n in (1, 2, 4, 5)}
+    asked = queries(6)
+    assert registry_of().query(asked).keys() == {asked[n].ref for n in (1, 2, 4, 5)}
 
 
 def test_the_other_calls_count_when_one_fails(
     simulator: RegistrySimulator, registry_of: Callable[..., Registry]
 ) -> None:
     simulator.behave("error", for_calls=1)
-    assert len(registry_of(registry_calls_at_once=1).ask(questions(3 * LARGEST_CALL))) == 2 * LARGEST_CALL
+    assert len(registry_of(registry_calls_at_once=1).query(queries(3 * LARGEST_CALL))) == 2 * LARGEST_CALL
 
 
 def test_a_call_that_breaks_off_is_made_once_more(
     simulator: RegistrySimulator, registry_of: Callable[..., Registry]
 ) -> None:
     simulator.behave("down", for_calls=1)
-    assert len(registry_of().ask(questions(3))) == 3
+    assert len(registry_of().query(queries(3))) == 3
 
 
 def test_a_slow_registry_takes_no_longer_than_the_deadline(
@@ -95,17 +95,17 @@ def test_a_slow_registry_takes_no_longer_than_the_deadline(
 ) -> None:
     simulator.behave("normal", at_once=1000)
     registry = registry_of(registry_read_seconds=NEVER, registry_deadline_seconds=0.2)
-    assert registry.ask(questions(10 * LARGEST_CALL)) == {}
+    assert registry.query(queries(10 * LARGEST_CALL)) == {}
 
 
 def test_a_registry_that_is_away_is_spared(simulator: RegistrySimulator, registry_of: Callable[..., Registry]) -> None:
     simulator.behave("error")
     registry = registry_of(registry_failures=2, registry_rest_seconds=NEVER)
-    assert [registry.ask(questions(1)) for _ in range(5)] == [{}] * 5
+    assert [registry.query(queries(1)) for _ in range(5)] == [{}] * 5
     assert simulator.calls() == 2
 
     simulator.behave("normal")
-    assert registry.ask(questions(1)) == {}
+    assert registry.query(queries(1)) == {}
 
 
 def test_a_registry_that_was_away_is_asked_again_after_a_rest(
@@ -113,17 +113,17 @@ def test_a_registry_that_was_away_is_asked_again_after_a_rest(
 ) -> None:
     simulator.behave("error")
     registry = registry_of(registry_failures=2, registry_rest_seconds=0)
-    assert [registry.ask(questions(1)) for _ in range(2)] == [{}] * 2
+    assert [registry.query(queries(1)) for _ in range(2)] == [{}] * 2
 
     simulator.behave("normal")
-    assert len(registry.ask(questions(1))) == 1
+    assert len(registry.query(queries(1))) == 1
 
 
 def test_calls_are_made_side_by_side(simulator: RegistrySimulator, registry_of: Callable[..., Registry]) -> None:
     simulator.behave("normal", at_once=5)
-    assert len(registry_of().ask(questions(5 * LARGEST_CALL))) == 5 * LARGEST_CALL
+    assert len(registry_of().query(queries(5 * LARGEST_CALL))) == 5 * LARGEST_CALL
 
 
 def test_asking_about_nobody_asks_nothing(simulator: RegistrySimulator, registry_of: Callable[..., Registry]) -> None:
-    assert registry_of().ask([]) == {}
+    assert registry_of().query([]) == {}
     assert simulator.calls() == 0

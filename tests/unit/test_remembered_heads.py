@@ -1,4 +1,4 @@
-"""What the invariants make of what services and the file of heads remember of the audit log."""
+"""Invariants of the audit log: heads that services and the file of heads remember."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -59,7 +59,7 @@ def test_where_all_remember_the_end_nothing_is_found(look: Look) -> None:
     assert look() == []
 
 
-def test_an_end_that_was_not_told_the_others_for_minutes_is_found_whatever_membership_says(look: Look) -> None:
+def test_a_head_that_was_not_published_for_minutes_is_found_whatever_membership_says(look: Look) -> None:
     silent = [("audit_head_remembered", source) for source in (*OTHERS, FILE)]
     assert sorted(look(old=9, membership=["told already"])) == sorted([*silent, ("audit_head_signed", "membership")])
 

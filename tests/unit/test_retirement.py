@@ -1,4 +1,4 @@
-"""Statutory retirement, the flexible window, and the registry's word against the calculation."""
+"""The rules on retirement: statutory month, flexible window, registry and calculation."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""A revocation request is open until it is decided, and then decided for good."""
+"""The states of a revocation request: open, then decided finally."""
 
 import pytest
 from hypothesis import given

@@ -67,7 +67,7 @@ def test_a_warning_lets_a_person_pass(changes: dict[str, Any], expected: list[st
 def test_what_a_clerk_changes_tells_no_year_of_birth(years: int | None, issued: date | None, category: str) -> None:
     """The document's dates and the category of retirement can be changed without the number."""
     expiry = date((issued or date(2021, 5, 9)).year + years, 2, 28) if years else LONG_TERM
-    told = set()
+    code_lists = set()
     for year in (1968, 1979, 1980, 1989, 1999, 2009):
         number, birth = a_resident_number(date(year, 6, 15)), date(year, 6, 15)
         person = a_person(
@@ -77,8 +77,8 @@ def test_what_a_clerk_changes_tells_no_year_of_birth(years: int | None, issued: 
             document_expiry=expiry,
             retirement_category=category,
         )
-        told.add(tuple(codes(person, UNKNOWN)))
-    assert len(told) == 1
+        code_lists.add(tuple(codes(person, UNKNOWN)))
+    assert len(code_lists) == 1
 
 
 def test_the_registry_decides_on_retirement_before_the_calculation() -> None:

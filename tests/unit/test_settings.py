@@ -1,11 +1,11 @@
-"""Settings come typed from the environment, and what is wrong with them is said at once."""
+"""Settings: typed values from the environment; one error lists all invalid ones."""
 
 import base64
 from pathlib import Path
 
 import pytest
 
-from services.kit.secret_values import DEMO_MARK, Key, Secret, flaws
+from services.kit.secret_values import DEMO_MARK, Key, Secret, weaknesses
 from services.kit.settings import SettingsError, check_secrets, read_settings, refuse_production, settings_class
 
 
@@ -21,7 +21,7 @@ class Example:
 
 @settings_class
 class Guarded:
-    """What is kept from others."""
+    """Secret settings."""
 
     guarded_uri: Secret
     guarded_key: Key
@@ -111,19 +111,19 @@ def test_settings_do_not_show_their_secrets() -> None:
     ],
 )
 def test_a_key_is_long_and_not_the_demos(key: str, flaw: str | None) -> None:
-    assert flaws([("KEY", Key(key))]) == ([flaw] if flaw else [])
+    assert weaknesses([("KEY", Key(key))]) == ([flaw] if flaw else [])
 
 
 def test_the_password_of_an_address_is_not_the_demos() -> None:
-    assert flaws([("URI", Secret("amqp://membership:password@broker/cards"))]) == []
-    assert flaws([("URI", Secret(f"amqp://membership:{DEMO_MARK}0123@broker/cards"))]) == [
+    assert weaknesses([("URI", Secret("amqp://membership:password@broker/cards"))]) == []
+    assert weaknesses([("URI", Secret(f"amqp://membership:{DEMO_MARK}0123@broker/cards"))]) == [
         "URI is a secret of the demo"
     ]
 
 
 def test_one_secret_is_not_for_two_purposes() -> None:
     keys = [("ONE", Key(f"k1:{GOOD_KEY}")), ("TWO", Key(OTHER_KEY)), ("THREE", Key(GOOD_KEY))]
-    assert flaws(keys) == ["THREE is the same secret as ONE"]
+    assert weaknesses(keys) == ["THREE is the same secret as ONE"]
 
 
 def test_production_refuses_a_weak_secret_when_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Files of members: what is read of those that people and other programs make, what is left, and what is refused."""
+"""Files of members from many programs: what is read, what is skipped, and what is refused."""
 
 import datetime
 import io
@@ -63,7 +63,7 @@ SHEET = "xl/worksheets/sheet1.xml"
 
 
 def read(content: bytes) -> tuple[list[dict[str, str]], list[SheetReport]]:
-    """The cells of all rows, and what is said of each sheet."""
+    """The cells of all rows, and the report on each sheet."""
     rows, reports = [], []
     for found in sheet_reader.parse(content):
         if isinstance(found, Row):

@@ -1,4 +1,4 @@
-"""Cells of exported sheets: a text that looks like a formula is a text."""
+"""Cells of exported sheets: a text that looks like a formula stays a text."""
 
 import io
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from openpyxl import Workbook, load_workbook
 
-from services.kit.computed_texts import csv_text, unmarked_text
+from services.kit.csv_injection import csv_safe, csv_unescaped
 from services.kit.sheet_cells import heading_row, saved, text_row
 
 FORMULAS = (
@@ -64,14 +64,14 @@ def test_headings_are_bold_texts() -> None:
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_a_csv_cell_never_begins_like_a_formula(text: str) -> None:
-    assert csv_text(text)[0] == "'"
+    assert csv_safe(text)[0] == "'"
 
 
 @pytest.mark.parametrize("text", HARMLESS)
 def test_a_harmless_csv_cell_is_not_marked(text: str) -> None:
-    assert csv_text(text) == text
+    assert csv_safe(text) == text
 
 
 @pytest.mark.parametrize("text", FORMULAS + HARMLESS)
 def test_a_csv_cell_is_read_back_as_it_was(text: str) -> None:
-    assert unmarked_text(csv_text(text)) == text
+    assert csv_unescaped(csv_safe(text)) == text

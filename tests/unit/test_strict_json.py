@@ -1,4 +1,4 @@
-"""What others write as JSON is read as it is meant, or not at all."""
+"""Strict reading of JSON from outside, and which modules read JSON otherwise."""
 
 import ast
 import json
@@ -23,7 +23,7 @@ OURS = {
     "services/batching/batches/submission.py": "columns",
     "deploy/events_document.py": "a file of the release",
     "services/contracts/examples.py": "files of the release",
-    "services/contracts/dead_letter_words.py": "shows what was refused, however it is written",
+    "services/contracts/dead_letter_descriptions.py": "shows what was refused, however it is written",
     "services/contracts/dead_letters.py": "shows what was refused, however it is written",
     "services/kit/dead_letters/letters.py": "shows what was refused, however it is written",
     "services/kit/dead_letters/replays.py": "a header of ours, read by nobody else",
@@ -34,7 +34,7 @@ OURS = {
     "services/membership/imports/import_parts.py": "columns",
     "services/membership/imports/import_preview.py": "columns",
     "services/membership/imports/imports.py": "columns",
-    "services/membership/imports/kept_sheets.py": "columns",
+    "services/membership/imports/stored_sheets.py": "columns",
     "services/membership/imports/reading/sheet_reader.py": "lines of the process that it started",
     "services/validation/checks.py": "columns",
 }

@@ -27,8 +27,8 @@ CORRELATION = "0193b7a0-5c1e-7abc-8def-0123456789ab"
 SECRET = "310101199001011234"
 
 _PROGRAM = f"""
-from services.kit.concurrency import wait_together
-wait_together()
+from services.kit.concurrency import use_green_threads
+use_green_threads()
 from opentelemetry.trace import SpanKind
 from services.kit.operations.tracing import *
 configure_tracing("batching", "0.3.0", TracingSettings(otel_exporter_otlp_endpoint="on"))

@@ -1,4 +1,4 @@
-"""What our transport asks of py-amqp and kombu beyond their documented words, each private attribute by its name."""
+"""The private attributes of py-amqp and kombu that our transport uses still exist and work."""
 
 import struct
 import zlib

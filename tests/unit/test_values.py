@@ -1,4 +1,4 @@
-"""Value types: what people type, paste and send, and the one form in which it is kept."""
+"""Value types: the stored form of what people type and paste, and what is refused."""
 
 from collections.abc import Callable
 from datetime import date

@@ -1,4 +1,4 @@
-"""Pages are built once for the same sources, and what npm objects to is told."""
+"""Pages are built once for the same sources, and npm's errors are reported."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from deploy.local import web
 
 @pytest.fixture
 def npm_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What npm was asked to do in a folder of pages of its own; it makes what it would make."""
+    """The npm commands that were run in a folder of its own; a fake npm creates the expected files."""
     runs: list[str] = []
     pages = tmp_path / "gateway" / "web"
     (pages / "src").mkdir(parents=True)

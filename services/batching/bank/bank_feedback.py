@@ -33,7 +33,7 @@ from services.contracts.events.batching import (
 from services.kit.amqp.queues import own_exchange
 from services.kit.data.bulk import insert_rows, is_any_of, types_of, values_table
 from services.kit.data.database import is_violated
-from services.kit.events.contract import EventContract, EventData, in_messages
+from services.kit.events.contract import EventContract, EventData, in_chunks
 from services.kit.events.failures import rejection_headers, shortened
 from services.kit.events.outbox import publish_all, to_json
 from services.kit.schemas import required
@@ -202,7 +202,7 @@ def _named_applicants(session: Session, batches: dict[str, Batched], results: Se
 def _take(applicants: Applicants, feedback: Feedback) -> None:
     for position, result in feedback.results.items():
         try:
-            is_new = applicants.take(result)
+            is_new = applicants.apply(result)
         except Contradiction as contradiction:
             feedback.refusals[position] = [Fault(contradiction.code)]
         else:
@@ -264,14 +264,14 @@ def _store_counts(session: Session, applicants: Applicants, feedbacks: Sequence[
 def _publish_decisions(session: Session, batches: dict[str, Batched], changed: Sequence[Applicant]) -> None:
     decided: dict[tuple[str, Outcome], list[Applicant]] = defaultdict(list)
     for applicant in changed:
-        if applicant.told:
-            decided[applicant.batch_no, applicant.told].append(applicant)
+        if applicant.decision:
+            decided[applicant.batch_no, applicant.decision].append(applicant)
     publish_all(
         session,
         [
             _issued(batches[batch_no], part) if outcome is Outcome.ISSUED else _refused(batches[batch_no], part)
             for (batch_no, outcome), applicants in decided.items()
-            for part in in_messages(applicants)
+            for part in in_chunks(applicants)
         ],
     )
 

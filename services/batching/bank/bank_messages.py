@@ -19,10 +19,10 @@ from services.contracts.bank import (
 )
 from services.contracts.bank_encryption import CONTENT_TYPE, is_encrypted
 from services.contracts.bank_keys import encrypted_for_bank
-from services.kit.amqp.connection import Outgoing
-from services.kit.events.contract import in_messages
+from services.kit.amqp.connection import OutgoingMessage
+from services.kit.events.contract import in_chunks
 from services.kit.events.envelope import correlation, new_message_id
-from services.kit.events.outbox import send_as_it_is, to_json
+from services.kit.events.outbox import send_unchanged, to_json
 from services.kit.operations.tracing import trace_headers
 from services.kit.secret_values import Key
 from services.kit.settings import read_settings, settings_class
@@ -54,7 +54,7 @@ def send_submitted(
     session: Session, batch: Batch, applications: Sequence[Application], *, repeated: bool = False
 ) -> None:
     """Sends a batch to the bank, in parts; the bank's copy has whole document numbers."""
-    parts = in_messages(applications)
+    parts = in_chunks(applications)
     for number, part in enumerate(parts, 1):
         _send_message(
             session,
@@ -77,7 +77,7 @@ def send_submitted(
 
 def send_recalled(session: Session, batch_no: str, applications: Sequence[Any], *, repeated: bool = False) -> None:
     """Sends the bank a recall of applicants whose cards it must no longer make."""
-    for part in in_messages(applications):
+    for part in in_chunks(applications):
         applicants = [{"application_id": one.application_id, "member_no": one.member_no} for one in part]
         content = {"batch_no": batch_no, "repeated": repeated, "applicants": applicants}
         _send_message(session, RECALLED, BatchRecalled(), content)
@@ -96,7 +96,7 @@ def send_signed(session: Session, exchange: str, name: str, body: bytes, headers
         "correlation_id": correlation.get(),
         "application_headers": {**trace_headers(), SIGNATURE_HEADER: sign(body, bank_key()), **(headers or {})},
     }
-    send_as_it_is(session, Outgoing(exchange, name, body, properties))
+    send_unchanged(session, OutgoingMessage(exchange, name, body, properties))
 
 
 def _send_message(session: Session, name: str, schema: BankMessage, content: dict[str, Any]) -> None:

@@ -17,9 +17,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from services.batching.bank import bank_messages
+from services.batching.event_builders import steps
 from services.batching.models import Application, BankFeedback, Batch, BatchPerson
 from services.batching.pending.application_states import State
-from services.batching.telling import steps
 from services.contracts.events.batching import ISSUE_TIMES_CORRECTED, IssueTimesCorrectedData
 from services.contracts.operations.batching import (
     CORRECT_PROCESSED_AT,
@@ -35,7 +35,7 @@ from services.contracts.operations.batching import (
     ResendToBankRequest,
 )
 from services.kit.data.database import engine_for
-from services.kit.events.contract import in_messages
+from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import Conflict, NotFound, Problem, invalid_fields
@@ -181,7 +181,7 @@ def _correct_times(session: Session, batch_no: str, wrong: datetime, right: date
 
 
 def _publish_corrected(session: Session, batch: Batch, wrong: datetime, right: datetime, issued: Sequence[Any]) -> None:
-    for part in in_messages(issued):
+    for part in in_chunks(issued):
         data = IssueTimesCorrectedData(
             batch_no=batch.batch_no,
             union_id=batch.union_id,

@@ -16,7 +16,7 @@ from services.contracts import bank
 from services.contracts.bank_encryption import is_encrypted
 from services.contracts.bank_keys import CannotDecrypt, clear_text, decrypted
 from services.kit.data.encryption import blind_index
-from services.kit.events.quick import quick_load
+from services.kit.events.fast_codec import fast_load
 from services.kit.events.subscribe import Message, Reject
 from services.kit.strict_json import read_json
 
@@ -28,8 +28,8 @@ CONTENT_BYTES = 16
 _LARGEST_CONTENT = (1 << 20) + (64 << 10)
 """Bytes of the largest content: the contract allows 1 MiB, and a rejected part also has its positions."""
 
-_load_envelope = quick_load(bank.FeedbackEnvelope())
-_load_result = quick_load(bank.FeedbackResult())
+_load_envelope = fast_load(bank.FeedbackEnvelope())
+_load_result = fast_load(bank.FeedbackResult())
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 

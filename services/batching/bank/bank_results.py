@@ -30,7 +30,7 @@ class Result(NamedTuple):
 class Applicant:
     """A submitted application while results are applied to it.
 
-    `version` counts the published steps; `told` is the decision to publish, `late` whether it came after the release.
+    `version` counts the published steps; `decision` is the one to publish, `late` whether it came after the release.
     """
 
     application_id: UUID
@@ -40,7 +40,7 @@ class Applicant:
     version: int
     bank_status: BankStatus
     is_changed: bool = False
-    told: Outcome | None = None
+    decision: Outcome | None = None
     late: bool = False
     card_no: str | None = None
     reason_code: str | None = None
@@ -69,7 +69,7 @@ class Applicants:
         self._holders = dict(holders)
         self.counts: defaultdict[str, Counter[State]] = defaultdict(Counter)
 
-    def take(self, result: Result) -> bool:
+    def apply(self, result: Result) -> bool:
         """Applies a result; False where it is a repetition. Raises Contradiction for one that cannot be true."""
         applicant = self._find(result)
         if result.outcome is Outcome.ISSUED:
@@ -110,7 +110,7 @@ class Applicants:
             raise Contradiction("already_issued")
 
     def _issue(self, applicant: Applicant, result: Result, late: bool) -> None:
-        applicant.told, applicant.late = Outcome.ISSUED, late
+        applicant.decision, applicant.late = Outcome.ISSUED, late
         applicant.version += 1
         applicant.card_no = result.card_no
         applicant.decided_at = result.processed_at
@@ -128,7 +128,7 @@ class Applicants:
 def _refuse(applicant: Applicant, result: Result, is_step: bool) -> None:
     """Stores the refusal; it is published only if it changed the application's state."""
     if is_step:
-        applicant.told = Outcome.REFUSED
+        applicant.decision = Outcome.REFUSED
         applicant.version += 1
     applicant.reason_code = result.reason_code
     applicant.reason = result.reason

@@ -7,10 +7,10 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from services.batching.bank import bank_messages
+from services.batching.event_builders import publish_pending_changed, steps
 from services.batching.models import Application, Batch
 from services.batching.pending import pending
 from services.batching.pending.application_states import State, Step, states_allowing
-from services.batching.telling import publish_pending_changed, steps
 from services.contracts.events.batching import BATCH_RELEASED, BatchReleasedData
 from services.contracts.events.membership import ApplicationCancelledData, CorrectionRefusedData
 from services.contracts.events.revocation import (
@@ -19,7 +19,7 @@ from services.contracts.events.revocation import (
     RevocationRejectedData,
     RevocationRequestedData,
 )
-from services.kit.events.contract import in_messages
+from services.kit.events.contract import in_chunks
 from services.kit.events.envelope import Event
 from services.kit.events.outbox import publish
 from services.kit.events.subscribe import Reject, Retry
@@ -104,7 +104,7 @@ def _release(
         .execution_options(synchronize_session=False)
     ).all()
     batch.released += len(released)
-    for part in in_messages(released):
+    for part in in_chunks(released):
         publish(
             session,
             BATCH_RELEASED,

@@ -16,6 +16,7 @@ from services.batching.bank import bank_messages
 from services.batching.batches.batch_numbers import next_batch_no
 from services.batching.batches.batches import get_batch
 from services.batching.batches.outlets import outlet_of_branch
+from services.batching.event_builders import publish_pending_changed, steps, submitted_batch
 from services.batching.models import PENDING, Application, Batch, BatchPerson, Branch, Outlet
 from services.batching.pending.application_states import Check, State, Step, states_allowing
 from services.batching.pending.channels import channel_for, outside_charset
@@ -26,13 +27,12 @@ from services.batching.pending.persons import nationality_of
 from services.batching.register.register import LOCAL_TIME, Register, RegisteredPerson
 from services.batching.register.register_pdf import refuse_unprintable
 from services.batching.register.typeface import register_typeface
-from services.batching.telling import publish_pending_changed, steps, submitted_batch
 from services.contracts.consent import refuse_unless_current
 from services.contracts.events.batching import BATCH_SUBMITTED
 from services.contracts.operations.batching import BatchRequest, SubmitBatchAnswer, SubmitBatchRequest
 from services.kit.data.bulk import insert_rows, is_any_of
 from services.kit.data.database import Database
-from services.kit.events.contract import in_messages
+from services.kit.events.contract import in_chunks
 from services.kit.events.envelope import correlation
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
@@ -304,7 +304,7 @@ def _note(session: Session, batch: Batch, submitted: Sequence[Any]) -> None:
 
 def _publish_submitted(session: Session, submission: Submission, batch: Batch, submitted: Sequence[Any]) -> None:
     whole = submitted_batch(batch, submission.consent_version, submission.consent_basis)
-    parts = in_messages(submitted)
+    parts = in_chunks(submitted)
     for number, part in enumerate(parts, 1):
         publish(session, BATCH_SUBMITTED, replace(whole, part=number, parts=len(parts), applications=steps(part)))
 

@@ -27,7 +27,7 @@ class Step(StrEnum):
 
 
 class Check(StrEnum):
-    """The state of a queued application's system check; `waiting` resumes by itself when the registry is back."""
+    """The state of a queued application's system check; `waiting` resumes automatically when the registry is back."""
 
     UNCHECKED = "unchecked"
     CHECKING = "checking"
@@ -80,7 +80,7 @@ class BankStatus(NamedTuple):
     card: bytes | None = None
 
 
-def after(state: State, step: Step) -> State:
+def transition(state: State, step: Step) -> State:
     """The state that a step leads to; raises StepNotAllowed."""
     try:
         return _LEADS_TO[step][state]
@@ -106,9 +106,9 @@ def apply_outcome(bank_status: BankStatus, outcome: Outcome, card: bytes | None 
     if _ORDER[outcome] <= _ORDER[bank_status.outcome]:
         return bank_status
     if outcome is Outcome.ISSUED:
-        return BankStatus(after(bank_status.state, Step.ISSUE), outcome, card)
+        return BankStatus(transition(bank_status.state, Step.ISSUE), outcome, card)
     if outcome is Outcome.REFUSED:
-        return BankStatus(after(bank_status.state, Step.REFUSE), outcome, bank_status.card)
+        return BankStatus(transition(bank_status.state, Step.REFUSE), outcome, bank_status.card)
     return BankStatus(bank_status.state, outcome, bank_status.card)
 
 

@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy import Row, func, update
 from sqlalchemy.orm import Session
 
+from services.batching.event_builders import publish_pending_changed
 from services.batching.models import Application
 from services.batching.pending import personal_applications
 from services.batching.pending.application_states import UNDER_CHECK, State
 from services.batching.pending.pending import lock_pending
-from services.batching.telling import publish_pending_changed
 from services.contracts.events.validation import FindingFacts, MembersValidatedData
 from services.kit.data.bulk import types_of, values_table
 from services.kit.events.envelope import Event
@@ -26,7 +26,7 @@ def members_validated(session: Session, event: Event[MembersValidatedData]) -> N
     lock_pending(session, validated.union_id)
     taken = _take(session, validated)
     publish_pending_changed(session, validated.union_id, "checked", sum(not row.personal for row in taken))
-    personal_applications.go_on(session, [row for row in taken if row.personal])
+    personal_applications.resume(session, [row for row in taken if row.personal])
 
 
 def _take(session: Session, validated: MembersValidatedData) -> Sequence[Row[UUID, bool, str]]:

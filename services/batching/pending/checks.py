@@ -8,16 +8,16 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
+from services.batching.event_builders import publish_pending_changed
 from services.batching.models import PENDING, Application
 from services.batching.pending.application_states import UNDER_CHECK, Check, State
 from services.batching.pending.pending import lock_pending
 from services.batching.pending.persons import facts_of
-from services.batching.telling import publish_pending_changed
 from services.contracts.events.batching import VALIDATION_REQUESTED, RequestedCheck, ValidationRequestedData
 from services.contracts.operations.batching import CheckPendingAnswer, CheckPendingRequest
 from services.contracts.values import today
 from services.kit.data.bulk import is_any_of
-from services.kit.events.contract import in_messages
+from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.rpc.work import Work
@@ -131,7 +131,7 @@ def _take_for_check(session: Session, due: ColumnElement[bool]) -> Sequence[Any]
 
 def _publish_requested(session: Session, union_id: UUID, taken: Sequence[Any]) -> None:
     audit.record(session, *audit.references("application", (row.application_id for row in taken)))
-    for part in in_messages(taken):
+    for part in in_chunks(taken):
         publish(
             session,
             VALIDATION_REQUESTED,

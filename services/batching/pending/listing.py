@@ -6,13 +6,13 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
+from services.batching.event_builders import publish_pending_changed, steps
 from services.batching.models import Application
 from services.batching.pending import personal_applications
 from services.batching.pending.application_states import State
 from services.batching.pending.channels import channel_for
 from services.batching.pending.pending import LISTING_CHARSET, publish_channel
 from services.batching.pending.persons import stored, usable
-from services.batching.telling import publish_pending_changed, steps
 from services.contracts.events.batching import (
     MEMBERS_REFUSED,
     MEMBERS_REMOVED,
@@ -24,7 +24,7 @@ from services.contracts.events.membership import MembersQueuedData, QueuedApplic
 from services.contracts.shared import PersonFacts
 from services.contracts.values import InvalidValue
 from services.kit.data.bulk import insert_rows
-from services.kit.events.contract import in_messages
+from services.kit.events.contract import in_chunks
 from services.kit.events.envelope import Event
 from services.kit.events.outbox import publish
 from services.kit.events.subscribe import Reject
@@ -54,7 +54,7 @@ def members_queued(session: Session, event: Event[MembersQueuedData]) -> None:
     publish_channel(session, queued.union.union_id, SPECIAL, [row for row in listed if row.channel == SPECIAL])
     if queued.personal_application:
         listed_ids = [row.application_id for row in listed]
-        personal_applications.begin(session, queued, queued.personal_application, listed_ids)
+        personal_applications.start(session, queued, queued.personal_application, listed_ids)
     else:
         publish_pending_changed(session, queued.union.union_id, "queued", len(listed))
 
@@ -77,7 +77,7 @@ def _part(
     A personal application has no clerk to notify.
     """
     union_id = queued.union.union_id
-    for part in in_messages(parted):
+    for part in in_chunks(parted):
         removed = MembersRemovedData(
             union_id=union_id, reason="check_failed", detail=_UNUSABLE, applications=steps(part)
         )
@@ -85,7 +85,7 @@ def _part(
     parted_ids = {row.application_id for row in parted}
     if queued.personal_application is None:
         members = [_refused_member(entry) for entry in refused if entry["application_id"] in parted_ids]
-        for some in in_messages(members):
+        for some in in_chunks(members):
             publish(session, MEMBERS_REFUSED, MembersRefusedData(union_id=union_id, members=list(some)))
     if parted:
         log.warning("queued_members_refused", union_id=str(union_id), applications=sorted(map(str, parted_ids)))

@@ -8,13 +8,13 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, func, select, text, update
 from sqlalchemy.orm import Session
 
+from services.batching.event_builders import publish_pending_changed, steps
 from services.batching.models import COMPLETE, PENDING, Application
 from services.batching.pending.application_states import Check, State, Step, states_allowing
 from services.batching.pending.channels import Charset, channel_for, outside_charset
 from services.batching.pending.corrections import CORRECTABLE, correct
 from services.batching.pending.persons import document_digest
 from services.batching.register.typeface import register_typeface
-from services.batching.telling import publish_pending_changed, steps
 from services.contracts.events.batching import (
     CHANNEL_ASSIGNED,
     MEMBERS_REMOVED,
@@ -40,7 +40,7 @@ from services.contracts.shared import SWITCH_REASONS
 from services.kit.data.bulk import is_any_of
 from services.kit.data.name_search import begins_with
 from services.kit.data.page_rows import page_of
-from services.kit.events.contract import in_messages
+from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound
@@ -120,7 +120,7 @@ def publish_channel(
     session: Session, union_id: UUID, channel: str, applications: Sequence[Any], reason: str | None = None
 ) -> None:
     """Publishes the new channel of these applications."""
-    for part in in_messages(applications):
+    for part in in_chunks(applications):
         data = ChannelAssignedData(union_id=union_id, channel=channel, reason=reason, applications=steps(part))
         publish(session, CHANNEL_ASSIGNED, data)
 
@@ -167,7 +167,7 @@ def remove(
     audit.record(
         session, *audit.references("application", application_ids), new={"removed": len(removed), "reason": reason}
     )
-    for part in in_messages(removed):
+    for part in in_chunks(removed):
         data = MembersRemovedData(union_id=union_id, reason=reason, detail=detail, applications=steps(part))
         publish(session, MEMBERS_REMOVED, data)
     return len(removed)

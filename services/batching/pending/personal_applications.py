@@ -49,7 +49,7 @@ def list_progress(work: Work, _request: ListPersonalProgressRequest) -> ListPers
     return ListPersonalProgressAnswer(items=[_progress_answer(row.Application, row.Outlet) for row in rows])
 
 
-def begin(
+def start(
     session: Session, queued: MembersQueuedData, choice: PersonalApplicationData, application_ids: Sequence[UUID]
 ) -> None:
     """Stores the member's choice and consent, and requests the check.
@@ -79,8 +79,8 @@ def begin(
         ask_for_checks(session, union.union_id, these)
 
 
-def go_on(session: Session, checked: Sequence[Any]) -> None:
-    """Submits applications that passed the check and removes those that failed; others go on waiting for the registry.
+def resume(session: Session, checked: Sequence[Any]) -> None:
+    """Submits applications that passed the check and removes those that failed; others keep waiting for the registry.
 
     An application without a consent receipt, as of an earlier release, is removed and not sent to the bank.
     """

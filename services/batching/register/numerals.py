@@ -5,7 +5,7 @@ _PLACES = ("", "拾", "佰", "仟")
 _SECTIONS = ("", "万", "亿")
 
 
-def in_words(number: int) -> str:
+def in_financial_characters(number: int) -> str:
     """Writes a whole number from 0 to below 10 ** 12 as 正确填写票据和结算凭证的基本规定 prescribes for amounts."""
     if not 0 <= number < 10 ** (4 * len(_SECTIONS)):
         raise ValueError(f"{number} is not written in words")

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.batching.register.numerals import in_words
+from services.batching.register.numerals import in_financial_characters
 from services.contracts.rules.nationality import implied_nationality
 from services.contracts.values import LONG_TERM, nationality_title
 
@@ -101,7 +101,7 @@ class Register:
     def total_text(self) -> str:
         """The number of persons, in words and in figures."""
         count = len(self.persons)
-        return f"合计：{in_words(count)}人（{count} 人）"
+        return f"合计：{in_financial_characters(count)}人（{count} 人）"
 
 
 def _expiry_text(expiry: date | None) -> str:

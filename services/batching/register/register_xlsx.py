@@ -23,7 +23,7 @@ _AT_ONCE = 100
 
 
 @dataclass(frozen=True)
-class _Look:
+class _Style:
     """The layout of a row: how many columns each text spans, and its height, or None for the program's choice."""
 
     columns: Sequence[int]
@@ -40,13 +40,13 @@ _EACH = (1,) * len(HEADINGS)
 _WRAPPED = Alignment(vertical="center", wrap_text=True)
 _CENTRED = Alignment(horizontal="center", vertical="center", wrap_text=True)
 _SEAL_COLUMNS = (3, 2, 2)
-_TITLE_LOOK = _Look(_ALL, _CENTRED, Font(bold=True, size=16), height=2 * _LINE_HEIGHT)
-_FACT_LOOK = _Look((1, len(HEADINGS) - 1), _WRAPPED)
-_HEADING_LOOK = _Look(_EACH, _CENTRED, Font(bold=True), _BOX, 20)
-_PERSON_LOOK = _Look(_EACH, _WRAPPED, border=_BOX)
-_TOTAL_LOOK = _Look(_ALL, _WRAPPED, border=_BOX, height=20)
-_SEAL_LOOK = _Look(_SEAL_COLUMNS, Alignment(vertical="top", wrap_text=True), border=_BOX, height=64)
-_SEAL_DATE_LOOK = _Look(_SEAL_COLUMNS, Alignment(horizontal="right", vertical="center"), border=_BOX, height=20)
+_TITLE_STYLE = _Style(_ALL, _CENTRED, Font(bold=True, size=16), height=2 * _LINE_HEIGHT)
+_FACT_STYLE = _Style((1, len(HEADINGS) - 1), _WRAPPED)
+_HEADING_STYLE = _Style(_EACH, _CENTRED, Font(bold=True), _BOX, 20)
+_PERSON_STYLE = _Style(_EACH, _WRAPPED, border=_BOX)
+_TOTAL_STYLE = _Style(_ALL, _WRAPPED, border=_BOX, height=20)
+_SEAL_STYLE = _Style(_SEAL_COLUMNS, Alignment(vertical="top", wrap_text=True), border=_BOX, height=64)
+_SEAL_DATE_STYLE = _Style(_SEAL_COLUMNS, Alignment(horizontal="right", vertical="center"), border=_BOX, height=20)
 
 
 def register_xlsx(register: Register) -> bytes:
@@ -61,15 +61,15 @@ def register_xlsx(register: Register) -> bytes:
     facts = _facts(register)
     _set_up(sheet, register.batch_no, heading_row=len(facts) + 2)
     rows = _Rows(sheet)
-    rows.add((TITLE,), _TITLE_LOOK)
+    rows.add((TITLE,), _TITLE_STYLE)
     for name, fact in facts:
-        rows.add((name, fact), replace(_FACT_LOOK, height=_height_of(fact)))
-    rows.add(HEADINGS, _HEADING_LOOK)
+        rows.add((name, fact), replace(_FACT_STYLE, height=_height_of(fact)))
+    rows.add(HEADINGS, _HEADING_STYLE)
     for person in register.persons:
-        rows.add(person.texts(), _PERSON_LOOK)
-    rows.add((register.total_text(),), _TOTAL_LOOK)
-    rows.add(SEALS, _SEAL_LOOK)
-    rows.add((SEAL_DATE,) * len(SEALS), _SEAL_DATE_LOOK)
+        rows.add(person.texts(), _PERSON_STYLE)
+    rows.add((register.total_text(),), _TOTAL_STYLE)
+    rows.add(SEALS, _SEAL_STYLE)
+    rows.add((SEAL_DATE,) * len(SEALS), _SEAL_DATE_STYLE)
     return saved(workbook)
 
 
@@ -80,11 +80,11 @@ class _Rows:
         self._sheet = sheet
         self._count = 0
 
-    def add(self, texts: Iterable[str], look: _Look) -> None:
+    def add(self, texts: Iterable[str], style: _Style) -> None:
         """Adds a row below the others."""
         self._count += 1
         spread: list[str] = []
-        for text, span in zip(texts, look.columns, strict=True):
+        for text, span in zip(texts, style.columns, strict=True):
             if span > 1:
                 first, last = get_column_letter(len(spread) + 1), get_column_letter(len(spread) + span)
                 self._sheet.merged_cells.add(f"{first}{self._count}:{last}{self._count}")
@@ -93,9 +93,9 @@ class _Rows:
         for cell in cells:
             if not cell.value:
                 cell.value = None  # spanned and unknown cells hold nothing instead of an empty text
-            cell.alignment, cell.font, cell.border = look.alignment, look.font, look.border
-        if look.height:
-            self._sheet.row_dimensions[self._count].height = look.height
+            cell.alignment, cell.font, cell.border = style.alignment, style.font, style.border
+        if style.height:
+            self._sheet.row_dimensions[self._count].height = style.height
         self._sheet.append(cells)
         if self._count % _AT_ONCE == 0:
             time.sleep(0)  # yields between rows to other requests and the broker's heartbeat

@@ -8,7 +8,7 @@ from marshmallow import validate
 
 from services.contracts.services import SERVICES
 from services.kit.events.contract import ENCRYPTED, MESSAGE_SIZE, EventContract, EventData, choice
-from services.kit.fields import Whole
+from services.kit.fields import FullMatch
 
 OUTCOMES = ("done", "refused")
 RECORD_KINDS = {
@@ -55,7 +55,7 @@ class ActRecordedData(EventData):
     request_id: str | None = None
     correlation_id: str | None = None
     records: Annotated[
-        list[Annotated[str, Whole(r"^[a-z_]+:\S*$")]],
+        list[Annotated[str, FullMatch(r"^[a-z_]+:\S*$")]],
         validate.Length(max=MESSAGE_SIZE),
         "`<kind>:<id>`; a command on more records publishes several events",
     ] = field(default_factory=list)

@@ -18,7 +18,7 @@ from services.kit.events.contract import (
     EventData,
     choice,
 )
-from services.kit.fields import Whole
+from services.kit.fields import FullMatch
 
 SESSION_ENDS = (
     *("signed_out", "signed_in_again", "ended_by_holder", "password_changed", "password_reset", "roles_changed"),
@@ -41,7 +41,7 @@ class MemberRegisteredData(EventData):
 @dataclass(frozen=True, kw_only=True)
 class NumberedMember(EventData):
     member_id: UUID
-    member_no: Annotated[str, Whole(r"^[0-9]{10}$")]
+    member_no: Annotated[str, FullMatch(r"^[0-9]{10}$")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +180,7 @@ ACCOUNT_CHANGES = (
     *("link_sent", "password_set", "second_factor_on", "second_factor_off", "roles_changed"),
     *("phone_change_requested", "phone_changed", "phone_change_ended", "reopened", "unlocked"),
 )
-"""The changes of an account of which its holder is notified, whoever made them."""
+"""The changes of an account of which its holder is notified."""
 
 
 @dataclass(frozen=True, kw_only=True)

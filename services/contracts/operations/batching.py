@@ -12,7 +12,7 @@ from services.contracts.fields import Address, DocumentNumber, NamePart, Nationa
 from services.contracts.operations.roles import ACCOUNTS, STAFF, subordinates
 from services.contracts.shared import CHANNELS, DOCUMENT_TYPES, SWITCH_REASONS
 from services.kit.events.contract import choice
-from services.kit.fields import Whole, text
+from services.kit.fields import FullMatch, text
 from services.kit.rpc.files import FileAnswer
 from services.kit.rpc.operation import command, no_union, own_data, own_union, query
 from services.kit.rpc.paging import PageAnswer, PageRequest
@@ -29,7 +29,7 @@ BANK_PROGRESS = ("accepted", "made")
 
 
 ApplicationIds = Annotated[list[UUID], validate.Length(1, 10_000, error="请选择 1 至 10000 位会员")]
-PlaceCode = Annotated[str, Whole(r"^[a-z0-9][a-z0-9-]{1,19}$", error="代码应为 2 至 20 个小写字母、数字或 -")]
+PlaceCode = Annotated[str, FullMatch(r"^[a-z0-9][a-z0-9-]{1,19}$", error="代码应为 2 至 20 个小写字母、数字或 -")]
 """The code of a branch or outlet, which never changes."""
 
 

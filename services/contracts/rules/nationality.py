@@ -50,15 +50,17 @@ def check_nationality(document_type: str, facts: DocumentFacts | None, nationali
         return (
             NATIONALITY.error("nationality_of_document", message, document_type=document_type, nationality=nationality),
         )
-    told = _told_by(facts.number) if is_foreign_only and facts else None
-    if told and told != nationality:
-        message = f"登记的国籍{given}与证件号码中的{nationality_title(told)}（{told}）不一致，请核对证件原件后修改"
-        evidence = {"number": facts.number if facts else "", "in_number": told, "in_form": nationality}
+    in_number = _nationality_in(facts.number) if is_foreign_only and facts else None
+    if in_number and in_number != nationality:
+        message = (
+            f"登记的国籍{given}与证件号码中的{nationality_title(in_number)}（{in_number}）不一致，请核对证件原件后修改"
+        )
+        evidence = {"number": facts.number if facts else "", "in_number": in_number, "in_form": nationality}
         return (NATIONALITY.error("nationality_differs", message, **evidence),)
     return ()
 
 
-def _told_by(number: str) -> str | None:
+def _nationality_in(number: str) -> str | None:
     """The nationality in the number of a foreigner's permanent residence card, of the old or new form."""
     if number[0] == "9":
         country = pycountry.countries.get(numeric=number[3:6])

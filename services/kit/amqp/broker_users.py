@@ -7,7 +7,7 @@ the property `user_id` of each published message, so no program can publish unde
 from dataclasses import dataclass
 
 from services.kit.amqp.connection import user_of
-from services.kit.amqp.kept_publisher import publisher_of
+from services.kit.amqp.original_publisher import original_publisher
 from services.kit.amqp.transport import Delivery
 from services.kit.settings import MessagingSettings, SettingsError, is_production
 
@@ -39,19 +39,19 @@ class BrokerUsers:
         """The user name of a program."""
         return self.own if self.prefix is None else f"{self.prefix}{program}"
 
-    def refusal(self, message: Delivery, *programs: str, queue: str, is_former_taken: bool) -> str | None:
+    def refusal(self, message: Delivery, *programs: str, queue: str, accepts_former: bool) -> str | None:
         """Why a message of this queue was not published by one of these programs; None where it was.
 
-        With `is_former_taken`, messages are accepted that name no publisher or do not prove the publisher they name:
+        With `accepts_former`, messages are accepted that name no publisher or do not prove the publisher they name:
         earlier releases sent and moved them so.
         """
         if self.is_shared:
             return None
-        publisher = publisher_of(message, self.own, queue)
+        publisher = original_publisher(message, self.own, queue)
         expected = [self.name_of(program) for program in programs]
-        if not publisher.is_proved and not is_former_taken:
+        if not publisher.is_proved and not accepts_former:
             return f"published by {self.own}, without proof that it was {publisher.user or 'nobody'} before"
-        if publisher.user in expected or (publisher.user is None and is_former_taken):
+        if publisher.user in expected or (publisher.user is None and accepts_former):
             return None
         return f"published by {publisher.user or 'nobody who is named'}, not by {' or '.join(expected)}"
 

@@ -19,7 +19,7 @@ PERSISTENT = 2
 
 
 @dataclass(frozen=True)
-class Outgoing:
+class OutgoingMessage:
     """A message to publish: the body's bytes, and AMQP properties (`application_headers` holds the headers).
 
     The broker returns a mandatory message that is routed to no queue; it drops any other.
@@ -40,7 +40,7 @@ class Outgoing:
         """Sets the publishing user, which the broker checks; to be called before the first publication."""
         self.content.properties["user_id"] = user
 
-    def copy_for(self, routing_key: str, mandatory: bool) -> "Outgoing":
+    def copy_for(self, routing_key: str, mandatory: bool) -> "OutgoingMessage":
         """The same content under another routing key, prepared once for all copies."""
         copy = replace(self, routing_key=routing_key, mandatory=mandatory)
         vars(copy)["content"] = self.content
@@ -80,7 +80,7 @@ def user_of(amqp_uri: str) -> str:
     return str(parse_url(amqp_uri)["userid"] or "guest")
 
 
-def bound_waits(connection: Connection, seconds: float) -> None:
+def limit_waits(connection: Connection, seconds: float) -> None:
     """Limits each read and write of the connection to so many seconds, so that a frozen broker becomes an error."""
     connection.connection.sock.settimeout(seconds)
 

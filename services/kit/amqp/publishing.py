@@ -13,9 +13,9 @@ from kombu.entity import TRANSIENT_DELIVERY_MODE
 
 from services.kit.amqp.connection import (
     BROKER_ERRORS,
-    Outgoing,
-    bound_waits,
+    OutgoingMessage,
     drop,
+    limit_waits,
     open_connection,
     user_of,
 )
@@ -55,7 +55,7 @@ class ConfirmedPublisher:
         self._confirms = _Confirms()
         self._exchanges: set[str] = {""}
 
-    def publish(self, messages: Sequence[Outgoing]) -> dict[int, str]:
+    def publish(self, messages: Sequence[OutgoingMessage]) -> dict[int, str]:
         """Publishes the messages; returns by position why the broker refused some. The others are confirmed.
 
         Raises one of BROKER_ERRORS when the outcome is unknown: the broker may have taken any of them.
@@ -79,7 +79,7 @@ class ConfirmedPublisher:
         drop(self._connection)
         self._connection = self._channel = None
 
-    def _publish_together(self, messages: Sequence[Outgoing]) -> dict[int, str]:
+    def _publish_together(self, messages: Sequence[OutgoingMessage]) -> dict[int, str]:
         """Why the broker refused some, by position; raises one of _REFUSALS_OF_ONE_MESSAGE where one is not allowed."""
         try:
             sent, refused = self._send(messages)
@@ -95,7 +95,7 @@ class ConfirmedPublisher:
                 refused[position] = f"unroutable: {returned[address]}"
         return refused
 
-    def _publish_each(self, messages: Sequence[Outgoing]) -> dict[int, str]:
+    def _publish_each(self, messages: Sequence[OutgoingMessage]) -> dict[int, str]:
         """Publishes one by one, after a message that is not allowed has closed the channel for all."""
         refused: dict[int, str] = {}
         for position, message in enumerate(messages):
@@ -107,7 +107,7 @@ class ConfirmedPublisher:
                 refused[position] = f"not allowed: {error.reply_text}"
         return refused
 
-    def _send(self, messages: Sequence[Outgoing]) -> tuple[dict[int, int], dict[int, str]]:
+    def _send(self, messages: Sequence[OutgoingMessage]) -> tuple[dict[int, int], dict[int, str]]:
         """The positions of the sent messages by delivery tag, and by position why the others could not be sent."""
         deadline = time.monotonic() + self._seconds
         connection, channel = self._connect()
@@ -130,7 +130,7 @@ class ConfirmedPublisher:
         self._wait_for_confirms(connection, deadline, 0)
         return sent, refused
 
-    def _why_unsendable(self, connection: Connection, message: Outgoing) -> str | None:
+    def _why_unsendable(self, connection: Connection, message: OutgoingMessage) -> str | None:
         """Why a message cannot be sent, found before it can block the others; None where it can."""
         if not self._exists(connection, message.exchange):
             return "no such exchange"
@@ -154,7 +154,7 @@ class ConfirmedPublisher:
 
     def _open(self) -> tuple[Connection, amqp.Channel]:
         self._connection = connection = open_connection(self._amqp_uri, self._name)
-        bound_waits(connection, self._seconds)
+        limit_waits(connection, self._seconds)
         channel = connection.channel()
         channel.confirm_select()
         self._confirms = _Confirms()
@@ -229,7 +229,7 @@ class DirectPublisher:
         """Publishes with kombu's Producer, which adds the properties to those of the document."""
         if self._connection is None or self._producer is None:
             self._connection = open_connection(self._amqp_uri, self._name, connect_timeout=self._seconds)
-            bound_waits(self._connection, self._seconds)
+            limit_waits(self._connection, self._seconds)
             self._producer = Producer(self._connection.channel(), auto_declare=False)
         self._producer.publish(
             document,

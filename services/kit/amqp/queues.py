@@ -198,7 +198,7 @@ def depth_of(connection: amqp.Connection | Connection, name: str) -> tuple[int, 
     return int(found.message_count), int(found.consumer_count)
 
 
-def declare_passing_queue(channel: amqp.Channel, name: str) -> str:
+def declare_transient_queue(channel: amqp.Channel, name: str) -> str:
     """Declares a queue that belongs to one connection and is deleted with it; returns its name."""
     Queue(name, durable=False, exclusive=True, channel=channel).queue_declare()
     return name

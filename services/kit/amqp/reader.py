@@ -10,7 +10,7 @@ import structlog
 from amqp import spec
 from kombu import Connection, Consumer, Queue
 
-from services.kit.amqp.connection import bound_waits, drop, open_connection
+from services.kit.amqp.connection import drop, limit_waits, open_connection
 from services.kit.amqp.queues import QueueChanged
 from services.kit.amqp.transport import Delivery
 from services.kit.concurrency import Semaphore, Signal
@@ -19,10 +19,10 @@ from services.kit.settings import MessagingSettings
 
 log = structlog.get_logger()
 
-_LOOK_UP_SECONDS = 0.5
+_DRAIN_SECONDS = 0.5
 _FULL_SECONDS = 0.01
 _TURN_SECONDS = 0.002
-_LONGEST_PAUSE = 5.0
+_LONGEST_BACKOFF = 5.0
 
 
 class QueueReader:
@@ -82,7 +82,7 @@ class QueueReader:
         """Returns when the queue is first consumed, or when reading has ended; raises QueueChanged."""
         self._ready.wait()
 
-    def renew(self) -> None:
+    def reconnect(self) -> None:
         """Makes the reader reconnect, and so declare and bind again."""
         self._is_stale = True
 
@@ -98,7 +98,7 @@ class QueueReader:
             lambda _: message.ack(multiple=with_all_before),
         )
 
-    def bury(self, message: Delivery, *, with_all_before: bool = False) -> None:
+    def dead_letter(self, message: Delivery, *, with_all_before: bool = False) -> None:
         """Nacks a message, so that the broker moves it unchanged to the dead-letter queue."""
         self._settle(
             message,
@@ -107,11 +107,11 @@ class QueueReader:
         )
 
     def _read_and_reconnect(self) -> None:
-        pause = 0.1
+        backoff = 0.1
         while not self._stopping:
             try:
                 with self._consuming() as (connection, consumer):
-                    pause = 0.1
+                    backoff = 0.1
                     self._read(connection, lambda: self._stopping)
                     with self._writing:
                         self._cancel(consumer)
@@ -120,15 +120,15 @@ class QueueReader:
             except QueueChanged:
                 raise
             except Exception as error:
-                log.warning("broker_lost", reader=self.name, pause=pause, error=f"{type(error).__name__}: {error}")
-                self._sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                log.warning("broker_lost", reader=self.name, backoff=backoff, error=f"{type(error).__name__}: {error}")
+                self._sleep(backoff)
+                backoff = min(backoff * 2, _LONGEST_BACKOFF)
 
     @contextmanager
     def _consuming(self) -> Iterator[tuple[Connection, Consumer]]:
         connection = open_connection(self._settings.amqp_uri, self.name, heartbeat=self._settings.heartbeat_seconds)
         try:
-            bound_waits(connection, self._settings.publish_seconds)
+            limit_waits(connection, self._settings.publish_seconds)
             channel = connection.channel()
             self._is_stale = False
             consumer = Consumer(
@@ -185,7 +185,7 @@ class QueueReader:
                 time.sleep(_FULL_SECONDS)
             else:
                 with suppress(TimeoutError):
-                    connection.connection.drain_all(timeout=_LOOK_UP_SECONDS)
+                    connection.connection.drain_all(timeout=_DRAIN_SECONDS)
             now = time.monotonic()
             if now - turn_at >= _TURN_SECONDS:
                 time.sleep(0)  # yields: reading what has arrived already does not

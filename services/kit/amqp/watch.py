@@ -10,7 +10,7 @@ from kombu import Connection, Producer
 from nameko.extensions import SharedExtension
 
 from services.kit.amqp.broker_users import BrokerUsers
-from services.kit.amqp.connection import bound_waits, drop, open_connection
+from services.kit.amqp.connection import drop, limit_waits, open_connection
 from services.kit.amqp.queues import declare_direct_exchange, own_exchange, owner_of, retry_queue, strays_queue
 from services.kit.events.topology import depths, missing_exchanges, needed_exchanges, needed_queues
 from services.kit.operations import metrics
@@ -86,7 +86,7 @@ class BrokerWatch(SharedExtension):
             connection = None
             try:
                 connection = open_connection(self._settings.amqp_uri, f"{self.container.service_name} watch of {what}")
-                bound_waits(connection, self._settings.publish_seconds)
+                limit_waits(connection, self._settings.publish_seconds)
                 work(connection)
             except Exception as error:
                 log.info("watch_interrupted", what=what, error=class_name(error))

@@ -48,7 +48,7 @@ NAMING = {
 
 _OVERFLOW = 4
 _READ_ONLY = "25006"
-_NO_CHANGES = (_READ_ONLY, "53100")
+_NOT_WRITABLE = (_READ_ONLY, "53100")
 """SQLSTATEs: a read-only transaction, and a full disk."""
 _FILL_A_FILE = text("select count(*) from generate_series(1, 10000)")
 """Exceeds 64 kB, so the database writes it to a temporary file: readiness detects a full disk by it."""
@@ -81,11 +81,11 @@ class EncryptedBytes(TypeDecorator[bytes]):
 
     def process_result_value(self, value: Any, dialect: Any) -> bytes | None:
         """Decrypts on the way out."""
-        return None if value is None else opened(bytes(value))
+        return None if value is None else decrypted(bytes(value))
 
 
-def opened(stored: bytes) -> bytes:
-    """The decrypted value of an EncryptedBytes column that was read without SQLAlchemy; raises CannotOpen.
+def decrypted(stored: bytes) -> bytes:
+    """The decrypted value of an EncryptedBytes column that was read without SQLAlchemy; raises CannotDecrypt.
 
     A value that an earlier version left unencrypted is returned as it is.
     """
@@ -185,8 +185,8 @@ def drop_messaging_tables(op: Any) -> None:
     _messaging.drop_all(op.get_bind())
 
 
-def make_append_only(op: Any, table: str, encrypted: Sequence[str], words: str) -> None:
-    """Makes a table append-only in an Alembic revision: the database refuses changes and deletes with `words`.
+def make_append_only(op: Any, table: str, encrypted: Sequence[str], message: str) -> None:
+    """Makes a table append-only in an Alembic revision: the database refuses changes and deletes with `message`.
 
     Only encrypted columns may change, and only to values under another key; their content is proved elsewhere.
     """
@@ -200,10 +200,10 @@ def make_append_only(op: Any, table: str, encrypted: Sequence[str], words: str) 
         create function keep_{table}() returns trigger language plpgsql as $$
         begin
             if tg_op <> 'UPDATE' then
-                raise exception '{words}';
+                raise exception '{message}';
             end if;
             if {others.format(row="new")} is distinct from {others.format(row="old")} or {same_key or "false"} then
-                raise exception '{words}';
+                raise exception '{message}';
             end if;
             return new;
         end $$
@@ -221,7 +221,7 @@ def _key_of(row: str, column: str) -> str:
     return f"substring({row}.{column} from 1 for 2 + get_byte({row}.{column}, 1))"
 
 
-class WritesWhileReading(RuntimeError):
+class WriteInReadOnlyTransaction(RuntimeError):
     """Our own code tried to write in a read-only transaction, although the database takes changes."""
 
 
@@ -251,7 +251,7 @@ class Database(DependencyProvider):
                 connection.execute(text("set local work_mem = '64kB'"))
                 connection.execute(_FILL_A_FILE)
         except SQLAlchemyError as error:
-            if takes_no_changes(error):
+            if is_not_writable(error):
                 return "the database takes no changes: its disk is full"
             return f"the database does not answer ({type(error).__name__})"
         if is_read_only:
@@ -275,14 +275,14 @@ class Database(DependencyProvider):
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session in a read-only transaction; raises WritesWhileReading."""
+        """A session in a read-only transaction; raises WriteInReadOnlyTransaction."""
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             session.connection(execution_options={"postgresql_readonly": True})
             try:
                 yield session
             except DBAPIError as error:
                 if _sqlstate(error) == _READ_ONLY:
-                    raise WritesWhileReading from error
+                    raise WriteInReadOnlyTransaction from error
                 raise
 
 
@@ -316,22 +316,22 @@ def engine_for(settings: DatabaseSettings, application_name: str) -> Engine:
             " -c max_parallel_workers_per_gather=0",
         },
     )
-    event.listen(engine, "checkin", _leave_to_the_database)
+    event.listen(engine, "checkin", _reset_read_only)
     return engine
 
 
-def _leave_to_the_database(connection: Any, _record: Any) -> None:
+def _reset_read_only(connection: Any, _record: Any) -> None:
     """Resets the read-only mode of a connection; SQLAlchemy would request writing even of a read-only database."""
     if connection is not None and not connection.closed and connection.read_only is not None:
         connection.read_only = None
 
 
-def takes_no_changes(error: BaseException) -> bool:
+def is_not_writable(error: BaseException) -> bool:
     """Whether an SQLAlchemy error says that the database is read-only or its disk full; it may still answer queries."""
-    return isinstance(error, DBAPIError) and _sqlstate(error) in _NO_CHANGES
+    return isinstance(error, DBAPIError) and _sqlstate(error) in _NOT_WRITABLE
 
 
-def is_database_away(error: BaseException) -> bool:
+def is_database_unavailable(error: BaseException) -> bool:
     """Whether an SQLAlchemy error says that the database cannot be reached, is shutting down or takes no changes.
 
     Such an error does not depend on the statement.
@@ -344,10 +344,10 @@ def is_database_away(error: BaseException) -> bool:
     if sqlstate is None:
         return error.connection_invalidated or isinstance(error, OperationalError)
     is_away = sqlstate[:2] in ("08", "53") or sqlstate[:3] == "57P"
-    return is_away or sqlstate in _NO_CHANGES or error.connection_invalidated
+    return is_away or sqlstate in _NOT_WRITABLE or error.connection_invalidated
 
 
-def is_beyond_limits(error: OperationalError) -> bool:
+def exceeds_limits(error: OperationalError) -> bool:
     """Whether the statement exceeds a limit of the database (SQLSTATE class 54), so that it can never succeed."""
     return str(_sqlstate(error)).startswith("54")
 

@@ -13,19 +13,19 @@ import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from services.kit.secret_values import Key, flaws
+from services.kit.secret_values import Key, weaknesses
 from services.kit.settings import SettingsError, is_production, read_settings, settings_class
 
 log = structlog.get_logger()
 
-LOOK_SECONDS = 1.0
+CHECK_INTERVAL_SECONDS = 1.0
 """How often a process that uses keys checks whether their file has changed."""
 
 _NONCE = 12
 _VERSION = b"\x01"
 
 
-class CannotOpen(ValueError):
+class CannotDecrypt(ValueError):
     """The value is not an encrypted one, was changed, or was encrypted with a key that this process does not have."""
 
 
@@ -48,21 +48,21 @@ class Keyring:
         """The first bytes of all that `encrypt` returns now; they name the key."""
         return encrypted_prefix(next(iter(self._ciphers)))
 
-    def seal(self, plain: str | bytes) -> str:
+    def encrypt_token(self, plain: str | bytes) -> str:
         """Encrypts to a token `v1.<key id>.<base64url>`, which only holders of the key can decrypt."""
-        key_id, sealed = self._encrypt(plain)
-        return f"{token_prefix(key_id)}{base64.urlsafe_b64encode(sealed).rstrip(b'=').decode()}"
+        key_id, encrypted = self._encrypt(plain)
+        return f"{token_prefix(key_id)}{base64.urlsafe_b64encode(encrypted).rstrip(b'=').decode()}"
 
-    def open(self, token: str) -> bytes:
-        """Decrypts a token of `seal`; raises CannotOpen."""
+    def decrypt_token(self, token: str) -> bytes:
+        """Decrypts a token of `encrypt_token`; raises CannotDecrypt."""
         try:
             version, key_id, encoded = token.split(".")
-            sealed = _unbase64(encoded)
+            encrypted = _unbase64(encoded)
         except ValueError as error:
-            raise CannotOpen("This is no sealed value.") from error
+            raise CannotDecrypt("This is not an encrypted value.") from error
         if version != "v1":
-            raise CannotOpen(f"Sealed values of version {version} are not known.")
-        return self._decrypt(key_id, sealed)
+            raise CannotDecrypt(f"Encrypted values of version {version} are not known.")
+        return self._decrypt(key_id, encrypted)
 
     def encrypt(self, plain: str | bytes) -> bytes:
         """Encrypts to the bytes that the database keeps: version, length of the key id, key id, nonce, ciphertext."""
@@ -70,9 +70,9 @@ class Keyring:
         return encrypted_prefix(key_id) + encrypted
 
     def decrypt(self, stored: bytes) -> bytes:
-        """Decrypts bytes of `encrypt`; raises CannotOpen."""
+        """Decrypts bytes of `encrypt`; raises CannotDecrypt."""
         if len(stored) < 2 or stored[:1] != _VERSION:
-            raise CannotOpen("This is no encrypted value.")
+            raise CannotDecrypt("This is not an encrypted value.")
         end = 2 + stored[1]
         return self._decrypt(stored[2:end].decode(), stored[end:])
 
@@ -82,14 +82,14 @@ class Keyring:
         key_id, cipher = next(iter(self._ciphers.items()))
         return key_id, nonce + cipher.encrypt(nonce, _to_bytes(plain), key_id.encode())
 
-    def _decrypt(self, key_id: str, sealed: bytes) -> bytes:
+    def _decrypt(self, key_id: str, encrypted: bytes) -> bytes:
         cipher = self._cipher(key_id)
         if cipher is None:
-            raise CannotOpen(f"There is no key {key_id}.")
+            raise CannotDecrypt(f"There is no key {key_id}.")
         try:
-            return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], key_id.encode())
+            return cipher.decrypt(encrypted[:_NONCE], encrypted[_NONCE:], key_id.encode())
         except (InvalidTag, ValueError) as error:
-            raise CannotOpen("The sealed value was changed.") from error
+            raise CannotDecrypt("The encrypted value was changed.") from error
 
     def _cipher(self, key_id: str) -> AESGCM | None:
         return self._ciphers.get(key_id)
@@ -98,8 +98,8 @@ class Keyring:
 class FileKeyring(Keyring):
     """The keys of a file that may change while the process runs.
 
-    In use, it checks the file every LOOK_SECONDS, and at once for an unknown key. A file that cannot be read or holds
-    no keys is ignored: the known keys stay in use.
+    In use, it checks the file every CHECK_INTERVAL_SECONDS, and at once for an unknown key. A file that cannot be read
+    or holds no keys is ignored: the known keys stay in use.
     """
 
     def __init__(self, path: Path) -> None:
@@ -128,7 +128,7 @@ class FileKeyring(Keyring):
         return super()._cipher(key_id)
 
     def _reload_periodically(self) -> None:
-        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+        if time.monotonic() - self._looked_at >= CHECK_INTERVAL_SECONDS:
             self._reload_if_changed()
 
     def _reload_if_changed(self) -> None:
@@ -141,7 +141,7 @@ class FileKeyring(Keyring):
             keys = _read_keys(text)
             _refuse_unfit_keys(text)
         except (OSError, SettingsError) as error:
-            log.error("keys_not_taken", error=type(error).__name__)
+            log.error("keys_file_invalid", error=type(error).__name__)
             return
         self._seen = found
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
@@ -205,7 +205,7 @@ def _read_keys(text: str) -> dict[str, bytes]:
 
 
 def _refuse_unfit_keys(text: str) -> None:
-    if is_production() and (wrong := flaws([("PERSONAL_DATA_KEYS_FILE", Key(text))])):
+    if is_production() and (wrong := weaknesses([("PERSONAL_DATA_KEYS_FILE", Key(text))])):
         raise SettingsError("; ".join(wrong))
 
 

@@ -32,17 +32,17 @@ class DatabaseIsNewer(Exception):
     """The database was migrated by a newer version of the service than this one."""
 
 
-def upgrade(service: str, database_url: str, patience_seconds: float = 600) -> None:
+def upgrade(service: str, database_url: str, wait_seconds: float = 600) -> None:
     """Apply the outstanding migrations of a service to its database, all of them or none.
 
     Two processes may do so at once: the second waits and finds nothing left to do. Where a table is locked for longer
     than LOCK_SECONDS all is rolled back, so that others can proceed, and tried again.
     Raises DatabaseIsNewer when the database has a revision that this code does not know, and OperationalError when a
-    table was not free within `patience_seconds`.
+    table was not free within `wait_seconds`.
     """
     config = _configuration(service)
     engine = create_engine(database_url, poolclass=NullPool)
-    until = time.monotonic() + patience_seconds
+    until = time.monotonic() + wait_seconds
     while True:
         try:
             _upgrade_at_once(service, config, engine)

@@ -43,7 +43,7 @@ from services.kit.settings import SettingsError
 CHUNK = 500
 """Rows in one transaction, so that others wait for a row some milliseconds at most."""
 
-_PATIENCE_SECONDS = 60.0
+_WAIT_SECONDS = 60.0
 _PAUSE_SECONDS = 0.2
 
 Say = Callable[[str], None]
@@ -109,7 +109,7 @@ def _reencrypt_table(engine: Engine, one: EncryptedTable, say: Say) -> int:
         left = 0 if in_this_round else _count(engine, one.table, _is_under_another_key(one))
         if in_this_round:
             at_work = time.monotonic()
-        elif not left or time.monotonic() > at_work + _PATIENCE_SECONDS:
+        elif not left or time.monotonic() > at_work + _WAIT_SECONDS:
             break
         else:
             time.sleep(_PAUSE_SECONDS)

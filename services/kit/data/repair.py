@@ -1,7 +1,7 @@
 """Repairs one service's own data: `python -m services.kit.data.repair <service>`, on the database of DATABASE_URL.
 
-`python -m deploy.repair`, which knows what is broken, calls it with an order as JSON on standard input; the result, or
-in a trial the expected one, goes to standard output. Each service declares its repairs in its `repairs.py`.
+`python -m deploy.repair`, which knows what is broken, calls it with a request as JSON on standard input; the result, or
+in a dry run the expected one, goes to standard output. Each service declares its repairs in its `repairs.py`.
 """
 
 import argparse
@@ -29,18 +29,18 @@ from services.kit.settings import DatabaseSettings, SettingsError, read_settings
 class Repair:
     """One repair that a service offers: its description, the kind of record whose ids it takes, and its function.
 
-    `mend(session, ids, before)` repairs, in the session's transaction, those of the records that are still broken and
+    `apply(session, ids, before)` repairs, in the session's transaction, those of the records that are still broken and
     began before that moment; it returns their ids. It may run repeatedly and concurrently with the service.
     """
 
-    says: str
+    description: str
     record_kind: str
-    mend: Callable[[Session, Sequence[str], datetime], list[str]]
+    apply: Callable[[Session, Sequence[str], datetime], list[str]]
 
 
 @dataclass(frozen=True)
-class Order:
-    """A repair to carry out: name, ids, the moment before which they began. Without an operator it is a trial."""
+class RepairRequest:
+    """A repair to carry out: name, ids, the moment before which they began. Without an operator it is a dry run."""
 
     name: str
     ids: Sequence[str]
@@ -54,41 +54,41 @@ def repairs_of(service: str) -> Mapping[str, Repair]:
     return found
 
 
-def carry_out(session: Session, service: str, order: Order) -> list[str]:
+def carry_out(session: Session, service: str, request: RepairRequest) -> list[str]:
     """Repairs, records an audit event of the operator, and commits; returns the repaired ids.
 
     Without an operator all is rolled back, and the ids are those that would be repaired.
     """
-    repair = repairs_of(service)[order.name]
+    repair = repairs_of(service)[request.name]
     correlation.set(new_message_id())
-    mended = repair.mend(session, order.ids, order.before)
-    if order.operator is None:
+    repaired = repair.apply(session, request.ids, request.before)
+    if request.operator is None:
         session.rollback()
-        return mended
-    if mended:
-        audit_event = audit.AuditEvent(f"{service}.repair", order.operator, correlation_id=correlation.get())
+        return repaired
+    if repaired:
+        audit_event = audit.AuditEvent(f"{service}.repair", request.operator, correlation_id=correlation.get())
         with audit.recording(session, service, audit_event):
-            audit.record(session, *audit.references(repair.record_kind, mended), new={"repair": order.name})
+            audit.record(session, *audit.references(repair.record_kind, repaired), new={"repair": request.name})
     session.commit()
-    return mended
+    return repaired
 
 
-def answer(session: Session, service: str, order: dict[str, Any]) -> Any:
-    """Handles an order: `operator` looks an account up as a Caller; otherwise the repair `name` is done on `ids`.
+def answer(session: Session, service: str, request: dict[str, Any]) -> Any:
+    """Handles a request: `operator` looks an account up as a Caller; otherwise the repair `name` is done on `ids`.
 
-    A repair returns the repaired ids; without a `caller`, in whose name it is recorded, it is a trial. Raises
+    A repair returns the repaired ids; without a `caller`, in whose name it is recorded, it is a dry run. Raises
     LookupError, and ValidationError for data that no event can hold.
     """
-    if "operator" in order:
+    if "operator" in request:
         find: Callable[[Session, str], Caller] = import_module(f"services.{service}.repairs").operator
-        return find(session, order["operator"]).to_dict()
-    caller = Caller.from_dict(order["caller"]) if order["caller"] else None
-    before = datetime.fromisoformat(order["before"])
-    return carry_out(session, service, Order(order["name"], order["ids"], before, caller))
+        return find(session, request["operator"]).to_dict()
+    caller = Caller.from_dict(request["caller"]) if request["caller"] else None
+    before = datetime.fromisoformat(request["before"])
+    return carry_out(session, service, RepairRequest(request["name"], request["ids"], before, caller))
 
 
 def main() -> int:
-    """Carries out the order; returns the exit status."""
+    """Carries out the request; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("service")
     service = parser.parse_args().service

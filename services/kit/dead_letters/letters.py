@@ -12,14 +12,14 @@ from typing import Any
 import structlog
 from marshmallow import Schema, fields
 
-from services.kit.amqp.connection import Outgoing, user_of
-from services.kit.amqp.kept_publisher import kept_publisher
+from services.kit.amqp.connection import OutgoingMessage, user_of
+from services.kit.amqp.original_publisher import publisher_headers
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import own_exchange, owner_of
 from services.kit.amqp.transport import Delivery
+from services.kit.dead_letters.exclusive_reader import InUse, exclusive_reader
 from services.kit.dead_letters.masked_numbers import without_numbers
 from services.kit.dead_letters.order import oldest_first
-from services.kit.dead_letters.reading import InUse, reading
 from services.kit.dead_letters.replays import LONGEST_REASON, Replay, replayed_properties, replays_of
 from services.kit.events.contract import EncryptedField
 from services.kit.events.failures import (
@@ -35,7 +35,7 @@ from services.kit.events.failures import (
 from services.kit.operations.operators import DeadLetterAnswer, DeadLetterDetailAnswer, ReplayAnswer
 from services.kit.system import the_system
 
-__all__ = ["DeadLetter", "DeadLetters", "InUse", "oldest_first", "open_content"]
+__all__ = ["DeadLetter", "DeadLetters", "InUse", "content_without_personal_data", "oldest_first"]
 
 log = structlog.get_logger()
 
@@ -82,12 +82,12 @@ class DeadLetter:
     @property
     def external_id(self) -> str | None:
         """The outside party's id of its rejected message, or of the message that this is a part of."""
-        return the_system().letters.external_id(self) if self.is_external else None
+        return the_system().dead_letters.external_id(self) if self.is_external else None
 
     @cached_property
     def content(self) -> bytes:
         """The body, decrypted where this process can: an encrypted one only by the service that it is for."""
-        return the_system().letters.content(self) if self.is_external else self.body
+        return the_system().dead_letters.content(self) if self.is_external else self.body
 
     def summary(self) -> DeadLetterAnswer:
         """The letter as an operator sees it in a list."""
@@ -103,7 +103,7 @@ class DeadLetter:
             replays=self.replays[-1].number if self.replays else 0,
             correlation_id=self.correlation_id,
             size=len(self.body),
-            **vars(the_system().letters.about(self)),
+            **vars(the_system().dead_letters.describe(self)),
         )
 
     def detail(self) -> DeadLetterDetailAnswer:
@@ -112,18 +112,18 @@ class DeadLetter:
             **vars(self.summary()),
             original_queue=self.original_queue,
             traceback=_text(self.headers.get(TRACEBACK)),
-            content=open_content(self),
+            content=content_without_personal_data(self),
             history=[
                 ReplayAnswer(**{**vars(replay), "reason": without_numbers(replay.reason)}) for replay in self.replays
             ],
         )
 
-    def shown(self) -> str:
+    def display_text(self) -> str:
         """The body for display: encrypted values as they are, other long numbers masked."""
         try:
             text = json.dumps(json.loads(self.content), ensure_ascii=False, indent=2)
         except (ValueError, RecursionError):
-            kind = "are encrypted" if the_system().letters.is_encrypted(self) else "are no JSON"
+            kind = "are encrypted" if the_system().dead_letters.is_encrypted(self) else "are no JSON"
             return f"{len(self.body)} bytes that {kind}"
         return without_numbers(text)
 
@@ -140,30 +140,30 @@ class DeadLetters:
         self._publish_seconds = publish_seconds
         self._wait_seconds = wait_seconds
 
-    def letters(self, queue: str) -> list[DeadLetter]:
+    def read_all(self, queue: str) -> list[DeadLetter]:
         """All letters of a queue, the oldest failure first; raises LookupError where there is no such queue."""
-        with reading(self._amqp_uri, self._wait_seconds) as now, now.taken(queue) as messages:
+        with exclusive_reader(self._amqp_uri, self._wait_seconds) as reader, reader.hold(queue) as messages:
             return sorted(
                 (_letter(queue, message) for message in messages), key=lambda letter: oldest_first(vars(letter))
             )
 
-    def each(self, queues: Iterable[str]) -> Iterator[DeadLetter]:
+    def iterate(self, queues: Iterable[str]) -> Iterator[DeadLetter]:
         """All letters of these queues one by one, in no order: for more than memory holds.
 
         Queues that do not exist yet are skipped. Nobody else can read while the caller iterates.
         """
-        with reading(self._amqp_uri, self._wait_seconds) as now:
-            for queue, size in now.sizes(queues).items():
+        with exclusive_reader(self._amqp_uri, self._wait_seconds) as reader:
+            for queue, size in reader.sizes(queues).items():
                 if not size:
                     continue
-                with now.taken(queue) as messages:
+                with reader.hold(queue) as messages:
                     for message in messages:
                         yield _letter(queue, message)
 
-    def first(self, queue: str) -> DeadLetter | None:
+    def peek(self, queue: str) -> DeadLetter | None:
         """The first message of any queue, a working or a dead-letter one; it is returned to the queue at once."""
-        with reading(self._amqp_uri, self._wait_seconds) as now:
-            message = now.first(queue)
+        with exclusive_reader(self._amqp_uri, self._wait_seconds) as reader:
+            message = reader.peek(queue)
         return None if message is None else _letter(queue, message)
 
     def replay(self, queue: str, predicate: Callable[[DeadLetter], bool], by: str = "") -> list[str]:
@@ -176,7 +176,7 @@ class DeadLetters:
         publisher = ConfirmedPublisher(self._amqp_uri, "dead letters replay", self._publish_seconds)
         replayed = []
         try:
-            with reading(self._amqp_uri, self._wait_seconds) as now, now.taken(queue) as messages:
+            with exclusive_reader(self._amqp_uri, self._wait_seconds) as reader, reader.hold(queue) as messages:
                 for message in messages:
                     letter = _letter(queue, message)
                     if not predicate(letter):
@@ -185,9 +185,9 @@ class DeadLetters:
                         log.error("replay_impossible", queue=queue, message_id=letter.id, reason="origin unknown")
                         continue
                     own = own_exchange(owner_of(letter.original_queue))
-                    whose = kept_publisher(message, user_of(self._amqp_uri), letter.original_queue)
+                    whose = publisher_headers(message, user_of(self._amqp_uri), letter.original_queue)
                     properties = replayed_properties(message, letter.replays, _this_replay(letter, by), whose)
-                    back = Outgoing(own, letter.original_queue, letter.body, properties)
+                    back = OutgoingMessage(own, letter.original_queue, letter.body, properties)
                     if refused := publisher.publish([back]):
                         log.error("replay_refused", queue=queue, message_id=letter.id, reason=refused[0])
                         continue
@@ -201,7 +201,7 @@ class DeadLetters:
     def discard(self, queue: str, predicate: Callable[[DeadLetter], bool], reason: str) -> list[DeadLetter]:
         """Deletes the letters that fulfil the predicate and logs the reason; returns them."""
         discarded = []
-        with reading(self._amqp_uri, self._wait_seconds) as now, now.taken(queue) as messages:
+        with exclusive_reader(self._amqp_uri, self._wait_seconds) as reader, reader.hold(queue) as messages:
             for message in messages:
                 letter = _letter(queue, message)
                 if predicate(letter):
@@ -213,7 +213,7 @@ class DeadLetters:
         return discarded
 
 
-def open_content(letter: DeadLetter) -> dict[str, Any]:
+def content_without_personal_data(letter: DeadLetter) -> dict[str, Any]:
     """A letter's content without personal data: an event's unencrypted fields, an external message's ids, as JSON.
 
     It is empty for a body that is neither.
@@ -221,7 +221,7 @@ def open_content(letter: DeadLetter) -> dict[str, Any]:
     try:
         document = json.loads(letter.content)
         if letter.is_external:
-            return the_system().letters.open_fields(letter)
+            return the_system().dead_letters.unencrypted_fields(letter)
         contract = the_system().events[document["type"]]
         envelope = {name: _shown(document[name]) for name in _ENVELOPE if isinstance(document.get(name), str)}
         return {**envelope, "data": _open_fields(contract.schema(), document["data"])}

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from marshmallow import ValidationError, fields, validate
 
 from services.kit.data.encryption import keyring
-from services.kit.events.quick import quick_deserialize, quick_dump, quick_load, quick_serialize
+from services.kit.events.fast_codec import fast_deserialize, fast_dump, fast_load, fast_serialize
 from services.kit.schemas import DataclassSchema, Wrapping, schema_of
 from services.kit.strict_json import read_json
 
@@ -44,20 +44,20 @@ class EncryptedField(fields.Field[Any]):
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         if value is None:
             return None
-        return keyring().seal(json.dumps(self._dump(value), ensure_ascii=False, separators=(",", ":")))
+        return keyring().encrypt_token(json.dumps(self._dump(value), ensure_ascii=False, separators=(",", ":")))
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         if not isinstance(value, str):
-            raise ValidationError("A sealed value is a token.")
-        return self._load(read_json(keyring().open(value)))
+            raise ValidationError("An encrypted value is a token.")
+        return self._load(read_json(keyring().decrypt_token(value)))
 
     @cached_property
     def _load(self) -> Callable[[Any], Any]:
-        return quick_deserialize(self.inner)
+        return fast_deserialize(self.inner)
 
     @cached_property
     def _dump(self) -> Callable[[Any], Any]:
-        return quick_serialize(self.inner)
+        return fast_serialize(self.inner)
 
 
 class Parted(fields.List[Any]):
@@ -77,7 +77,7 @@ class Parted(fields.List[Any]):
 
     @cached_property
     def _load(self) -> Callable[[Any], Any]:
-        return quick_deserialize(self.inner)
+        return fast_deserialize(self.inner)
 
 
 class _Encrypted(Wrapping):
@@ -162,7 +162,7 @@ def choice(*values: str, **kwargs: Any) -> fields.String:
     return fields.String(validate=validate.OneOf(values), **kwargs)
 
 
-def in_messages(items: Sequence[Item]) -> list[Sequence[Item]]:
+def in_chunks(items: Sequence[Item]) -> list[Sequence[Item]]:
     """Splits the items into parts that fit into one message each."""
     return [items[start : start + MESSAGE_SIZE] for start in range(0, len(items), MESSAGE_SIZE)]
 
@@ -180,4 +180,4 @@ class _Codec:
 def _codec_of(kind: "type[DataclassSchema]") -> _Codec:
     schema = kind()
     required = tuple(name for name, field in schema.fields.items() if field.required)
-    return _Codec(quick_load(schema), quick_dump(schema), required)
+    return _Codec(fast_load(schema), fast_dump(schema), required)

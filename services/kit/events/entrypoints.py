@@ -12,8 +12,8 @@ import structlog
 from nameko.extensions import Entrypoint
 
 from services.kit.amqp.broker_users import BrokerUsers
-from services.kit.amqp.connection import BROKER_ERRORS, Outgoing
-from services.kit.amqp.kept_publisher import kept_publisher
+from services.kit.amqp.connection import BROKER_ERRORS, OutgoingMessage
+from services.kit.amqp.original_publisher import publisher_headers
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import (
     EVENTS_EXCHANGE,
@@ -21,9 +21,9 @@ from services.kit.amqp.queues import (
     bind,
     dead_queue,
     declare_exchange,
-    declare_passing_queue,
     declare_retry_queue,
     declare_subscription,
+    declare_transient_queue,
     declare_working_queue,
     delay_exchange,
     events_exchange,
@@ -39,13 +39,13 @@ from services.kit.concurrency import Empty, LightQueue, Semaphore, Signal
 from services.kit.events.contract import LIVE, EventContract
 from services.kit.events.envelope import NotAnEvent, new_message_id, unwrap, unwrap_one_of
 from services.kit.events.failures import (
-    DeadLetterIt,
+    MoveToDeadLetters,
     Reject,
     Requeue,
     RetryLater,
     decide,
     failed_properties,
-    is_passing,
+    is_transient,
     reason_of,
 )
 from services.kit.operations import metrics
@@ -150,7 +150,7 @@ class QueueEntrypoint(Entrypoint):
         self, message: Delivery, contracts: Sequence[EventContract]
     ) -> tuple[list[EventContract], str]:
         """The contracts that the message's publisher may publish, and why if there are none."""
-        how: Any = {"queue": self.queue, "is_former_taken": self.settings.takes_former}
+        how: Any = {"queue": self.queue, "accepts_former": self.settings.accepts_former}
         allowed = [one for one in contracts if self.users.refusal(message, one.producer, **how) is None]
         if allowed:
             return allowed, ""
@@ -269,21 +269,23 @@ class Subscription(QueueEntrypoint):
             return Reject(str(error))
         return self.attempt(event)
 
-    def _move(self, message: Delivery, error: Exception, verdict: RetryLater | DeadLetterIt) -> bool:
+    def _move(self, message: Delivery, error: Exception, verdict: RetryLater | MoveToDeadLetters) -> bool:
         """Publishes the message to a retry or the dead-letter queue; False where it is to stay unacked."""
-        properties = failed_properties(message, error, self.queue, kept_publisher(message, self.users.own, self.queue))
+        properties = failed_properties(
+            message, error, self.queue, publisher_headers(message, self.users.own, self.queue)
+        )
         exchange, routing_key = self._address(verdict)
         for _ in chain([None], self.backoff()):
             try:
                 self._dead_letter_publisher.declare(lambda channel: self._declare_target(channel, verdict))
                 refused = self._dead_letter_publisher.publish(
-                    [Outgoing(exchange, routing_key, message.body, properties)]
+                    [OutgoingMessage(exchange, routing_key, message.body, properties)]
                 )
             except BROKER_ERRORS as broker_error:
                 log.warning("move_failed", queue=self.queue, error=class_name(broker_error))
                 continue
             if not refused:
-                counter = metrics.messages_dead if isinstance(verdict, DeadLetterIt) else metrics.messages_retried
+                counter = metrics.messages_dead if isinstance(verdict, MoveToDeadLetters) else metrics.messages_retried
                 counter.labels(self.queue).inc()
                 log.warning("message_moved", queue=self.queue, to=exchange, by=routing_key, reason=reason_of(error))
                 return True
@@ -292,14 +294,14 @@ class Subscription(QueueEntrypoint):
                 self._dead_letter_publisher.declare(self.declare)  # our own dead-letter queue may be missing
         return False
 
-    def _address(self, verdict: RetryLater | DeadLetterIt) -> tuple[str, str]:
+    def _address(self, verdict: RetryLater | MoveToDeadLetters) -> tuple[str, str]:
         """The exchange and routing key of the retry queue or the dead-letter queue."""
         service = self.container.service_name
-        if isinstance(verdict, DeadLetterIt):
+        if isinstance(verdict, MoveToDeadLetters):
             return own_exchange(service), dead_queue(self.queue)
         return delay_exchange(service, verdict.seconds), self.queue
 
-    def _declare_target(self, channel: amqp.Channel, verdict: RetryLater | DeadLetterIt) -> None:
+    def _declare_target(self, channel: amqp.Channel, verdict: RetryLater | MoveToDeadLetters) -> None:
         """Declares a retry queue when it is first needed, where one user is shared."""
         if isinstance(verdict, RetryLater) and self.users.is_shared:
             declare_retry_queue(channel, self.container.service_name, verdict.seconds)
@@ -392,9 +394,9 @@ class BatchSubscription(QueueEntrypoint):
                 self.reader.ack(last, with_all_before=True)
                 metrics.messages_handled.labels(self.queue).inc(len(messages))
                 return True
-            if not is_passing(error):
+            if not is_transient(error):
                 # Not even the rejection could be stored: the broker moves the chunk to the rejected queue.
-                self.reader.bury(last, with_all_before=True)
+                self.reader.dead_letter(last, with_all_before=True)
                 metrics.messages_dead.labels(self.queue).inc(len(messages))
                 return True
         return False
@@ -427,7 +429,7 @@ class BatchSubscription(QueueEntrypoint):
     def _reject(self, message: Delivery, rejection: Exception) -> None:
         """Publishes a message with its reason to the rejected queue. Raises one of BROKER_ERRORS."""
         properties, own = failed_properties(message, rejection, self.queue), own_exchange(owner_of(self.queue))
-        outgoing = Outgoing(own, rejected_queue(self.queue), message.body, properties)
+        outgoing = OutgoingMessage(own, rejected_queue(self.queue), message.body, properties)
         with self._moving:
             refused = self._dead_letter_publisher.publish([outgoing])
         if refused:
@@ -449,7 +451,7 @@ class Listener(QueueEntrypoint):
     def setup(self) -> None:
         """Creates the reader, which binds its queue again after an exchange was missing."""
         super().setup()
-        self.watch.on_restored.append(self.reader.renew)
+        self.watch.on_restored.append(self.reader.reconnect)
 
     def name_queue(self) -> str:
         """A queue name that only this process uses."""
@@ -460,13 +462,13 @@ class Listener(QueueEntrypoint):
 
         It is also bound to the exchange that producers of the previous release publish to.
         """
-        declare_passing_queue(channel, self.queue)
+        declare_transient_queue(channel, self.queue)
         for contract in self.contracts.values():
             exchange = events_exchange(contract.producer)
             if self.users.is_shared:
                 declare_exchange(channel, exchange)
             bind(channel, self.queue, exchange, contract.key_for(LIVE))
-        if self.users.is_shared or self.settings.takes_former:
+        if self.users.is_shared or self.settings.accepts_former:
             self._bind_to_former(channel)
         return self.queue
 

@@ -12,9 +12,9 @@ import requests
 from sqlalchemy.exc import DataError, OperationalError
 
 from services.kit.amqp.connection import PERSISTENT
-from services.kit.amqp.kept_publisher import PROOF, PUBLISHER
+from services.kit.amqp.original_publisher import PROOF, PUBLISHER
 from services.kit.amqp.transport import Delivery
-from services.kit.data.database import is_beyond_limits, is_database_away
+from services.kit.data.database import exceeds_limits, is_database_unavailable
 from services.kit.operations.logs import class_name, traceback_without_values
 from services.kit.settings import MessagingSettings
 
@@ -84,37 +84,37 @@ class RetryLater:
 
 
 @dataclass(frozen=True)
-class DeadLetterIt:
+class MoveToDeadLetters:
     """The message is dead-lettered."""
 
 
 def decide(
     error: Exception, headers: Mapping[str, Any], held_since: float, settings: MessagingSettings
-) -> Requeue | RetryLater | DeadLetterIt:
+) -> Requeue | RetryLater | MoveToDeadLetters:
     """Decides what to do with a failed message, by its error and by the attempts that its headers count.
 
     `held_since` is the monotonic time when this delivery was first handled.
     """
     attempts = attempts_of(headers) + 1
     if isinstance(error, (Reject, *_PERMANENT)):
-        return DeadLetterIt()
-    if is_database_away(error) and time.monotonic() - held_since < settings.hold_seconds:
+        return MoveToDeadLetters()
+    if is_database_unavailable(error) and time.monotonic() - held_since < settings.hold_seconds:
         return Requeue()
     if isinstance(error, Retry):
         since = _seconds_since(headers.get(FIRST_FAILED_AT))
         if error.give_up_after is not None and since >= error.give_up_after:
-            return DeadLetterIt()
+            return MoveToDeadLetters()
         return RetryLater(_delay(attempts, error.after, settings.retry_delays))
-    if not is_passing(error) and attempts > settings.attempts_of_unknown_errors:
-        return DeadLetterIt()
+    if not is_transient(error) and attempts > settings.attempts_of_unknown_errors:
+        return MoveToDeadLetters()
     return RetryLater(_delay(attempts, None, settings.retry_delays))
 
 
-def is_passing(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Whether the error is transient: a later attempt may succeed without any change."""
     if isinstance(error, OperationalError):
-        return not is_beyond_limits(error)
-    return isinstance(error, (Retry, *_TRANSIENT)) or is_database_away(error)
+        return not exceeds_limits(error)
+    return isinstance(error, (Retry, *_TRANSIENT)) or is_database_unavailable(error)
 
 
 def attempts_of(headers: Mapping[str, Any]) -> int:
@@ -128,7 +128,7 @@ def failed_properties(
 ) -> dict[str, Any]:
     """The message's properties, with its failure and its earlier history in the headers.
 
-    `publisher` are the headers of `kept_publisher`.
+    `publisher` are the headers of `publisher_headers`.
     """
     before = message.headers or {}
     now = datetime.now(UTC).isoformat()

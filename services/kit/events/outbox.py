@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from services.kit.amqp.connection import PERSISTENT, Outgoing
+from services.kit.amqp.connection import PERSISTENT, OutgoingMessage
 from services.kit.amqp.queues import EVENTS_EXCHANGE
 from services.kit.data.bulk import insert_rows
 from services.kit.data.database import outbox
@@ -25,17 +25,17 @@ def publish(
     data: Data | Mapping[str, Any],
     *,
     subject: str | None = None,
-    audience: str | None = None,
+    recipient: str | None = None,
 ) -> str:
     """Publishes an event when the session's transaction commits; returns its message id.
 
     The contract's schema checks and dumps `data`; raises marshmallow's ValidationError.
-    Each recipient gets a copy of its own. With an `audience` only this consumer gets one: it lacks the event, which the
-    others have handled.
+    Each recipient gets a copy of its own. With a `recipient` only this consumer gets one: it lacks the event, which
+    the others have handled.
     Correlation and causation are those of the message or request that is being handled.
     """
     message = _event(contract, data, subject)
-    _add(session, [_row(message, (audience,) if audience else contract.recipients)])
+    _add(session, [_row(message, (recipient,) if recipient else contract.recipients)])
     return str(message.properties["message_id"])
 
 
@@ -64,12 +64,12 @@ def send(
         "correlation_id": correlation.get(),
         "application_headers": {**trace_headers(), **(headers or {})},
     }
-    message = Outgoing(exchange, routing_key, body if isinstance(body, bytes) else to_json(body), properties)
+    message = OutgoingMessage(exchange, routing_key, body if isinstance(body, bytes) else to_json(body), properties)
     _add(session, [_row(message)])
     return message_id
 
 
-def send_as_it_is(session: Session, message: Outgoing) -> None:
+def send_unchanged(session: Session, message: OutgoingMessage) -> None:
     """Sends a message with its own properties when the transaction commits; values that JSON lacks become text."""
     _add(session, [_row(message)])
 
@@ -79,7 +79,7 @@ def to_json(document: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _event(contract: EventContract[Data], data: Data | Mapping[str, Any], subject: str | None) -> Outgoing:
+def _event(contract: EventContract[Data], data: Data | Mapping[str, Any], subject: str | None) -> OutgoingMessage:
     document = wrap(contract, data, subject)
     body = to_json(document)
     if len(body) > LARGEST_EVENT:
@@ -90,7 +90,7 @@ def _event(contract: EventContract[Data], data: Data | Mapping[str, Any], subjec
         "correlation_id": document["correlationid"],
         "type": contract.type,
     }
-    return Outgoing(EVENTS_EXCHANGE, contract.routing_key, body, properties, bool(contract.consumers))
+    return OutgoingMessage(EVENTS_EXCHANGE, contract.routing_key, body, properties, bool(contract.consumers))
 
 
 def _add(session: Session, messages: Sequence[dict[str, Any]]) -> None:
@@ -107,7 +107,7 @@ def _add(session: Session, messages: Sequence[dict[str, Any]]) -> None:
         session.execute(select(func.pg_notify(CHANNEL, "")).add_cte(rows.cte("written")))
 
 
-def _row(message: Outgoing, recipients: Sequence[str] = ()) -> dict[str, Any]:
+def _row(message: OutgoingMessage, recipients: Sequence[str] = ()) -> dict[str, Any]:
     properties = {name: value for name, value in message.properties.items() if value is not None}
     return {
         "exchange": message.exchange,

@@ -13,7 +13,7 @@ from nameko.extensions import DependencyProvider
 from psycopg.rows import namedtuple_row
 
 from services.kit.amqp.broker_users import BrokerUsers
-from services.kit.amqp.connection import BROKER_ERRORS, Outgoing
+from services.kit.amqp.connection import BROKER_ERRORS, OutgoingMessage
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import (
     EVENTS_EXCHANGE,
@@ -24,8 +24,8 @@ from services.kit.amqp.queues import (
     queue_name,
 )
 from services.kit.amqp.watch import BrokerWatch
-from services.kit.data.database import opened
-from services.kit.data.encryption import CannotOpen
+from services.kit.data.database import decrypted
+from services.kit.data.encryption import CannotDecrypt
 from services.kit.events.contract import LIVE
 from services.kit.events.outbox import CHANNEL
 from services.kit.operations import metrics
@@ -53,8 +53,8 @@ update outbox set attempts = attempts + 1, last_error = refused.reason, recipien
     next_attempt_at = now() + least(power(2, attempts), 300) * interval '1 second'
 from unnest(%s::bigint[], %s::text[], %s::text[]) as refused (id, reason, recipients) where outbox.id = refused.id
 """
-_TAKES_CHANGES = "select 1 where current_setting('transaction_read_only') = 'off'"
-_HURRY = "update outbox set next_attempt_at = now() where next_attempt_at > now()"
+_IS_WRITABLE = "select 1 where current_setting('transaction_read_only') = 'off'"
+_MAKE_ALL_DUE = "update outbox set next_attempt_at = now() where next_attempt_at > now()"
 _SIZE = """
 select coalesce(extract(epoch from now() - min(created_at)), 0), count(*),
     array_agg(distinct last_error) filter (where attempts > 1)
@@ -72,7 +72,7 @@ delete from {table} where ctid = any(array(
 _MEASURE_SECONDS = 2.0
 
 
-_LONGEST_LIST = 10
+_MOST_REASONS = 10
 """Most reasons for refused messages that readiness reports."""
 
 
@@ -110,7 +110,7 @@ class Relay(DependencyProvider):
         return [f"the outbox keeps what the broker does not take: {reason}" for reason in self._refusals]
 
     def _run(self) -> None:
-        pause = 0.2
+        backoff = 0.2
         while not self._stopping:
             try:
                 with psycopg.connect(
@@ -121,14 +121,14 @@ class Relay(DependencyProvider):
                     options="-c statement_timeout=30000",
                     row_factory=namedtuple_row,
                 ) as database:
-                    pause = 0.2
-                    self._stand_for_leader(database)
+                    backoff = 0.2
+                    self._elect_leader(database)
             except Exception as error:
-                log.warning("relay_interrupted", reason=class_name(error), pause=pause)
-                time.sleep(pause)
-                pause = min(pause * 2, 5)
+                log.warning("relay_interrupted", reason=class_name(error), backoff=backoff)
+                time.sleep(backoff)
+                backoff = min(backoff * 2, 5)
 
-    def _stand_for_leader(self, database: "psycopg.Connection[Any]") -> None:
+    def _elect_leader(self, database: "psycopg.Connection[Any]") -> None:
         stands_by = False
         while not self._stopping:
             if database.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone()[0]:  # type: ignore[index]
@@ -136,29 +136,29 @@ class Relay(DependencyProvider):
                 return
             if not stands_by:
                 stands_by = True
-                log.info("relay_stands_by")
+                log.info("relay_on_standby")
             time.sleep(_STANDBY_SECONDS)
 
     def _work(self, database: "psycopg.Connection[Any]") -> None:
-        log.info("relay_at_work")
+        log.info("relay_leads")
         database.execute(f"listen {CHANNEL}")
         publisher = ConfirmedPublisher(
             self._settings.amqp_uri, f"{self.container.service_name} relay", self._settings.publish_seconds
         )
         self._measured_at = self._purged_at = 0.0
-        pause = 0.2
+        backoff = 0.2
         try:
             if BrokerUsers.of(self._settings.amqp_uri, self.container.service_name).is_shared:
-                publisher.declare(lambda channel: declare_outlets(channel, self.container.service_name))
+                publisher.declare(lambda channel: declare_queues_of_producer(channel, self.container.service_name))
             while not self._stopping:
-                self._look_after(database)
+                self._maintain(database)
                 try:
                     is_empty = not self._publish(database, publisher)
-                    pause = 0.2
+                    backoff = 0.2
                 except BROKER_ERRORS as error:
-                    log.warning("broker_away", error=class_name(error), pause=pause)
-                    time.sleep(pause)
-                    pause = min(pause * 2, 5)
+                    log.warning("broker_away", error=class_name(error), backoff=backoff)
+                    time.sleep(backoff)
+                    backoff = min(backoff * 2, 5)
                     continue
                 if is_empty and not self._stopping:
                     for _ in database.notifies(timeout=POLL_SECONDS, stop_after=1):
@@ -174,12 +174,12 @@ class Relay(DependencyProvider):
         """As `publish_due`, but nothing to a blocked broker, which would receive all of it twice afterwards."""
         return 0 if self.watch.is_blocked else publish_due(database, publisher)
 
-    def _look_after(self, database: "psycopg.Connection[Any]") -> None:
+    def _maintain(self, database: "psycopg.Connection[Any]") -> None:
         if time.monotonic() - self._measured_at < _MEASURE_SECONDS:
             return
         self._measured_at = time.monotonic()
         self._measure(database)
-        if database.execute(_TAKES_CHANGES).fetchone() is None:
+        if database.execute(_IS_WRITABLE).fetchone() is None:
             return
         self._retry_after_restore(database)
         if self._measured_at - self._purged_at > _PURGE_SECONDS:
@@ -190,12 +190,12 @@ class Relay(DependencyProvider):
         """Makes all postponed rows due when a queue that was missing exists again."""
         missing = set(self.watch.missing)
         if self._missing - missing:
-            database.execute(_HURRY)
+            database.execute(_MAKE_ALL_DUE)
         self._missing = missing
 
     def _measure(self, database: "psycopg.Connection[Any]") -> None:
         age, size, refusals = database.execute(_SIZE).fetchone()  # type: ignore[misc]
-        self._refusals = (refusals or [])[:_LONGEST_LIST]
+        self._refusals = (refusals or [])[:_MOST_REASONS]
         metrics.outbox_age_seconds.set(age)
         metrics.outbox_size.set(size)
 
@@ -205,7 +205,7 @@ class Relay(DependencyProvider):
             database.execute(_PURGE.format(table=table, moment=moment), [days])
 
 
-def declare_outlets(channel: amqp.Channel, producer: str) -> None:
+def declare_queues_of_producer(channel: amqp.Channel, producer: str) -> None:
     """Declares the producer's exchange, all consumers' queues, even of ones that never ran, and external queues."""
     declare_exchange(channel, events_exchange(producer))
     external = the_system().external
@@ -244,7 +244,7 @@ class _Copy:
 
     position: int
     recipient: str | None
-    message: Outgoing
+    message: OutgoingMessage
 
 
 _Reasons = dict[str | None, str]
@@ -264,18 +264,18 @@ def _postpone(database: "psycopg.Connection[Any]", rows: Sequence[Any], refused:
 def _copies(rows: Sequence[Any]) -> tuple[list[_Copy], dict[int, _Reasons]]:
     """The messages to publish, with decrypted bodies; and by position why other rows cannot be decrypted."""
     copies: list[_Copy] = []
-    closed: dict[int, _Reasons] = {}
+    undecryptable: dict[int, _Reasons] = {}
     for position, row in enumerate(rows):
         try:
-            body = opened(bytes(row.body))
-        except CannotOpen as error:
-            closed[position] = {None: str(error)}
+            body = decrypted(bytes(row.body))
+        except CannotDecrypt as error:
+            undecryptable[position] = {None: str(error)}
             continue
-        message = Outgoing(_exchange(row), row.routing_key, body, row.properties, row.mandatory)
+        message = OutgoingMessage(_exchange(row), row.routing_key, body, row.properties, row.mandatory)
         for recipient in _recipients(row):
             copy = message.copy_for(f"{row.routing_key}.{recipient}", recipient != LIVE) if recipient else message
             copies.append(_Copy(position, recipient, copy))
-    return copies, closed
+    return copies, undecryptable
 
 
 def _exchange(row: Any) -> str:

@@ -14,14 +14,14 @@ from opentelemetry.trace import SpanKind
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from services.kit.amqp.connection import Outgoing
+from services.kit.amqp.connection import OutgoingMessage
 from services.kit.amqp.queues import own_exchange, owner_of, queue_name, rejected_queue
 from services.kit.events import inbox
 from services.kit.events.contract import Data, EventContract
 from services.kit.events.entrypoints import BatchSubscription, Listener, Message, Subscription
 from services.kit.events.envelope import Event, causation, correlation, new_message_id
-from services.kit.events.failures import Reject, Retry, failed_properties, is_passing
-from services.kit.events.outbox import send_as_it_is
+from services.kit.events.failures import Reject, Retry, failed_properties, is_transient
+from services.kit.events.outbox import send_unchanged
 from services.kit.operations import metrics
 from services.kit.operations.logs import class_name
 from services.kit.operations.tracing import TRACEPARENT, span, valid_traceparent
@@ -67,7 +67,7 @@ def _subscription(
             started, queue = time.monotonic(), queue_name(service.name, contracts[0].name)
             metrics.message_age_seconds.labels(queue).observe((datetime.now(UTC) - event.time).total_seconds())
             with service.database.begin() as session:
-                if is_first := inbox.first_time(session, queue, event.id):
+                if is_first := inbox.mark_handled(session, queue, event.id):
                     method(service, session, event)
             log.info("message_handled", queue=queue, repeated=not is_first, ms=_milliseconds_since(started))
 
@@ -83,8 +83,8 @@ def subscribe_batch(
     `message.data`; where it raises Reject, ValueError or ValidationError the message is rejected without reaching the
     method. The method calls `message.reject(reason)` for single ones. Rejected messages go to `<queue>.rejected` with
     the reason in the header `x-reason`. The same message can come twice, so the method must know what it has done
-    (`inbox.new_among(session, consumer, ids)` helps). When it fails with an error that is not transient, it is called
-    again with each message alone, and those that fail are rejected; so all its effects must be in `session`.
+    (`inbox.mark_all_handled(session, consumer, ids)` helps). When it fails with an error that is not transient, it is
+    called again with each message alone, and those that fail are rejected; so all its effects must be in `session`.
     """
 
     def decorate(method: Handler) -> Handler:
@@ -145,9 +145,9 @@ class _ChunkHandler:
         try:
             self._handle(service, messages)
         except Exception as error:
-            if is_passing(error):
+            if is_transient(error):
                 raise
-            log.warning("set_failed", queue=self._queue, size=len(messages), error=class_name(error))
+            log.warning("chunk_failed", queue=self._queue, size=len(messages), error=class_name(error))
             for message in messages:
                 self._handle_alone(service, message)
 
@@ -165,7 +165,7 @@ class _ChunkHandler:
         try:
             self._handle(service, [message])
         except Exception as error:
-            if is_passing(error):
+            if is_transient(error):
                 raise
             message.rejection = error
             self._store_rejection(service, message)
@@ -175,9 +175,9 @@ class _ChunkHandler:
             with service.database.begin() as session:
                 self._send_rejected(session, [message])
         except Exception as error:
-            if is_passing(error):
+            if is_transient(error):
                 raise
-            log.warning("rejection_not_noted", queue=self._queue, error=class_name(error))
+            log.warning("rejection_not_stored", queue=self._queue, error=class_name(error))
             message.is_rejection_lost = True
 
     def _send_rejected(self, session: Session, messages: list[Message]) -> None:
@@ -185,7 +185,7 @@ class _ChunkHandler:
             if message.rejection is not None:
                 properties = failed_properties(message.received, message.rejection, self._queue)
                 own = own_exchange(owner_of(self._queue))
-                send_as_it_is(session, Outgoing(own, rejected_queue(self._queue), message.body, properties))
+                send_unchanged(session, OutgoingMessage(own, rejected_queue(self._queue), message.body, properties))
                 metrics.messages_dead.labels(self._queue).inc()
 
 

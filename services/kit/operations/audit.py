@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from services.kit.data.database import Database
-from services.kit.events.contract import in_messages
+from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish
 from services.kit.operations.logs import class_name
 from services.kit.problems import Problem
@@ -174,7 +174,7 @@ def _publish(
         "personal": {"display_name": caller.display_name, **changes},
         **outcome,
     }
-    for records in in_messages(list(dict.fromkeys(audit_event.records))) or [[]]:
+    for records in in_chunks(list(dict.fromkeys(audit_event.records))) or [[]]:
         data = {**common, "act_id": uuid7(), "records": records}
         publish(session, the_system().audit_events[producer], data, subject=caller.account_id or caller.member_id)
 

@@ -54,7 +54,7 @@ class NotSigned(ValueError):
     """The text is not a statement, or none of the keys has signed it."""
 
 
-class RemembersAuditHeads(DependencyProvider):
+class AuditHeadVerification(DependencyProvider):
     """Prevents a process from starting in production without the keys that verify membership's heads."""
 
     def setup(self) -> None:
@@ -62,13 +62,13 @@ class RemembersAuditHeads(DependencyProvider):
         if not public_keys():
             if is_production():
                 raise SettingsError("Settings in the environment: AUDIT_PUBLIC_KEYS is not set.")
-            log.warning("audit_heads_not_remembered")
+            log.warning("audit_heads_not_verified")
 
     def get_dependency(self, worker_ctx: Any) -> None:
         """None: `remember_head` needs no dependency."""
 
 
-class HasStatement(Protocol):
+class SignedStatement(Protocol):
     """The data of the event that publishes a head."""
 
     @property
@@ -76,7 +76,7 @@ class HasStatement(Protocol):
         """The signed statement."""
 
 
-def remember_head(session: Session, event: Event[HasStatement]) -> None:
+def remember_head(session: Session, event: Event[SignedStatement]) -> None:
     """Keeps a head that membership has signed, permanently. Raises Reject for one that it has not.
 
     A head that contradicts an earlier one of its position is kept too: `audit_verify` finds that the chain lacks one of
@@ -92,10 +92,10 @@ def remember_head(session: Session, event: Event[HasStatement]) -> None:
     known = set(session.scalars(select(audit_head.c.hash).where(audit_head.c.position == head.position)))
     if known - {head.hash}:
         log.error("audit_heads_differ", position=head.position)
-    keep(session, head)
+    store_head(session, head)
 
 
-def keep(session: Session, head: SignedHead) -> None:
+def store_head(session: Session, head: SignedHead) -> None:
     """Stores a head unless it is stored already."""
     values = {"position": head.position, "hash": head.hash, "statement": head.statement}
     session.execute(insert(audit_head).values(values).on_conflict_do_nothing())

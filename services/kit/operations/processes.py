@@ -22,7 +22,7 @@ class ProcessFailed(Exception):
     """The process failed: it was killed, or ran out of memory or time."""
 
 
-def run_bounded(module: str, content: bytes, *, memory: int, cpu_seconds: int) -> Iterator[bytes]:
+def run_limited(module: str, content: bytes, *, memory: int, cpu_seconds: int) -> Iterator[bytes]:
     """Runs `python -m module` with the content as input and yields its output lines; raises ProcessFailed.
 
     In a service other green threads run while it waits for the pipe.

@@ -9,9 +9,9 @@ import os
 
 gc.disable()  # during imports, which create no garbage; collecting takes a tenth of their time
 os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"
-from services.kit.concurrency import Signal, at_most, serve_http, spawn, spawn_from_signal, wait_together
+from services.kit.concurrency import Signal, leave_after, serve_http, spawn, spawn_from_signal, use_green_threads
 
-wait_together()
+use_green_threads()
 
 import argparse
 import inspect
@@ -108,10 +108,10 @@ def _live(runner: ServiceRunner, stop_seconds: float) -> int:
         words = str(error) if isinstance(error, (QueueChanged, SettingsError)) else class_name(error)
         log.critical("service_failed", reason=words, traceback=traceback_without_values(error))
     is_done = False
-    with at_most(stop_seconds):
+    with leave_after(stop_seconds):
         runner.stop()
         is_done = True
-    with at_most(_SECONDS_FOR_SPANS):
+    with leave_after(_SECONDS_FOR_SPANS):
         end_tracing()
     log.info("stopped" if is_done else "stop_forced")
     return 0 if error is None and is_done else 1

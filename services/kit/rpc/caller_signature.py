@@ -29,7 +29,7 @@ LONGEST_SECONDS = 300
 
 _CONTEXT = b"union card services, request 1"
 _KEY_BYTES = 32
-AnyKey = TypeVar("AnyKey")
+KeyT = TypeVar("KeyT")
 
 
 @settings_class
@@ -40,7 +40,7 @@ class SigningSettings:
 
 
 @settings_class
-class CheckingSettings:
+class VerifyingSettings:
     """The public parts of the gateway's keys, as `k2:base64,k1:base64`: `python -m services.kit.rpc.caller_keys`.
 
     They must be set in production; without any, signatures are not checked.
@@ -65,7 +65,7 @@ class Signer:
         return {SIGNATURE: f"{self._key_id}.{base64.b64encode(signature).decode()}"}
 
 
-class Checker:
+class Verifier:
     """Verifies signatures by the public key whose id they name."""
 
     def __init__(self, keys: str) -> None:
@@ -74,13 +74,13 @@ class Checker:
         )
         self._seen: dict[str, float] = {}
 
-    def refusal(self, message: Delivery, request: Request, *, is_former_taken: bool) -> str | None:
+    def refusal(self, message: Delivery, request: Request, *, accepts_former: bool) -> str | None:
         """Why a request is not accepted as the gateway's; None where it is.
 
-        With `is_former_taken`, unsigned requests are accepted, as the previous release sends them.
+        With `accepts_former`, unsigned requests are accepted, as the previous release sends them.
         """
         said = (message.headers or {}).get(SIGNATURE)
-        if not self._keys or (said is None and is_former_taken):
+        if not self._keys or (said is None and accepts_former):
             return None
         if not isinstance(said, str) or not self._is_signed(message, said):
             return "not signed by the gateway"
@@ -132,12 +132,12 @@ def signer() -> Signer:
 
 
 @cache
-def checker() -> Checker:
-    """The process's checker, by CALLER_PUBLIC_KEYS; raises SettingsError, in production also where there is none."""
-    keys = read_settings(CheckingSettings).caller_public_keys
+def verifier() -> Verifier:
+    """The process's verifier, by CALLER_PUBLIC_KEYS; raises SettingsError, in production also where there is none."""
+    keys = read_settings(VerifyingSettings).caller_public_keys
     if is_production() and (not keys or any(key_id.startswith(DEMO_ID) for key_id in _parts(keys))):
         raise SettingsError("Settings in the environment: CALLER_PUBLIC_KEYS is not set, or holds a key of the demo.")
-    return Checker(keys)
+    return Verifier(keys)
 
 
 def public_keys(signing_keys: str) -> str:
@@ -152,7 +152,7 @@ def _signed(routing_key: str, call_id: str, reply_to: str, body: bytes) -> bytes
     return b"\0".join([_CONTEXT, routing_key.encode(), call_id.encode(), reply_to.encode(), digest])
 
 
-def _read(variable: str, text: str, of_bytes: Callable[[bytes], AnyKey]) -> dict[str, AnyKey]:
+def _read(variable: str, text: str, of_bytes: Callable[[bytes], KeyT]) -> dict[str, KeyT]:
     """Keys by their ids, in order; raises SettingsError."""
     keys = {}
     for key_id, encoded in _parts(text).items():

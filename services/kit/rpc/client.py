@@ -19,13 +19,13 @@ from services.kit.amqp.queues import (
     bind,
     declare_direct_exchange,
     declare_exchange,
-    declare_passing_queue,
+    declare_transient_queue,
     replies_exchange,
 )
 from services.kit.amqp.reader import QueueReader
 from services.kit.amqp.transport import Delivery
 from services.kit.amqp.watch import BrokerWatch
-from services.kit.concurrency import Signal, at_most, time_limit
+from services.kit.concurrency import Signal, leave_after, time_limit
 from services.kit.events.envelope import correlation, new_message_id
 from services.kit.events.outbox import to_json
 from services.kit.operations import metrics
@@ -33,7 +33,7 @@ from services.kit.operations.logs import class_name
 from services.kit.operations.tracing import child_span, trace_headers
 from services.kit.problems import BrokerBlocked, Problem, Unavailable
 from services.kit.rpc.caller_signature import signer
-from services.kit.rpc.request import HEARS_SERVICE, RETRY_AFTER, Caller
+from services.kit.rpc.request import REPLY_BY_SERVICE_EXCHANGE, RETRY_AFTER, Caller
 from services.kit.settings import MessagingSettings, read_settings
 
 log = structlog.get_logger()
@@ -48,7 +48,7 @@ class ReplyListener(SharedExtension):
 
     def __init__(self) -> None:
         super().__init__()
-        self.waiting: dict[str, _Waiting] = {}
+        self.waiting: dict[str, _PendingCall] = {}
         self.services: set[str] = set()
         """The services that are called, and so may reply."""
         self.address = ""
@@ -60,8 +60,8 @@ class ReplyListener(SharedExtension):
         self._signer = signer()
         name = f"{self.container.service_name} replies"
         self.reader = QueueReader(name, settings, self._declare, self._receive, prefetch=0)
-        self.reader.on_lost = self._disappoint
-        self.watch.on_restored.append(self.reader.renew)
+        self.reader.on_lost = self._fail_waiting
+        self.watch.on_restored.append(self.reader.reconnect)
         self.publisher = DirectPublisher(settings.amqp_uri, f"{self.container.service_name} requests", seconds=3)
 
     def start(self) -> None:
@@ -78,7 +78,7 @@ class ReplyListener(SharedExtension):
         """Why replies cannot be received; None where they can."""
         return self.reader.why_not_ready()
 
-    def ask(self, routing_key: str, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+    def call(self, routing_key: str, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Sends a request and waits for its reply; raises Unavailable, at once BrokerBlocked for a blocked broker."""
         if self.watch.is_blocked:
             raise BrokerBlocked(RETRY_AFTER)
@@ -86,7 +86,7 @@ class ReplyListener(SharedExtension):
             raise Unavailable(RETRY_AFTER)
         call_id, address = new_message_id(), self.address
         body = to_json({"args": [request], "kwargs": {}})
-        self.waiting[call_id] = waiting = _Waiting(routing_key.partition(".")[0])
+        self.waiting[call_id] = waiting = _PendingCall(routing_key.partition(".")[0])
         try:
             with time_limit(seconds, _DeadlinePassed()):
                 self.publisher.publish(
@@ -96,7 +96,10 @@ class ReplyListener(SharedExtension):
                     reply_to=address,
                     correlation_id=call_id,
                     expiration=seconds,
-                    headers={HEARS_SERVICE: True, **self._signer.headers(routing_key, call_id, address, body)},
+                    headers={
+                        REPLY_BY_SERVICE_EXCHANGE: True,
+                        **self._signer.headers(routing_key, call_id, address, body),
+                    },
                 )
                 answer: dict[str, Any] = waiting.reply.wait()
                 return answer
@@ -108,21 +111,21 @@ class ReplyListener(SharedExtension):
 
     def _is_listening(self) -> bool:
         """Whether replies can be received. Early requests wait a moment for the first connection."""
-        with at_most(_SECONDS_TO_LISTEN):
+        with leave_after(_SECONDS_TO_LISTEN):
             self.reader.wait_until_ready()
         return self.reader.is_consuming
 
     def _declare(self, channel: amqp.Channel) -> str:
         """Declares a new queue for each connection, for the broker may still hold that of a lost connection."""
         self.address = new_message_id()
-        queue = declare_passing_queue(channel, f"rpc.reply-{self.container.service_name}-{self.address}")
+        queue = declare_transient_queue(channel, f"rpc.reply-{self.container.service_name}-{self.address}")
         for service in sorted(self.services):
             if self._users.is_shared:
                 declare_direct_exchange(channel, replies_exchange(service))
             bind(channel, queue, replies_exchange(service), self.address)
         if self._users.is_shared:
             declare_exchange(channel, RPC_EXCHANGE)
-        if self._settings.takes_former:
+        if self._settings.accepts_former:
             # Services of the previous release reply by the exchange of requests; an upgrade's permissions allow it.
             with suppress(amqp.AccessRefused), channel.connection.channel() as former:
                 bind(former, queue, RPC_EXCHANGE, self.address)
@@ -134,14 +137,14 @@ class ReplyListener(SharedExtension):
         waiting = self.waiting.get(call_id)
         if waiting is None:
             return
-        is_former = exchange == RPC_EXCHANGE and self._settings.takes_former
+        is_former = exchange == RPC_EXCHANGE and self._settings.accepts_former
         if exchange != replies_exchange(waiting.service) and not is_former:
             log.error("reply_refused", asked=waiting.service, exchange=exchange)
             return
         del self.waiting[call_id]
         waiting.reply.send(json.loads(message.body)["result"])
 
-    def _disappoint(self) -> None:
+    def _fail_waiting(self) -> None:
         """Fails all waiting calls, whose reply queue was lost with the connection."""
         for waiting in list(self.waiting.values()):
             waiting.reply.send_exception(ConnectionResetError("The connection for replies was lost."))
@@ -149,7 +152,7 @@ class ReplyListener(SharedExtension):
 
 
 @dataclass
-class _Waiting:
+class _PendingCall:
     """A waiting call: the called service and the reply to come."""
 
     service: str
@@ -196,7 +199,7 @@ class ServiceClient(DependencyProvider):
         started, outcome = time.monotonic(), "unavailable"
         try:
             with child_span(f"{self.service}.{name}", SpanKind.CLIENT):
-                answer = self.replies.ask(f"{self.service}.{name}", {**request, **trace_headers()}, seconds)
+                answer = self.replies.call(f"{self.service}.{name}", {**request, **trace_headers()}, seconds)
             outcome = "problem" if "problem" in answer else "answered"
         finally:
             metrics.rpc_call_seconds.labels(f"{self.service}.{name}", outcome).observe(time.monotonic() - started)

@@ -17,10 +17,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from services.kit.data.database import handled_request, takes_no_changes
+from services.kit.data.database import handled_request, is_not_writable
 from services.kit.data.encryption import blind_index
 from services.kit.events.envelope import causation, correlation
-from services.kit.events.failures import is_passing
+from services.kit.events.failures import is_transient
 from services.kit.operations import audit, metrics
 from services.kit.operations.audit import AuditEvent
 from services.kit.operations.logs import class_name, traceback_without_values
@@ -37,18 +37,18 @@ __all__ = ["ANONYMOUS", "Caller", "ServiceClient", "handles"]
 log = structlog.get_logger()
 
 Method = Callable[..., Any]
-Asked = TypeVar("Asked")
-Answered = TypeVar("Answered")
+RequestT = TypeVar("RequestT")
+AnswerT = TypeVar("AnswerT")
 
 
 @overload
 def handles(
-    operation: Operation[Asked, Answered], use_case: Callable[[Work, Asked], Answered]
+    operation: Operation[RequestT, AnswerT], use_case: Callable[[Work, RequestT], AnswerT]
 ) -> Callable[..., str | None]: ...
 @overload
 def handles(
-    operation: Operation[Asked, Answered] | CommonOperation[Asked, Answered],
-) -> Callable[[Callable[[Any, Work, Asked], Answered]], Callable[..., str | None]]: ...
+    operation: Operation[RequestT, AnswerT] | CommonOperation[RequestT, AnswerT],
+) -> Callable[[Callable[[Any, Work, RequestT], AnswerT]], Callable[..., str | None]]: ...
 def handles(operation: Any, use_case: Any = None) -> Any:
     """The entrypoint of an operation. `approve = handles(APPROVE, requests.approve)` calls `use_case(work, request)`;
     as a decorator it takes a method `(self, work, request)` of a service that has more than a database.
@@ -192,9 +192,9 @@ def _as_problem(error: Exception, request: Request) -> Problem:
     if isinstance(error, ValidationError):
         return invalid_fields(error.messages)
     log.error("request_failed", error=class_name(error), traceback=traceback_without_values(error))
-    if takes_no_changes(error):
+    if is_not_writable(error):
         return DatabaseReadOnly(RETRY_AFTER)
-    if is_passing(error):
+    if is_transient(error):
         return Unavailable(RETRY_AFTER)
     return Problem(
         "internal_error", 500, "系统内部错误", f"请稍后重试；如仍有问题，请提供编号 {request.correlation_id}。"

@@ -14,8 +14,8 @@ from typing import Any, Generic, TypeVar, overload
 
 from services.kit.schemas import DataclassSchema, schema_of
 
-Asked = TypeVar("Asked")
-Answered = TypeVar("Answered")
+RequestT = TypeVar("RequestT")
+AnswerT = TypeVar("AnswerT")
 
 ANONYMOUS = "anonymous"
 """The role of callers who are not signed in."""
@@ -54,15 +54,15 @@ class Permission:
 
 
 @dataclass(frozen=True, eq=False)
-class Operation(Generic[Asked, Answered]):
+class Operation(Generic[RequestT, AnswerT]):
     """A query or command of a service, or one that the gateway answers itself. `name` is `<service>.<method>`.
 
     `title` is what the audit log calls it in Chinese: commands have one, and queries whose calls are recorded.
     """
 
     name: str
-    request: type[Asked] | None
-    answer: type[Answered] | None
+    request: type[RequestT] | None
+    answer: type[AnswerT] | None
     allow: Permission
     is_command: bool
     title: str | None = None
@@ -90,16 +90,16 @@ OPERATIONS: dict[str, Operation[Any, Any]] = {}
 """All declared operations, by name."""
 
 
-class DeclaredTwice(ValueError):
+class DuplicateOperation(ValueError):
     """Two operations have the same name."""
 
 
 @overload
-def command(name: str, request: type[Asked], *, allow: Permission, title: str) -> Operation[Asked, None]: ...
+def command(name: str, request: type[RequestT], *, allow: Permission, title: str) -> Operation[RequestT, None]: ...
 @overload
 def command(
-    name: str, request: type[Asked], answer: type[Answered], *, allow: Permission, title: str
-) -> Operation[Asked, Answered]: ...
+    name: str, request: type[RequestT], answer: type[AnswerT], *, allow: Permission, title: str
+) -> Operation[RequestT, AnswerT]: ...
 def command(name: str, request: type[Any], answer: Any = None, *, allow: Permission, title: str) -> Operation[Any, Any]:
     """Declares an operation that changes state. Without an answer type the route returns 204."""
     return _declare(Operation(name, request, answer, allow, is_command=True, title=title))
@@ -107,25 +107,25 @@ def command(name: str, request: type[Any], answer: Any = None, *, allow: Permiss
 
 def query(  # noqa: PLR0913 - the keywords of a declaration
     name: str,
-    request: type[Asked] | None = None,
-    answer: type[Answered] | None = None,
+    request: type[RequestT] | None = None,
+    answer: type[AnswerT] | None = None,
     *,
     allow: Permission,
     title: str | None = None,
     uses_database: bool = True,
-) -> Operation[Asked, Answered]:
+) -> Operation[RequestT, AnswerT]:
     """Declares an operation that changes nothing. One that `uses_database` runs in a transaction that cannot write."""
     operation = Operation(name, request, answer, allow, is_command=False, title=title, uses_database=uses_database)
     return _declare(operation)
 
 
 @dataclass(frozen=True, eq=False)
-class CommonOperation(Generic[Asked, Answered]):
+class CommonOperation(Generic[RequestT, AnswerT]):
     """An operation that every service handles alike, under its own name: `<service>.<method>`."""
 
     method: str
-    request: type[Asked]
-    answer: type[Answered]
+    request: type[RequestT]
+    answer: type[AnswerT]
     is_command: bool = False
     title: str | None = None
     uses_database: bool = False
@@ -135,7 +135,7 @@ class CommonOperation(Generic[Asked, Answered]):
         """The schema that loads a request."""
         return schema_of(self.request)
 
-    def of(self, service: str) -> Operation[Asked, Answered]:
+    def of(self, service: str) -> Operation[RequestT, AnswerT]:
         """The operation of one service; raises KeyError where it was not declared for it."""
         return OPERATIONS[f"{service}.{self.method}"]
 
@@ -146,16 +146,16 @@ class CommonOperation(Generic[Asked, Answered]):
             _declare(Operation(name, self.request, self.answer, allow, self.is_command, self.title, self.uses_database))
 
 
-class NoOperation(LookupError):
+class UnknownOperation(LookupError):
     """There is no operation of this name."""
 
 
 def operation_of(name: str) -> Operation[Any, Any]:
-    """The operation `<service>.<method>`; raises NoOperation."""
+    """The operation `<service>.<method>`; raises UnknownOperation."""
     try:
         return OPERATIONS[name]
     except KeyError:
-        raise NoOperation(f"{name} is declared nowhere.") from None
+        raise UnknownOperation(f"{name} is declared nowhere.") from None
 
 
 def no_union(*roles: str) -> Permission:
@@ -173,8 +173,8 @@ def own_union(*roles: str) -> Permission:
     return Permission(tuple((role, Scope.OWN_UNION) for role in roles))
 
 
-def _declare(operation: Operation[Asked, Answered]) -> Operation[Asked, Answered]:
+def _declare(operation: Operation[RequestT, AnswerT]) -> Operation[RequestT, AnswerT]:
     if operation.name in OPERATIONS:
-        raise DeclaredTwice(operation.name)
+        raise DuplicateOperation(operation.name)
     OPERATIONS[operation.name] = operation
     return operation

@@ -18,7 +18,7 @@ from services.kit.strict_json import read_json
 RETRY_AFTER = 5
 """Seconds after which a caller may repeat a request that was unavailable."""
 
-HEARS_SERVICE = "x-hears-service"
+REPLY_BY_SERVICE_EXCHANGE = "x-hears-service"
 """The header of a request whose caller receives replies from the service's own exchange."""
 
 _GRACE = 2.0

@@ -15,9 +15,9 @@ from services.kit.amqp.transport import Delivery
 from services.kit.operations import metrics
 from services.kit.operations.logs import class_name
 from services.kit.problems import Problem, Unavailable
-from services.kit.rpc.caller_signature import checker
+from services.kit.rpc.caller_signature import verifier
 from services.kit.rpc.operation import operation_of
-from services.kit.rpc.request import HEARS_SERVICE, RETRY_AFTER, Request, problem_json
+from services.kit.rpc.request import REPLY_BY_SERVICE_EXCHANGE, RETRY_AFTER, Request, problem_json
 from services.kit.settings import MessagingSettings, read_settings
 from services.kit.system import the_system
 
@@ -38,7 +38,7 @@ class RequestServer(SharedExtension, ProviderCollector):
         service = self.container.service_name
         metrics.begin_series_of_requests(service)
         self._users = BrokerUsers.of(settings.amqp_uri, service)
-        self._checker = checker()
+        self._verifier = verifier()
         self._running = 0
         self._thread: Any = None
         self.reader = QueueReader(
@@ -87,7 +87,7 @@ class RequestServer(SharedExtension, ProviderCollector):
         if entrypoint is None or request is None:
             self._answer(message, problem_json(Problem("unknown_request", 500, "系统不支持此操作")))
             return
-        if self._checker.is_repeated(message, request):
+        if self._verifier.is_repeated(message, request):
             metrics.rpc_refused.labels(self.container.service_name).inc()
             log.error("request_repeated", request=name, user=message.properties.get("user_id"))
             self._answer(message, None)
@@ -106,16 +106,16 @@ class RequestServer(SharedExtension, ProviderCollector):
             self._running -= 1
 
     def _refusal(self, message: Delivery, request: Request) -> str | None:
-        is_former_taken = self._settings.takes_former
+        accepts_former = self._settings.accepts_former
         return self._users.refusal(
-            message, _GATEWAY, queue=request_queue(self.container.service_name), is_former_taken=is_former_taken
-        ) or self._checker.refusal(message, request, is_former_taken=is_former_taken)
+            message, _GATEWAY, queue=request_queue(self.container.service_name), accepts_former=accepts_former
+        ) or self._verifier.refusal(message, request, accepts_former=accepts_former)
 
     def _exchange_for(self, message: Delivery) -> str | None:
         """The exchange to reply by: the service's own, or for the previous release's callers that of requests."""
-        if (message.headers or {}).get(HEARS_SERVICE):
+        if (message.headers or {}).get(REPLY_BY_SERVICE_EXCHANGE):
             return replies_exchange(self.container.service_name)
-        return RPC_EXCHANGE if self._users.is_shared or self._settings.takes_former else None
+        return RPC_EXCHANGE if self._users.is_shared or self._settings.accepts_former else None
 
     def _answer(self, message: Delivery, answer: str | None) -> None:
         """Replies, where someone waits, and acks; if the reply cannot be sent, the caller runs into its deadline."""
@@ -149,7 +149,7 @@ class QueryEntrypoint(Entrypoint):
         self._operation_method = operation_method
 
     def setup(self) -> None:
-        """Registers the method with the server; raises MethodMisnamed, and NoOperation where none is declared."""
+        """Registers the method with the server; raises MethodMisnamed, and UnknownOperation where none is declared."""
         name = f"{self.container.service_name}.{self.method_name}"
         if self.method_name != self._operation_method:
             raise MethodMisnamed(f"{name} handles {self._operation_method}.")

@@ -14,7 +14,7 @@ from services.contracts.operations.membership.accounts import ResetLinkAnswer
 from services.kit.events.outbox import publish
 from services.kit.rpc.methods import Caller
 from services.kit.schemas import required
-from services.membership.accounts.account_news import name_of
+from services.membership.accounts.account_notifications import name_of
 from services.membership.models import Account, ResetLink
 
 _PAGE = "/reset#"

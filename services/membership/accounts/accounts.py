@@ -27,13 +27,13 @@ from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET, change_fields
 from services.kit.settings import read_settings, settings_class
 from services.membership.accounts import controls
-from services.membership.accounts.account_acts import changeable, record_account
+from services.membership.accounts.account_audit import changeable, record_account
 from services.membership.accounts.account_links import send_link, void_links
-from services.membership.accounts.account_news import notify_holder
+from services.membership.accounts.account_notifications import notify_holder
 from services.membership.identity import lockout, passwords, sessions
 from services.membership.members.member_documents import phone_digest
 from services.membership.models import Account, Union
-from services.membership.unions import own_and_below, reachable_union
+from services.membership.unions import own_and_subordinates, union_in_scope
 
 ADMINISTRATOR, OPERATOR = "administrator", "operator"
 
@@ -54,9 +54,9 @@ def list_accounts(work: Work, request: ListAccountsRequest) -> ListAccountsAnswe
     session, caller = work.session, work.caller
     matching = select(Account, Union).join(Union, Union.union_id == Account.union_id).order_by(Account.account_name)
     if request.union_id is not UNSET:
-        matching = matching.where(Account.union_id == reachable_union(session, caller, request.union_id).union_id)
+        matching = matching.where(Account.union_id == union_in_scope(session, caller, request.union_id).union_id)
     else:
-        matching = matching.where(own_and_below(caller))
+        matching = matching.where(own_and_subordinates(caller))
     if request.q is not UNSET:
         matching = matching.where(_is_about(request.q))
     if request.state is not UNSET:
@@ -80,7 +80,7 @@ def create_account(work: Work, request: CreateAccountRequest) -> NewAccountAnswe
     `own_phone`.
     """
     session, caller = work.session, work.caller
-    union = reachable_union(session, caller, request.union_id)
+    union = union_in_scope(session, caller, request.union_id)
     _check_roles(union, request.roles)
     account = account_without_password(union, request.account_name, request.display_name, request.roles)
     refuse_own_phone(session, caller, account, request.phone)
@@ -231,7 +231,7 @@ def _change_rights(session: Session, caller: Caller, account: Account, roles: li
 def _union_of(session: Session, caller: Caller, account: Account) -> Union:
     """The account's union; raises NotFound for an account out of scope."""
     try:
-        return reachable_union(session, caller, account.union_id)
+        return union_in_scope(session, caller, account.union_id)
     except NotFound as out_of_scope:
         raise _not_found() from out_of_scope
 

@@ -4,7 +4,7 @@ from services.contracts.operations.membership.accounts import AccountItem, Accou
 from services.kit.operations import audit
 from services.kit.rpc.work import Work
 from services.membership.accounts import controls
-from services.membership.accounts.account_news import notify_holder
+from services.membership.accounts.account_notifications import notify_holder
 from services.membership.accounts.accounts import account_answer, managed_account, refuse_own
 from services.membership.identity.second_factor import forget
 

@@ -30,7 +30,7 @@ from services.kit.schemas import UNSET
 from services.kit.settings import read_settings, settings_class
 from services.membership.accounts import controls
 from services.membership.accounts.account_links import void_links
-from services.membership.accounts.account_news import ask_to_confirm, notify_holder
+from services.membership.accounts.account_notifications import notify_holder, notify_of_request
 from services.membership.accounts.accounts import (
     ADMINISTRATOR,
     is_same_person,
@@ -39,7 +39,7 @@ from services.membership.accounts.accounts import (
     set_phone,
 )
 from services.membership.models import Account, PhoneChange, Union
-from services.membership.unions import own_and_below
+from services.membership.unions import own_and_subordinates
 
 _REQUESTER, _DECIDER = aliased(Account, name="requester"), aliased(Account, name="decider")
 _WEEK = timedelta(days=7)
@@ -74,7 +74,7 @@ def request_phone_change(work: Work, request: RequestPhoneChangeRequest) -> Phon
     values = {"phone": request.phone, "reason": request.reason}
     audit.record(session, ("phone_change", change.change_id), old={"phone": account.phone}, new=values)
     confirming = [one for one in (union.union_id, union.superior_union_id) if one]
-    ask_to_confirm(session, account, caller, confirming)
+    notify_of_request(session, account, caller, confirming)
     return _answer_of(session, caller, change.change_id)
 
 
@@ -150,7 +150,7 @@ def open_change(session: Session, account: Account) -> PhoneChange | None:
     )
 
 
-def holds_links(change: PhoneChange) -> bool:
+def blocks_links(change: PhoneChange) -> bool:
     """Whether the waiting change still blocks links."""
     hours = read_settings(PhoneChangeSettings).phone_change_holds_links_hours
     return change.requested_at > datetime.now(UTC) - timedelta(hours=hours)
@@ -291,7 +291,7 @@ def _in_scope(caller: Caller) -> Select[PhoneChange, Account, Union, Account, Ac
         .join(Union, Union.union_id == Account.union_id)
         .join(_REQUESTER, _REQUESTER.account_id == PhoneChange.requested_by)
         .outerjoin(_DECIDER, _DECIDER.account_id == PhoneChange.decided_by)
-        .where(own_and_below(caller))
+        .where(own_and_subordinates(caller))
     )
 
 

@@ -19,11 +19,11 @@ from services.kit.problems import Conflict, NotFound
 from services.kit.rpc.work import Work
 from services.kit.settings import read_settings, settings_class
 from services.membership.accounts import controls
-from services.membership.accounts.account_acts import record_account, record_holder
+from services.membership.accounts.account_audit import record_account, record_holder
 from services.membership.accounts.account_links import hash_of, send_link
-from services.membership.accounts.account_news import notify_holder
+from services.membership.accounts.account_notifications import notify_holder
 from services.membership.accounts.accounts import managed_account, refuse_own
-from services.membership.accounts.phone_changes import holds_links, open_change
+from services.membership.accounts.phone_changes import blocks_links, open_change
 from services.membership.identity import devices, passwords, sessions
 from services.membership.identity.lockout import forget_failures
 from services.membership.models import Account, ResetLink, Union
@@ -128,7 +128,7 @@ def _check_phone(session: Session, account: Account) -> None:
     if account.phone is None:
         raise Conflict("no_phone", "该账号没有登记手机号，不能发送重置链接", "请先登记手机号，由另一名管理员确认。")
     change = open_change(session, account)
-    if change is not None and holds_links(change):
+    if change is not None and blocks_links(change):
         raise Conflict("phone_change_waits", "该账号更换手机号的申请待确认，不能发送重置链接", "请等待其他管理员确认。")
     hours = read_settings(ResetLinkSettings).reset_link_after_phone_change_hours
     if account.phone_changed_at and account.phone_changed_at > datetime.now(UTC) - timedelta(hours=hours):

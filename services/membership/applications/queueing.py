@@ -29,7 +29,7 @@ from services.contracts.operations.membership.members import (
     SkippedReason,
 )
 from services.kit.data.bulk import Types, insert_rows, is_any_of, values_table
-from services.kit.events.contract import in_messages
+from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import Conflict, NotFound
@@ -128,11 +128,11 @@ def publish_queued(
     queued: Sequence[tuple[Application, Member]],
     *,
     origin: str | None = None,
-    audience: str | None = None,
+    recipient: str | None = None,
 ) -> None:
     """Publishes queued members, all of one union, queued by one account or member, at one time, for one outlet."""
     first = queued[0][0]
-    for chunk in in_messages(queued):
+    for chunk in in_chunks(queued):
         data = MembersQueuedData(
             union=union_facts(union),
             queued_by=first.queued_by,
@@ -142,7 +142,7 @@ def publish_queued(
             applications=[_queued_application(application, member) for application, member in chunk],
             persons=[person_facts(application.application_id, member) for application, member in chunk],
         )
-        publish(session, MEMBERS_QUEUED, data, audience=audience)
+        publish(session, MEMBERS_QUEUED, data, recipient=recipient)
 
 
 def _consent(application: Application, origin: str | None) -> GivenConsent | None:

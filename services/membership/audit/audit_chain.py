@@ -1,6 +1,6 @@
-"""The chain of the audit log: each entry's seal is a keyed hash of its content and the seal of the entry before.
+"""The chain of the audit log: each entry has an HMAC of its content and of the hash of the entry before.
 
-Without a key nobody can create or change an entry, or remove one from the middle. The seal covers the decrypted
+Without a key nobody can create or change an entry, or remove one from the middle. The hash covers the decrypted
 content, so that encrypting it with another key later changes nothing.
 """
 
@@ -27,7 +27,7 @@ class AuditSettings:
 
 @dataclass(frozen=True)
 class Head:
-    """The head of the chain: the position and the seal of its last entry."""
+    """The head of the chain: the position and the hash of its last entry."""
 
     position: int
     hash: bytes
@@ -46,12 +46,12 @@ START = Head(0, bytes(32))
 """The head of an empty chain."""
 
 
-class Broken(Exception):
+class BrokenChain(Exception):
     """The chain is broken; the message names the first broken position and the reason."""
 
 
 class AuditKeys:
-    """Keys by id: the first one seals, all of them verify."""
+    """Keys by id: the first one is for new entries, all of them verify."""
 
     def __init__(self, keys: Mapping[str, bytes]) -> None:
         self._keys = dict(keys)
@@ -68,31 +68,33 @@ class AuditKeys:
                 raise SettingsError("AUDIT_KEYS is not of the form id:base64,id:base64 with keys of 32 bytes or more.")
         return cls(keys)
 
-    def seal(self, key_id: str, before: Head, content: Mapping[str, Any]) -> bytes:
-        """The seal of the entry that follows `before`; raises KeyError for an unknown key."""
+    def digest(self, key_id: str, before: Head, content: Mapping[str, Any]) -> bytes:
+        """The HMAC of the entry that follows `before`; raises KeyError for an unknown key."""
         document = {"position": before.position + 1, "previous_hash": before.hash.hex(), "key_id": key_id, **content}
         if document.get("recorded_at") is None:
-            document.pop("recorded_at", None)  # entries in time are sealed as by releases without the column
+            document.pop("recorded_at", None)  # entries in time are hashed as by releases without the column
         return hmac.digest(self._keys[key_id], _canonical(document), hashlib.sha256)
 
 
 def check_next(keys: AuditKeys, before: Head, position: int, entry: Mapping[str, Any]) -> Head:
-    """The head after an entry that follows `before`; raises Broken. `entry` has its seals beside its content."""
+    """The head after an entry that follows `before`; raises BrokenChain. `entry` holds its hashes, too."""
     expected = before.position + 1
     if position != expected:
         missing = f"entry {expected} is" if position == expected + 1 else f"entries {expected} to {position - 1} are"
-        raise Broken(f"{missing} missing")
+        raise BrokenChain(f"{missing} missing")
     content = {name: value for name, value in entry.items() if name not in ("previous_hash", "key_id", "hash")}
     if entry["previous_hash"] != before.hash:
-        raise Broken(
+        raise BrokenChain(
             f"entry {position} does not follow entry {before.position}: it was put there, or one of them changed"
         )
     try:
-        sealed = keys.seal(entry["key_id"], before, content)
+        digest = keys.digest(entry["key_id"], before, content)
     except KeyError:
-        raise Broken(f"entry {position} was sealed by the key {entry['key_id']}, which is not in AUDIT_KEYS") from None
-    if not hmac.compare_digest(sealed, entry["hash"]):
-        raise Broken(f"entry {position} was changed")
+        raise BrokenChain(
+            f"entry {position} was hashed with the key {entry['key_id']}, which is not in AUDIT_KEYS"
+        ) from None
+    if not hmac.compare_digest(digest, entry["hash"]):
+        raise BrokenChain(f"entry {position} was changed")
     return Head(position, entry["hash"])
 
 

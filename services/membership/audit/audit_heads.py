@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from services.contracts.events.membership import AUDIT_HEAD_SIGNED, AuditHeadSignedData
 from services.kit.data.database import audit_head
 from services.kit.events.outbox import publish
-from services.kit.operations.audit_heads import NotSigned, keep, public_keys, signed, signing_keys, verified
+from services.kit.operations.audit_heads import NotSigned, public_keys, signed, signing_keys, store_head, verified
 from services.kit.operations.logs import class_name
 from services.kit.secret_values import KeySet
 from services.kit.settings import SettingsError, is_production, read_settings, settings_class
@@ -70,7 +70,7 @@ class AuditHeads(DependencyProvider):
             return
         if not self._is_published(session, head):
             stated = signed(head.position, head.hash, self._key)
-            keep(session, stated)
+            store_head(session, stated)
             self.write_when_committed(session, head)  # the process that appended may have been killed before writing
             data = AuditHeadSignedData(position=head.position, statement=stated.statement)
             publish(session, AUDIT_HEAD_SIGNED, data)

@@ -21,11 +21,11 @@ from services.membership.models import AuditEntry, AuditScope, Union
 
 log = structlog.get_logger()
 
-SEALED = (
+HASHED_COLUMNS = (
     *("act_id", "at", "action", "outcome", "problem_code", "account_id", "account_name", "member_id", "union_id"),
     *("roles", "origin", "request_id", "correlation_id", "records", "unions", "personal", "recorded_at"),
 )
-"""The columns that the seal of an entry covers, beside its place in the chain."""
+"""The columns that the hash of an entry covers, beside its place in the chain."""
 
 _LOCK = 0x61756469
 _AS_PUBLISHED = (
@@ -60,9 +60,9 @@ def append(
     before = head(session)
     unions = _unions_of(session, [audit_event.union_id, *audit_event.union_ids])
     content = _content(audit_event, unions, recorded_at)
-    digest = keys.seal(keys.current, before, content)
-    sealed = {"key_id": keys.current, "previous_hash": before.hash, "hash": digest}
-    session.execute(insert(AuditEntry).values(position=before.position + 1, **content, **sealed))
+    digest = keys.digest(keys.current, before, content)
+    link = {"key_id": keys.current, "previous_hash": before.hash, "hash": digest}
+    session.execute(insert(AuditEntry).values(position=before.position + 1, **content, **link))
     if unions:
         found_by = {"act_id": audit_event.act_id, "action": audit_event.action, "outcome": audit_event.outcome}
         session.execute(insert_rows(AuditScope, [{"union_id": one, **found_by} for one in unions]))
@@ -89,7 +89,7 @@ def time_of(act_id: UUID) -> datetime:
 
 
 def _content(audit_event: ActRecordedData, unions: Sequence[UUID], recorded_at: datetime | None) -> dict[str, Any]:
-    """The columns of an entry that its seal covers, without its place in the chain."""
+    """The columns of an entry that its hash covers, without its place in the chain."""
     return {
         **{name: getattr(audit_event, name) for name in _AS_PUBLISHED},
         "at": time_of(audit_event.act_id),

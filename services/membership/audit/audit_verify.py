@@ -19,11 +19,11 @@ from sqlalchemy.orm import Session
 
 from services.kit.data.bulk import is_any_of
 from services.kit.data.database import engine_for
-from services.kit.data.encryption import CannotOpen, keyring
+from services.kit.data.encryption import CannotDecrypt, keyring
 from services.kit.operations.audit_heads import NotSigned, public_keys, verified
 from services.kit.settings import DatabaseSettings, SettingsError, read_settings, settings_class
-from services.membership.audit.audit_chain import START, AuditKeys, AuditSettings, Broken, Head, check_next
-from services.membership.audit.audit_log import SEALED
+from services.membership.audit.audit_chain import START, AuditKeys, AuditSettings, BrokenChain, Head, check_next
+from services.membership.audit.audit_log import HASHED_COLUMNS
 from services.membership.models import AuditEntry, AuditScope
 
 CHUNK = 2000
@@ -42,22 +42,22 @@ class TimedHead(Head):
 
 
 @dataclass(frozen=True)
-class Lost:
+class LostRange:
     """A range of entries that are legitimately lost, from the first to the last known one."""
 
     first: int
     last: int
 
     @classmethod
-    def from_text(cls, text: str) -> "Lost":
+    def from_text(cls, text: str) -> "LostRange":
         """Reads a range `A-B`; raises ValueError."""
         first, _, last = text.strip().partition("-")
-        gap = cls(int(first), int(last))
-        if not 0 < gap.first <= gap.last:
+        lost_range = cls(int(first), int(last))
+        if not 0 < lost_range.first <= lost_range.last:
             raise ValueError(f"No entries are from {first} to {last}.")
-        return gap
+        return lost_range
 
-    def holds(self, head: Head) -> bool:
+    def contains(self, head: Head) -> bool:
         """Whether the head is one of these entries."""
         return self.first <= head.position <= self.last
 
@@ -71,30 +71,30 @@ class AuditLossSettings:
     excuses only the missing heads of these that were signed before the restore."""
 
 
-def verify(session: Session, keys: AuditKeys, known: Sequence[Head] = (), lost: Sequence[Lost] = ()) -> Head:
-    """Verifies the whole chain and returns its head; raises Broken for the first broken position.
+def verify(session: Session, keys: AuditKeys, known: Sequence[Head] = (), lost: Sequence[LostRange] = ()) -> Head:
+    """Verifies the whole chain and returns its head; raises BrokenChain for the first broken position.
 
     `known` are heads that were kept elsewhere; only they reveal that the end was cut off. Those of `lost` entries may
     be missing.
     """
     hashes: defaultdict[int, set[bytes]] = defaultdict(set)
-    for one in _to_be_found(session, known, lost):
+    for one in _heads_to_find(session, known, lost):
         hashes[one.position].add(one.hash)
     end = START
     for entries in _chunks(session):
         first = end.position + 1
         for entry in entries:
-            end = check_next(keys, end, entry.position, _as_sealed(entry))
+            end = check_next(keys, end, entry.position, _as_hashed(entry))
             if hashes.pop(end.position, {end.hash}) != {end.hash}:
-                raise Broken(f"entry {end.position} is not the one whose hash was written down")
+                raise BrokenChain(f"entry {end.position} is not the one whose hash was written down")
         _check_search(session, first, end.position)
     furthest = max(hashes, default=0)
     if furthest > end.position:
-        raise Broken(f"entries {end.position + 1} to {furthest} are missing: the end was cut off")
+        raise BrokenChain(f"entries {end.position + 1} to {furthest} are missing: the end was cut off")
     return end
 
 
-def _to_be_found(session: Session, known: Sequence[Head], lost: Sequence[Lost]) -> Iterator[Head]:
+def _heads_to_find(session: Session, known: Sequence[Head], lost: Sequence[LostRange]) -> Iterator[Head]:
     """The known heads that the log must have.
 
     In a lost range, missing heads are excused that were signed no later than its last one; heads that were signed
@@ -103,27 +103,29 @@ def _to_be_found(session: Session, known: Sequence[Head], lost: Sequence[Lost]) 
     if not lost:
         yield from known
         return
-    positions = {one.position for one in known if any(gap.holds(one) for gap in lost)}
+    positions = {one.position for one in known if any(lost_range.contains(one) for lost_range in lost)}
     rows = session.execute(
         select(AuditEntry.position, AuditEntry.hash).where(is_any_of(AuditEntry.position, positions))
     )
     there = {(row.position, row.hash) for row in rows}
     gone = [one for one in known if isinstance(one, TimedHead) and (one.position, one.hash) not in there]
-    until = {gap: _signed_until(gap, gone) for gap in lost}
-    excused = {one for one in gone if any(gap.holds(one) and one.at <= until[gap] for gap in lost)}
+    until = {lost_range: _signed_before(lost_range, gone) for lost_range in lost}
+    excused = {
+        one for one in gone if any(lost_range.contains(one) and one.at <= until[lost_range] for lost_range in lost)
+    }
     yield from (one for one in known if one not in excused)
 
 
-def _signed_until(gap: Lost, gone: Sequence[TimedHead]) -> datetime:
+def _signed_before(lost_range: LostRange, gone: Sequence[TimedHead]) -> datetime:
     """The time until which the last lost entry was signed as the head: the hash that was signed first."""
-    last = sorted((one for one in gone if one.position == gap.last), key=lambda one: one.at)
+    last = sorted((one for one in gone if one.position == lost_range.last), key=lambda one: one.at)
     if not last:
         return datetime.min.replace(tzinfo=UTC)
     return max(one.at for one in last if one.hash == last[0].hash) + _STATED_AT_ONCE
 
 
 def _chunks(session: Session) -> Iterator[Sequence[Row[*tuple[Any, ...]]]]:
-    names = ("position", *SEALED, "key_id", "previous_hash", "hash")
+    names = ("position", *HASHED_COLUMNS, "key_id", "previous_hash", "hash")
     # Decrypted one by one, so that the position of a value that cannot be decrypted is known.
     columns = [
         type_coerce(AuditEntry.personal, LargeBinary).label(name) if name == "personal" else getattr(AuditEntry, name)
@@ -133,14 +135,14 @@ def _chunks(session: Session) -> Iterator[Sequence[Row[*tuple[Any, ...]]]]:
     return session.execute(in_order.execution_options(yield_per=CHUNK)).partitions()
 
 
-def _as_sealed(entry: Row[*tuple[Any, ...]]) -> dict[str, Any]:
-    """An entry's row by column, without its position, with decrypted personal data; raises Broken."""
+def _as_hashed(entry: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    """An entry's row by column, without its position, with decrypted personal data; raises BrokenChain."""
     content = dict(entry._mapping)
     position = content.pop("position")
     try:
         return {**content, "personal": keyring().decrypt(content["personal"]).decode()}
-    except (CannotOpen, ValueError) as error:
-        raise Broken(f"entry {position} was changed: its personal part cannot be opened") from error
+    except (CannotDecrypt, ValueError) as error:
+        raise BrokenChain(f"entry {position} was changed: its personal part cannot be decrypted") from error
 
 
 def _check_search(session: Session, first: int, last: int) -> None:
@@ -159,7 +161,7 @@ def _check_search(session: Session, first: int, last: int) -> None:
         select(func.min(concerned.c.position)).outerjoin(AuditScope, is_found).where(AuditScope.act_id.is_(None))
     )
     if hidden is not None:
-        raise Broken(f"entry {hidden} is hidden from searches: its rows of audit_reach were changed")
+        raise BrokenChain(f"entry {hidden} is hidden from searches: its rows of audit_reach were changed")
 
 
 def _signed_heads(source: str, unsigned: list[str]) -> Iterator[Head]:
@@ -169,7 +171,7 @@ def _signed_heads(source: str, unsigned: list[str]) -> Iterator[Head]:
     """
     keys = public_keys()
     if not keys:
-        raise SettingsError("AUDIT_PUBLIC_KEYS is not set: signed heads cannot be told from forged ones.")
+        raise SettingsError("AUDIT_PUBLIC_KEYS is not set: signed heads cannot be distinguished from forged ones.")
     content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     seen = set()
     for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
@@ -207,23 +209,23 @@ def _main() -> int:
         known = [Head.from_text(text) for text in options.head]
         known += [head for source in options.heads for head in _signed_heads(source, unsigned)]
         ranges = [*options.lost, *filter(None, read_settings(AuditLossSettings).audit_lost.split(","))]
-        lost = [Lost.from_text(text) for text in ranges]
+        lost = [LostRange.from_text(text) for text in ranges]
         keys = AuditKeys.from_text(read_settings(AuditSettings).audit_keys)
         engine = engine_for(read_settings(DatabaseSettings), "audit_verify")
         with Session(engine.execution_options(isolation_level="REPEATABLE READ")) as session:
             end = verify(session, keys, known, lost)
-    except Broken as broken:
-        _complain(*unsigned, str(broken))
+    except BrokenChain as broken:
+        _print_errors(*unsigned, str(broken))
         return 1
     except (SettingsError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     print(f"{end.position} entries, chain intact to {end} ({end.position / (time.monotonic() - started):.0f} a second)")
-    _complain(*unsigned)
+    _print_errors(*unsigned)
     return 1 if unsigned else 0
 
 
-def _complain(*errors: str) -> None:
+def _print_errors(*errors: str) -> None:
     for error_text in errors:
         print(f"the audit log does not hold: {error_text}", file=sys.stderr)
 

@@ -18,7 +18,7 @@ from services.membership.models import UsedCaptcha
 
 def captcha_level(work: Work, request: GetCaptchaLevelRequest) -> CaptchaLevelAnswer:
     """The difficulty of the next captcha; it is not raised for devices that have signed in before."""
-    if devices.knows_anybody(work.session, request.device_id):
+    if devices.has_signed_in_anybody(work.session, request.device_id):
         return CaptchaLevelAnswer(level=0)
     return CaptchaLevelAnswer(level=lockout.level_of_address(work.session, request.purpose, work.caller.origin))
 

@@ -32,7 +32,7 @@ def forget_all(session: Session, holder_id: UUID, but: UUID | None = None) -> No
     session.execute(delete(KnownDevice).where(KnownDevice.holder_id == holder_id, other))
 
 
-def knows_anybody(session: Session, device_id: UUID | None) -> bool:
+def has_signed_in_anybody(session: Session, device_id: UUID | None) -> bool:
     """Whether the device has signed in any account or member."""
     return bool(session.scalar(select(exists().where(KnownDevice.device_id == device_id))))
 
@@ -46,12 +46,12 @@ def account_of(session: Session, device_id: UUID | None, account_name: str) -> U
     )
 
 
-def knows(session: Session, device_id: UUID | None, holder_id: UUID) -> bool:
+def has_signed_in(session: Session, device_id: UUID | None, holder_id: UUID) -> bool:
     """Whether the device has signed in this account or member."""
     return session.get(KnownDevice, (device_id, holder_id)) is not None if device_id else False
 
 
-def knows_phone(session: Session, device_id: UUID | None, digest: bytes) -> bool:
+def has_signed_in_phone(session: Session, device_id: UUID | None, digest: bytes) -> bool:
     """Whether the device has signed in a member with this telephone."""
     return bool(
         session.scalar(

@@ -33,7 +33,7 @@ class HostSettings:
     public_url: str = "https://zzgl.shzgh.org"
 
 
-def word_of_the_system(plain: str) -> str | None:
+def system_word_in(plain: str) -> str | None:
     """The first word of the system, or the demo's password, in a lower-case password; None for neither."""
     for spelling in _spellings(plain):
         for word in (*_words(), _DEMO_PASSWORD):
@@ -42,7 +42,7 @@ def word_of_the_system(plain: str) -> str | None:
     return None
 
 
-def holds_account(plain: str, account_name: str) -> bool:
+def contains_account_name(plain: str, account_name: str) -> bool:
     """Whether a lower-case password contains the account name, also with digits in place of letters."""
     name = account_name.casefold()
     letters = _NOT_A_LETTER.sub("", name)
@@ -51,14 +51,14 @@ def holds_account(plain: str, account_name: str) -> bool:
     return len(letters) >= _REVERSED_FROM and any(letters in one or letters[::-1] in one for one in _spellings(plain))
 
 
-def holds_phone(plain: str, phone: str | None) -> bool:
+def contains_phone(plain: str, phone: str | None) -> bool:
     """Whether a password contains the telephone number, or its last eight digits, forwards or backwards."""
     figures = re.sub(r"\D", "", plain)
     tail = (phone or "")[-_PHONE_TAIL:]
     return bool(tail) and (tail in figures or tail[::-1] in figures)
 
 
-def holds_name(plain: str, display_name: str, union_name: str) -> bool:
+def contains_holder_name(plain: str, display_name: str, union_name: str) -> bool:
     """Whether a password contains the holder's name, or two consecutive characters of the union's."""
     names = [
         display_name,

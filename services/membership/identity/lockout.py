@@ -84,7 +84,7 @@ def of_device(account_id: UUID, device_id: UUID) -> Counter:
     return Counter(_DEVICE, f"{account_id} {device_id}", account_id=account_id)
 
 
-def begin_try(session: Session, counter: Counter) -> int:
+def count_attempt(session: Session, counter: Counter) -> int:
     """Counts a try as failed; returns 0 where it is accepted, else the seconds until the next one is."""
     now, settings = datetime.now(UTC), read_settings(LockoutSettings)
     named = select(Account.account_id).where(Account.account_name == counter.account_name).scalar_subquery()
@@ -113,7 +113,7 @@ def begin_try(session: Session, counter: Counter) -> int:
     return 0
 
 
-def uncount_try(session: Session, counter: Counter) -> None:
+def discount_attempt(session: Session, counter: Counter) -> None:
     """Removes the last try from the count, since it was right; earlier ones still count."""
     fewer = func.greatest(0, FailureCount.failures - 1)
     session.execute(update(FailureCount).where(_is(counter)).values(failures=fewer, free_at=None))

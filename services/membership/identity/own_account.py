@@ -7,9 +7,9 @@ from services.contracts.operations.membership.identity import ChangePasswordRequ
 from services.kit.problems import FieldProblem, Forbidden, Invalid
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
-from services.membership.accounts.account_acts import record_account
+from services.membership.accounts.account_audit import record_account
 from services.membership.accounts.account_links import void_links
-from services.membership.accounts.account_news import notify_holder
+from services.membership.accounts.account_notifications import notify_holder
 from services.membership.identity import devices, lockout, passwords, sessions
 from services.membership.identity.next_step import SECOND_FACTOR, next_step
 from services.membership.models import Account, SignedInSession, Union
@@ -28,7 +28,7 @@ def change_password(work: Work, request: ChangePasswordRequest) -> SessionAnswer
     Raises Invalid for a wrong current or a weak or equal new password.
     """
     session, new = work.session, request.new_password
-    account, current = prove_password(work, request.current_password)
+    account, current = reauthenticate(work, request.current_password)
     if new == request.current_password:
         raise Invalid([FieldProblem("new_password", "password_unchanged", "新密码不能与当前密码相同")])
     passwords.check_choice(new, account, session.get_one(Union, account.union_id).name)
@@ -41,7 +41,7 @@ def change_password(work: Work, request: ChangePasswordRequest) -> SessionAnswer
     return sessions.renew(session, current)
 
 
-def prove_password(work: Work, password: str) -> tuple[Account, SignedInSession]:
+def reauthenticate(work: Work, password: str) -> tuple[Account, SignedInSession]:
     """The caller's account, locked until the transaction ends, and session, after verification of the password.
 
     A page that was left open is not enough to change credentials. Raises Invalid for a wrong password, Forbidden for a
@@ -51,14 +51,14 @@ def prove_password(work: Work, password: str) -> tuple[Account, SignedInSession]
     record_account(work.session, account)
     if next_step(account, sessions.current(work.session, work.caller)) == SECOND_FACTOR:
         raise Forbidden("second_factor_due", "请先输入动态口令", "通过动态口令验证后才能进行此操作。")
-    account, current, counter = begin_try(work)
+    account, current, counter = count_attempt(work)
     if not passwords.is_right(password, account.password_hash):
         raise Invalid([FieldProblem("current_password", "password_wrong", "当前密码不正确")])
-    lockout.uncount_try(work.session, counter)
+    lockout.discount_attempt(work.session, counter)
     return account, current
 
 
-def begin_try(work: Work) -> tuple[Account, SignedInSession, lockout.Counter]:
+def count_attempt(work: Work) -> tuple[Account, SignedInSession, lockout.Counter]:
     """Counts a try of the caller to re-authenticate; returns account and session, both locked, and the counter.
 
     After too many tries, of this device or of unknown ones, their session ends; other sessions of the account stay.
@@ -68,7 +68,7 @@ def begin_try(work: Work) -> tuple[Account, SignedInSession, lockout.Counter]:
     with work.database.begin() as apart:
         account, current = own_account(apart, caller, for_update=True), sessions.current(apart, caller)
         counter = _counter(apart, account, current)
-        is_open = not lockout.begin_try(apart, counter)
+        is_open = not lockout.count_attempt(apart, counter)
         if not is_open:
             sessions.end(apart, current, "locked")
     if not is_open:
@@ -78,7 +78,7 @@ def begin_try(work: Work) -> tuple[Account, SignedInSession, lockout.Counter]:
 
 def _counter(session: Session, account: Account, current: SignedInSession) -> lockout.Counter:
     """The counter of a known device, or the one that all other devices share."""
-    if current.device_id and devices.knows(session, current.device_id, account.account_id):
+    if current.device_id and devices.has_signed_in(session, current.device_id, account.account_id):
         return lockout.of_device(account.account_id, current.device_id)
     return lockout.of_proof(account.account_id)
 

@@ -46,13 +46,13 @@ def check_choice(password: str, account: Account, union_name: str = "") -> None:
     plain = normalize("NFKC", password).casefold()
     if plain in _COMMON or plain in _COMMON_HERE:
         raise _weak("密码过于常见，请换一个")
-    if word := guessable.word_of_the_system(plain):
+    if word := guessable.system_word_in(plain):
         raise _weak(f"密码不能包含本系统常用的词“{word}”，请换一个")
-    if guessable.holds_account(plain, account.account_name):
+    if guessable.contains_account_name(plain, account.account_name):
         raise _weak("密码不能包含账号，请换一个")
-    if guessable.holds_phone(plain, account.phone):
+    if guessable.contains_phone(plain, account.phone):
         raise _weak("密码不能包含手机号，请换一个")
-    if guessable.holds_name(plain, account.display_name, union_name):
+    if guessable.contains_holder_name(plain, account.display_name, union_name):
         raise _weak("密码不能包含本人姓名或工会名称，请换一个")
 
 

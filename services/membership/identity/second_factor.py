@@ -21,10 +21,10 @@ from services.contracts.operations.membership.identity import (
 from services.kit.data.encryption import blind_index
 from services.kit.problems import Conflict, FieldProblem, Invalid
 from services.kit.rpc.work import Work
-from services.membership.accounts.account_acts import record_account
-from services.membership.accounts.account_news import notify_holder
+from services.membership.accounts.account_audit import record_account
+from services.membership.accounts.account_notifications import notify_holder
 from services.membership.identity import devices, lockout, sessions
-from services.membership.identity.own_account import begin_try, own_answer, prove_password
+from services.membership.identity.own_account import count_attempt, own_answer, reauthenticate
 from services.membership.models import Account, RecoveryCode
 
 RECOVERY_CODES = 10
@@ -42,7 +42,7 @@ def enrol(work: Work, request: CurrentPasswordRequest) -> EnrolSecondFactorAnswe
 
     Raises Invalid for a wrong password, Conflict `second_factor_on`.
     """
-    account, _ = prove_password(work, request.current_password)
+    account, _ = reauthenticate(work, request.current_password)
     if account.totp_confirmed_at is not None:
         raise Conflict("second_factor_on", "已启用动态口令", "如需更换手机，请先停用再重新启用。")
     account.totp_secret, account.totp_last_step = random_base32(), None
@@ -59,13 +59,13 @@ def confirm(work: Work, request: SecondFactorCodeRequest) -> ConfirmedSecondFact
     `second_factor_not_enrolled`, Invalid `second_factor_wrong`, Problem `session_ended`.
     """
     session = work.session
-    account, current, counter = begin_try(work)
+    account, current, counter = count_attempt(work)
     record_account(session, account)
     if account.totp_secret is None or account.totp_confirmed_at is not None:
         raise Conflict("second_factor_not_enrolled", "没有待确认的动态口令", "请重新扫描二维码。")
-    if not _takes_totp(account, request.code):
+    if not _verify_totp(account, request.code):
         raise _wrong()
-    lockout.uncount_try(session, counter)
+    lockout.discount_attempt(session, counter)
     account.totp_confirmed_at = datetime.now(UTC)
     codes = _new_recovery_codes(session, account)
     notify_holder(session, account, "second_factor_on")
@@ -74,18 +74,18 @@ def confirm(work: Work, request: SecondFactorCodeRequest) -> ConfirmedSecondFact
     return ConfirmedSecondFactorAnswer(recovery_codes=codes, session=begun)
 
 
-def pass_it(work: Work, request: SecondFactorCodeRequest) -> SignInAnswer:
+def verify(work: Work, request: SecondFactorCodeRequest) -> SignInAnswer:
     """Completes the sign-in of a caller who proved the password and now the second factor, in a session with a new id.
 
     A code can be used once. Failures count as wrong current passwords do, and too many end this session; the device
     becomes known for the account. Raises Invalid `second_factor_wrong`, Problem `session_ended`.
     """
     session, code = work.session, request.code
-    account, current, counter = begin_try(work)
+    account, current, counter = count_attempt(work)
     record_account(session, account)
     if account.totp_confirmed_at is None:
         raise Conflict("second_factor_off", "未启用动态口令")
-    if not _takes_totp(account, code) and not _takes_recovery_code(session, account, code):
+    if not _verify_totp(account, code) and not _use_recovery_code(session, account, code):
         raise _wrong()
     if counter.is_of_device:
         lockout.forget(session, counter)
@@ -99,7 +99,7 @@ def pass_it(work: Work, request: SecondFactorCodeRequest) -> SignInAnswer:
 
 def remove(work: Work, request: CurrentPasswordRequest) -> SessionAnswer:
     """Turns the caller's second factor off; all other sessions end. Raises Invalid."""
-    account, current = prove_password(work, request.current_password)
+    account, current = reauthenticate(work, request.current_password)
     forget(work.session, account)
     notify_holder(work.session, account, "second_factor_off")
     return sessions.renew(work.session, current)
@@ -112,7 +112,7 @@ def forget(session: Session, account: Account) -> None:
     sessions.end_all(session, account, "second_factor_changed")
 
 
-def _takes_totp(account: Account, code: str) -> bool:
+def _verify_totp(account: Account, code: str) -> bool:
     """Accepts a current code that was not used before; the account is locked, so that it is used only once."""
     if account.totp_secret is None:
         return False
@@ -125,7 +125,7 @@ def _takes_totp(account: Account, code: str) -> bool:
     return False
 
 
-def _takes_recovery_code(session: Session, account: Account, code: str) -> bool:
+def _use_recovery_code(session: Session, account: Account, code: str) -> bool:
     used = session.scalar(
         update(RecoveryCode)
         .where(

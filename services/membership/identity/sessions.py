@@ -18,7 +18,7 @@ from services.contracts.operations.membership.identity import (
     Visit,
 )
 from services.contracts.operations.roles import LIMITED
-from services.kit.events.contract import in_messages
+from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import NotFound, Problem
@@ -171,7 +171,7 @@ def _end(session: Session, which: ColumnElement[bool], because: str) -> list[UUI
         .values(ended_at=func.now(), ended_because=because)
         .returning(SignedInSession.session_id)
     ).all()
-    for part in in_messages(ended):
+    for part in in_chunks(ended):
         publish(session, SESSIONS_ENDED, SessionsEndedData(session_ids=list(part), because=because))
     return list(ended)
 

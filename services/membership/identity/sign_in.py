@@ -11,7 +11,7 @@ from services.kit.operations import audit
 from services.kit.problems import Problem
 from services.kit.rpc.work import Work
 from services.kit.settings import read_settings, settings_class
-from services.membership.accounts.account_acts import record_account, record_holder
+from services.membership.accounts.account_audit import record_account, record_holder
 from services.membership.identity import captchas, devices, lockout, passwords, sessions
 from services.membership.identity.lockout import Counter
 from services.membership.identity.own_account import own_answer
@@ -38,13 +38,13 @@ def sign_in(work: Work, request: SignInRequest) -> SignInAnswer:
     the refusal – the used captcha, the counted try – are made in transactions of their own.
     """
     session, account_name = work.session, request.account_name.strip().lower()
-    counter, seconds = _begin_try(work, request, account_name)
+    counter, seconds = _count_attempt(work, request, account_name)
     account = session.scalar(select(Account).where(Account.account_name == account_name))
     if seconds:
-        _record_try(session, account)
+        _record_attempt(session, account)
         raise _delayed(seconds)
     is_right = _is_right(session, account, request.password)
-    _record_try(session, account)
+    _record_attempt(session, account)
     if account is None or not is_right or account.disabled or _has_old_first_password(account):
         with work.database.begin() as apart:
             lockout.count_failure_of_address(apart, PURPOSE, work.caller.origin)
@@ -53,14 +53,14 @@ def sign_in(work: Work, request: SignInRequest) -> SignInAnswer:
         lockout.forget(session, counter)
         devices.remember(session, request.visit.device_id, account.account_id)
     else:
-        lockout.uncount_try(session, counter)
+        lockout.discount_attempt(session, counter)
     record_holder(session, account)
     account.last_signed_in_at = datetime.now(UTC)
     begun = sessions.start(session, account, work.caller, request.visit)
     return SignInAnswer(account=own_answer(session, account, begun.next_step), session=begun)
 
 
-def _begin_try(work: Work, request: SignInRequest, account_name: str) -> tuple[Counter, int]:
+def _count_attempt(work: Work, request: SignInRequest, account_name: str) -> tuple[Counter, int]:
     """Consumes the captcha and counts a try of the device, or of unknown devices at the name.
 
     Returns the counter, and the seconds to wait. Raises the Invalid that `captchas.consume` returns.
@@ -78,10 +78,10 @@ def _count(session: Session, account_name: str, known_id: UUID | None, device_id
     """Counts a try; returns its counter and the seconds to wait. A device that fails too often is unknown again."""
     if known_id is not None and device_id is not None:
         own = lockout.of_device(known_id, device_id)
-        if not lockout.begin_try(session, own):
+        if not lockout.count_attempt(session, own):
             return own, 0
-    of_strangers = lockout.of_name(account_name)
-    return of_strangers, lockout.begin_try(session, of_strangers)
+    of_unknown_devices = lockout.of_name(account_name)
+    return of_unknown_devices, lockout.count_attempt(session, of_unknown_devices)
 
 
 def _has_old_first_password(account: Account) -> bool:
@@ -99,7 +99,7 @@ def _is_right(session: Session, account: Account | None, password: str) -> bool:
     return account.password_hash == verified
 
 
-def _record_try(session: Session, account: Account | None) -> None:
+def _record_attempt(session: Session, account: Account | None) -> None:
     """Records every try, but not the name of an unknown account, which may be a mistyped password."""
     audit.record(session)
     if account is not None:

@@ -185,7 +185,7 @@ def _record_issued(session: Session, member: Member, origin: str | None) -> None
 def _pass_captcha(work: Work, digest: bytes, device_id: UUID, captcha: CaptchaVerdict | None) -> bool:
     """Consumes the captcha; returns whether the browser has signed in a member with this telephone. Raises Problem."""
     with work.database.begin() as apart:
-        is_known = devices.knows_phone(apart, device_id, digest)
+        is_known = devices.has_signed_in_phone(apart, device_id, digest)
         refusal = captcha and captchas.consume(apart, work.caller, PURPOSE, captcha, is_known_device=is_known)
     if refusal:
         raise refusal

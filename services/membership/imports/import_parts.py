@@ -27,17 +27,17 @@ from services.contracts.operations.membership.imports import NotRead
 from services.contracts.operations.membership.members import RegisterMemberRequest
 from services.kit.data.bulk import insert_rows, is_any_of, types_of, values_table
 from services.kit.events.envelope import Event, correlation
-from services.kit.events.failures import is_passing
+from services.kit.events.failures import is_transient
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.operations.logs import class_name
 from services.kit.problems import FieldProblem
 from services.kit.rpc.methods import Caller
-from services.membership.imports.kept_sheets import KeptSheet, keep_sheets, kept_sheets, sheet_to_keep
 from services.membership.imports.reading.sheet_reader import Row, SheetReport
 from services.membership.imports.reading.sheet_reader import read_file as read_content
 from services.membership.imports.reading.unreadable import UnreadableSheet
 from services.membership.imports.sheets import WrongRow, facts_of, reason_of
+from services.membership.imports.stored_sheets import StoredSheet, sheet_to_store, store_sheets, stored_sheets
 from services.membership.members.members import KNOWN, REPEATED, Outcome, examine, register_members
 from services.membership.models import Account, ImportJob, ImportRow, Member
 
@@ -63,7 +63,7 @@ def read_file(session: Session, event: Event[ImportRequestedData]) -> None:
     content, job.content = job.content, None
     try:
         with session.begin_nested():
-            job.rows_total = _keep_rows(session, job, content)
+            job.rows_total = _store_rows(session, job, content)
     except UnreadableSheet as unreadable:
         end_import(session, job, "failed", str(unreadable))
         return
@@ -95,7 +95,7 @@ def choose_sheets(session: Session, job: ImportJob, chosen: set[int]) -> None:
         update(ImportRow).where(of_job, ImportRow.state == "wrong").values(state="rejected").returning(1)
     ).all()
     job.rows_read = job.rows_rejected = len(rejected)
-    keep_sheets(job, [_after_choice(sheet, chosen) for sheet in kept_sheets(job)])
+    store_sheets(job, [_after_choice(sheet, chosen) for sheet in stored_sheets(job)])
 
 
 def finish_numbered(session: Session, import_ids: Iterable[UUID]) -> None:
@@ -135,25 +135,25 @@ def progress(session: Session, job: ImportJob) -> None:
     publish(session, IMPORT_PROGRESSED, data)
 
 
-def _keep_rows(session: Session, job: ImportJob, content: bytes) -> int:
+def _store_rows(session: Session, job: ImportJob, content: bytes) -> int:
     """Stores the rows in the order of the file, and the reports on its sheets; returns the number of rows."""
-    sheets, titles, kept, waiting = list[KeptSheet](), dict[str, None](), 0, list[Row]()
+    sheets, titles, kept, waiting = list[StoredSheet](), dict[str, None](), 0, list[Row]()
     for found in read_content(content):
         if isinstance(found, SheetReport):
-            sheets.append(sheet_to_keep(found, titles))
+            sheets.append(sheet_to_store(found, titles))
             titles = {}
             continue
         titles.update(dict.fromkeys(found.cells))
         waiting.append(found)
         if len(waiting) == PART:
-            kept += _keep(session, job, kept, waiting)
+            kept += _store_part(session, job, kept, waiting)
             waiting = []
-    kept += _keep(session, job, kept, waiting)
-    keep_sheets(job, sheets)
+    kept += _store_part(session, job, kept, waiting)
+    store_sheets(job, sheets)
     return kept
 
 
-def _keep(session: Session, job: ImportJob, before: int, rows: Sequence[Row]) -> int:
+def _store_part(session: Session, job: ImportJob, before: int, rows: Sequence[Row]) -> int:
     if rows:
         values = [
             {
@@ -228,7 +228,7 @@ def _count_verdicts(session: Session, job: ImportJob) -> None:
     job.rows_wrong, job.rows_known = counts.get("wrong", 0), 0
 
 
-def _after_choice(sheet: KeptSheet, chosen: set[int]) -> KeptSheet:
+def _after_choice(sheet: StoredSheet, chosen: set[int]) -> StoredSheet:
     """The sheet after the clerk's choice; the rows of a readable sheet that was not chosen count as skipped."""
     if sheet.sheet_no in chosen:
         return replace(sheet, is_chosen=True)
@@ -277,7 +277,7 @@ def _register(session: Session, job: ImportJob, requests: Sequence[RegisterMembe
         with session.begin_nested():
             return register_members(session, job.union_id, requests, job.import_id)
     except Exception as error:
-        if is_passing(error):
+        if is_transient(error):
             raise
         if len(requests) > 1:
             middle = len(requests) // 2
@@ -360,7 +360,7 @@ def _next_rows(session: Session, import_id: UUID, *states: str) -> Sequence[Impo
 
 def _unexpected(row: ImportRow, error: Exception) -> str:
     """The reason for a row that causes an error of our own code; raises transient errors."""
-    if is_passing(error):
+    if is_transient(error):
         raise error
     log.warning("row_refused", import_id=str(row.import_id), error=class_name(error))
     return _UNREGISTRABLE

@@ -32,8 +32,8 @@ from services.kit.schemas import UNSET
 from services.kit.sheet_cells import XLSX
 from services.membership.imports.import_parts import PART, choose_sheets, end_import, progress, publish_continued
 from services.membership.imports.import_preview import previewed_rows
-from services.membership.imports.kept_sheets import kept_sheets
 from services.membership.imports.sheets import error_sheet, template
+from services.membership.imports.stored_sheets import stored_sheets
 from services.membership.models import ImportJob, ImportRow
 
 LARGEST_FILE = 20 * 1024 * 1024
@@ -88,7 +88,7 @@ def confirm_import(work: Work, request: ConfirmImportRequest) -> ImportAnswer:
     sheets = None if request.sheets is UNSET else request.sheets
     audit.record(work.session, ("import", request.import_id), new={"sheets": sheets})
     job = _own(work, request.import_id, for_update=True)
-    readable = [sheet.sheet_no for sheet in kept_sheets(job) if sheet.reason is None]
+    readable = [sheet.sheet_no for sheet in stored_sheets(job) if sheet.reason is None]
     chosen = set(sheets or readable)
     if job.state in ("running", "finished") and chosen == _chosen(job):
         return _answer(job)
@@ -132,7 +132,7 @@ def get_errors(work: Work, request: ImportRequest) -> FileAnswer:
     """A sheet of the rows that were rejected so far, and of those with a warning; raises NotFound."""
     audit.record(work.session, ("import", request.import_id))
     job = _own(work, request.import_id)
-    titles = dict.fromkeys(title for sheet in kept_sheets(job) for title in sheet.titles)
+    titles = dict.fromkeys(title for sheet in stored_sheets(job) for title in sheet.titles)
     rejected = ((json.loads(row.cells), row.reason or "") for row in _rows_in(work.session, job, "rejected"))
     warned = (
         (row.line_no, json.loads(row.cells).get("姓名", ""), row.warning or "")
@@ -177,7 +177,7 @@ def _own(work: Work, import_id: UUID, for_update: bool = False) -> ImportJob:
 
 
 def _chosen(job: ImportJob) -> set[int]:
-    return {sheet.sheet_no for sheet in kept_sheets(job) if sheet.is_chosen}
+    return {sheet.sheet_no for sheet in stored_sheets(job) if sheet.is_chosen}
 
 
 def _answer(job: ImportJob) -> ImportAnswer:
@@ -188,7 +188,7 @@ def _answer(job: ImportJob) -> ImportAnswer:
         file_name=job.file_name,
         state=job.state,
         failure=job.failure,
-        sheets=[sheet.answer() for sheet in kept_sheets(job)],
+        sheets=[sheet.answer() for sheet in stored_sheets(job)],
         rows_total=job.rows_total,
         rows_new=job.rows_new + job.rows_known if is_judged_alone else job.rows_new,
         rows_known=0 if is_judged_alone else job.rows_known,

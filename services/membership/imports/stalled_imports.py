@@ -15,7 +15,7 @@ from services.contracts.events.membership import (
     RegisteredMember,
 )
 from services.kit.data.database import outbox
-from services.kit.events.contract import in_messages
+from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish
 from services.membership.imports.import_parts import end_import, finish_numbered, publish_continued
 from services.membership.imports.imports import PREVIEW_LIFE
@@ -72,5 +72,5 @@ def _resume_or_end(session: Session, job: ImportJob, now: datetime) -> None:
 def _number_again(session: Session, job: ImportJob) -> None:
     unnumbered = select(Member.member_id).where(Member.import_id == job.import_id, Member.member_no.is_(None))
     members = [RegisteredMember(member_id=member_id) for member_id in session.scalars(unnumbered)]
-    for chunk in in_messages(members):
+    for chunk in in_chunks(members):
         publish(session, MEMBER_REGISTERED, MemberRegisteredData(union_id=job.union_id, members=list(chunk)))

@@ -17,7 +17,7 @@ from services.kit.rpc.work import Work
 from services.kit.schemas import values_of
 from services.kit.settings import read_settings, settings_class
 from services.membership.models import Disclosure, Member
-from services.membership.unions import reachable_union
+from services.membership.unions import union_in_scope
 
 _HOUR = timedelta(hours=1)
 
@@ -50,7 +50,7 @@ def reveal_member(work: Work, request: RevealMemberRequest) -> RevealedNumbers:
     member = session.get(Member, member_id)
     if member is None:
         raise NotFound(title="未找到该会员")
-    union = reachable_union(session, caller, member.union_id)
+    union = union_in_scope(session, caller, member.union_id)
     _refuse_too_many(session, caller)
     audit.record(session, ("member", member_id), new={"reason": request.reason}, union_id=union.union_id)
     disclosed = Disclosed(union_id=union.union_id, members=1, reason=request.reason, member_id=member_id)

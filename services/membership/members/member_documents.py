@@ -10,9 +10,9 @@ from services.kit.data.encryption import blind_index
 from services.kit.problems import FieldProblem
 
 _DIGITS_OF_PERMIT_HOLDER = 9
-ENDS_TOLD_APART = 10
+END_GROUPS = 10
 """Choice: into how many groups a search by the last four characters divides numbers with the same last two."""
-FOUND_BY_END = ("resident_id", "hmt_residence_permit", "foreign_permanent_resident_id")
+SEARCHABLE_BY_END = ("resident_id", "hmt_residence_permit", "foreign_permanent_resident_id")
 """Documents that can be found by the end of the number: masks of shorter numbers show less than the search reveals."""
 _LEFT_TO_THE_CHECK = frozenset({"expiry_missing", "expired", "nationality_missing"})
 """Errors that are accepted at registration; the system check and the special channel require them to be fixed."""
@@ -65,9 +65,7 @@ def document_end_digest(number: str) -> bytes:
     number than its mask shows, and it finds one in ten of those with the same last two.
     """
     end = clean_document_number(number)[-4:]
-    return blind_index(
-        f"{end[-DOCUMENT_ENDS[1] :]} {blind_index(end, 'document end')[0] % ENDS_TOLD_APART}", "found end"
-    )
+    return blind_index(f"{end[-DOCUMENT_ENDS[1] :]} {blind_index(end, 'document end')[0] % END_GROUPS}", "found end")
 
 
 def phone_digest(phone: str) -> bytes:

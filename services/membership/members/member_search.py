@@ -31,10 +31,10 @@ from services.kit.rpc.paging import Counted
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
 from services.membership.applications.application_states import CardState
-from services.membership.members.member_documents import FOUND_BY_END, document_end_digest, possible_digests
+from services.membership.members.member_documents import SEARCHABLE_BY_END, document_end_digest, possible_digests
 from services.membership.members.number_searches import count, numbers_in
 from services.membership.models import EMPLOYED, Member, Union
-from services.membership.unions import reachable_union
+from services.membership.unions import union_in_scope
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 HINT = (
@@ -82,7 +82,7 @@ def union_to_search(session: Session, caller: Caller, chosen: MemberFilter) -> U
 
     By the end of a number only members of the caller's own union can be found.
     """
-    union = reachable_union(session, caller, chosen.union_id or None)
+    union = union_in_scope(session, caller, chosen.union_id or None)
     if chosen.document_end is not UNSET and str(union.union_id) != caller.union_id:
         raise Invalid([FieldProblem("document_end", "own_union_only", "按证件号码后四位只能查询本工会的会员")])
     return union
@@ -143,7 +143,7 @@ def _of_numbers(chosen: MemberFilter) -> list[ColumnElement[bool]]:
     if chosen.document_end is not UNSET:
         conditions += [
             Member.document_end == document_end_digest(chosen.document_end),
-            Member.document_type.in_(FOUND_BY_END),
+            Member.document_type.in_(SEARCHABLE_BY_END),
         ]
     return conditions
 

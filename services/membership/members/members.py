@@ -25,7 +25,7 @@ from services.contracts.operations.membership.members import (
     UpdateMemberRequest,
 )
 from services.kit.data.bulk import is_any_of
-from services.kit.events.contract import in_messages
+from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound
@@ -46,14 +46,14 @@ from services.membership.members.facts import (
 )
 from services.membership.members.member_documents import document_digest, holder_of, judge
 from services.membership.members.member_search import member_item
-from services.membership.members.number_searches import count, counting_members_who_exist, numbers_in
+from services.membership.members.number_searches import count, count_if_member_exists, numbers_in
 from services.membership.models import Application, ApplicationHistory, Member
-from services.membership.unions import reachable_union
+from services.membership.unions import union_in_scope
 
 _IDENTITY = frozenset({"name", "document_type", "document_number", "birth_date", "sex"})
 """The fields that batching copied when the member was queued; they cannot change while an application is live."""
 
-TOLD_BY_NUMBER = ("birth_date", "sex")
+DERIVED_FROM_NUMBER = ("birth_date", "sex")
 """The facts that a document number contains on its holder; shown only beside a whole number."""
 
 REPEATED = FieldProblem("document_number", "repeated", "与前面的会员证件号码重复")
@@ -89,7 +89,7 @@ def register_members(
             drafts[digest] = {**own, **columns_of(facts)}
         outcomes.append((digest, outcome))
     registered = _insert(session, drafts)
-    for chunk in in_messages([RegisteredMember(member_id=member_id) for member_id in registered.values()]):
+    for chunk in in_chunks([RegisteredMember(member_id=member_id) for member_id in registered.values()]):
         publish(session, MEMBER_REGISTERED, MemberRegisteredData(union_id=union_id, members=list(chunk)))
     return [
         outcome if outcome.problems else _outcome_of(registered.get(digest), outcome.warnings)
@@ -111,7 +111,7 @@ def register_member(work: Work, request: RegisterMemberRequest) -> MemberAnswer:
     An answer `member_exists` counts as a search by the number.
     """
     number, place = request.document_number, REGISTER_MEMBER.name
-    with counting_members_who_exist(work.database, work.caller, number, place):
+    with count_if_member_exists(work.database, work.caller, number, place):
         (outcome,) = register_members(work.session, UUID(work.caller.union_id), [request])
         if outcome.problems == (KNOWN,):
             raise _member_exists()
@@ -136,7 +136,7 @@ def update_member(work: Work, request: UpdateMemberRequest) -> MemberAnswer:
     if member is None or str(member.union_id) != work.caller.union_id:
         raise NotFound(title="未找到该会员")
     before = facts_of(member)
-    _refuse_what_number_tells(before, request)
+    _refuse_derived_facts(before, request)
     facts = _changed(before, request)
     _refuse_new_problems(before, facts)
     changed = {name for name in NAMES if getattr(facts, name) != getattr(before, name)}
@@ -158,7 +158,7 @@ def get_member(work: Work, request: GetMemberRequest) -> MemberAnswer:
     member = work.session.get(Member, request.member_id)
     if member is None:
         raise NotFound(title="未找到该会员")
-    union = reachable_union(work.session, work.caller, member.union_id)
+    union = union_in_scope(work.session, work.caller, member.union_id)
     audit.record(work.session, ("member", member.member_id), union_id=union.union_id)
     return member_answer(work.session, member)
 
@@ -214,7 +214,7 @@ def _changed(before: Facts, request: UpdateMemberRequest) -> Facts:
     return completed(changed_facts(replace(before, birth_date=None, sex=None), request))
 
 
-def _refuse_what_number_tells(before: Facts, request: UpdateMemberRequest) -> None:
+def _refuse_derived_facts(before: Facts, request: UpdateMemberRequest) -> None:
     """Raises Invalid for a birth date or sex that the number contains, unless the request has the number too.
 
     Otherwise a caller who does not see the number could find the birth date by trying values.
@@ -224,7 +224,7 @@ def _refuse_what_number_tells(before: Facts, request: UpdateMemberRequest) -> No
     in_number = holder_of(request.document_type or before.document_type, before.document_number)
     problems = [
         FieldProblem(name, "told_by_number", "由证件号码确定；如有误，请一并填写完整的证件号码")
-        for name in TOLD_BY_NUMBER
+        for name in DERIVED_FROM_NUMBER
         if getattr(request, name) is not UNSET and getattr(in_number, name) is not None
     ]
     if problems:

@@ -62,7 +62,7 @@ class NumberSearchSettings:
 
 def count_number_search(work: Work, request: NumberSearchRequest) -> None:
     """Counts a search by document number that another service answers."""
-    spend(work.session, work.caller, {"document_number": request.document_number}, request.place)
+    count_search(work.session, work.caller, {"document_number": request.document_number}, request.place)
 
 
 def numbers_in(request: MemberFilter | MemberFacts) -> Numbers:
@@ -82,20 +82,20 @@ def count(database: Database, caller: Caller, sought: Numbers, place: str) -> No
     audit_event = AuditEvent(ACTION, caller, correlation_id=correlation.get())
     try:
         with database.begin() as session, audit.recording(session, "membership", audit_event):
-            spend(session, caller, sought, place)
+            count_search(session, caller, sought, place)
     except Problem as refusal:
         audit.publish_refusal(database, "membership", audit_event, refusal)
         raise
 
 
-def spend(session: Session, caller: Caller, sought: Numbers, place: str) -> None:
+def count_search(session: Session, caller: Caller, sought: Numbers, place: str) -> None:
     """As `count`, within the transaction of a command."""
-    refuse_if_spent(session, caller.account_id)
+    refuse_beyond_limit(session, caller.account_id)
     _record(session, caller, sought, place)
 
 
 @contextmanager
-def counting_members_who_exist(database: Database, caller: Caller, number: str, place: str) -> Iterator[None]:
+def count_if_member_exists(database: Database, caller: Caller, number: str, place: str) -> Iterator[None]:
     """Counts a registration that is answered `member_exists` as a search; without searches left it is refused.
 
     A search is reserved before the number is looked up, so that concurrent requests cannot exceed the limit, and
@@ -103,7 +103,7 @@ def counting_members_who_exist(database: Database, caller: Caller, number: str, 
     """
     held = Disclosed(union_id=UUID(caller.union_id), members=0, reason=place)
     with database.begin() as session:
-        refuse_if_spent(session, caller.account_id)
+        refuse_beyond_limit(session, caller.account_id)
         record(session, caller, _HELD, held)
     try:
         yield
@@ -113,16 +113,16 @@ def counting_members_who_exist(database: Database, caller: Caller, number: str, 
             raise
         audit_event = AuditEvent(ACTION, caller, correlation_id=correlation.get())
         with database.begin() as session, audit.recording(session, "membership", audit_event):
-            _let_one_count(session, caller.account_id)
+            _serialize(session, caller.account_id)
             record(session, caller, _RELEASED, held)
             _record(session, caller, {"document_number": number}, place)
         raise
     _release(database, caller, held)
 
 
-def refuse_if_spent(session: Session, account_id: str | None) -> None:
+def refuse_beyond_limit(session: Session, account_id: str | None) -> None:
     """Raises Problem `too_many_number_searches` with the time of the next search; concurrent calls are serialized."""
-    _let_one_count(session, account_id)
+    _serialize(session, account_id)
     seconds = _seconds_to_wait(session, account_id)
     if seconds is None:
         return
@@ -138,7 +138,7 @@ def refuse_if_spent(session: Session, account_id: str | None) -> None:
     raise problem
 
 
-def _let_one_count(session: Session, account_id: str | None) -> None:
+def _serialize(session: Session, account_id: str | None) -> None:
     lock = text("select pg_advisory_xact_lock(hashtextextended(:who, 0))")
     session.execute(lock, {"who": f"number searches {account_id}"})
 

@@ -22,7 +22,7 @@ from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
 from services.membership.applications.application_states import CardState, State
 from services.membership.models import EMPLOYED, ApplicationHistory, Member, Union
-from services.membership.unions import reachable_union, union_answer
+from services.membership.unions import union_answer, union_in_scope
 
 DAYS = 30
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -32,9 +32,9 @@ _COUNTED = (State.QUEUED, State.ISSUED, State.REFUSED)
 def member_summary(work: Work, request: MemberSummaryRequest) -> MemberSummaryAnswer:
     """The counts of a union in the caller's scope; if the scope includes subordinates, these are counted too."""
     session = work.session
-    union = reachable_union(session, work.caller, request.union_id or None)
+    union = union_in_scope(session, work.caller, request.union_id or None)
     subordinates = _direct_subordinates(session, union) if work.caller.scope >= Scope.SUBORDINATES else []
-    families = {one.union_id: _with_all_below(session, one) for one in subordinates}
+    families = {one.union_id: _with_all_subordinates(session, one) for one in subordinates}
     families[union.union_id] = [union.union_id, *chain.from_iterable(families.values())]
     states = _card_states(session, families[union.union_id])
     by_union = [
@@ -52,7 +52,7 @@ def _direct_subordinates(session: Session, union: Union) -> Sequence[Union]:
     return session.scalars(select(Union).where(Union.superior_union_id == union.union_id).order_by(Union.code)).all()
 
 
-def _with_all_below(session: Session, union: Union) -> list[UUID]:
+def _with_all_subordinates(session: Session, union: Union) -> list[UUID]:
     below = session.scalars(select(Union.union_id).where(Union.superior_ids.contains([union.union_id])))
     return [union.union_id, *below]
 

@@ -23,9 +23,9 @@ from deploy.local.nodes import Nodes
 from deploy.local.ports import LOOPBACK, hold_port
 from deploy.local.processes import Plan, Process, read_record, write_plan
 from tests.chaos import plan
-from tests.chaos.account import Verdict
 from tests.chaos.faults import Faults, Targets
 from tests.chaos.plan import Kind
+from tests.chaos.promises import Verdict
 from tests.chaos.textbook.services import Base
 from tests.tcp_proxy import TcpProxy
 
@@ -87,8 +87,8 @@ def running_textbook(on: Nodes, folder: Path) -> Iterator[Textbook]:
     on.rabbitmq.delete_vhost(_NAME)
 
 
-def hurt(textbook: Textbook, faults: Faults) -> tuple[Verdict, Promises]:
-    """Lets clients queue applications of different members while the faults strike; then counts the results."""
+def inject_faults(textbook: Textbook, faults: Faults) -> tuple[Verdict, Promises]:
+    """Lets clients queue applications of different members while faults are injected; then counts the results."""
     promises, is_over = Promises(), threading.Event()
     numbers = itertools.count()
     clients = [
@@ -97,15 +97,15 @@ def hurt(textbook: Textbook, faults: Faults) -> tuple[Verdict, Promises]:
     ]
     for client in clients:
         client.start()
-    faults.strike_all()
+    faults.inject_all()
     is_over.set()
     for client in clients:
         client.join()
     _come_to_rest(textbook)
-    return hold(textbook, promises), promises
+    return verify(textbook, promises), promises
 
 
-def hold(textbook: Textbook, promises: Promises) -> Verdict:
+def verify(textbook: Textbook, promises: Promises) -> Verdict:
     """Verifies that each answered member has one application, and each application is listed once."""
     verdict = Verdict()
     queued = Counter(textbook.rows("select member from application"))

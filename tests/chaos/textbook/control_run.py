@@ -12,7 +12,7 @@ from deploy.local.environment import ROOT
 from tests.chaos import report
 from tests.chaos.faults import Faults
 from tests.chaos.plan import draw
-from tests.chaos.textbook.control import ALL_KINDS, hurt, running_textbook
+from tests.chaos.textbook.control import ALL_KINDS, inject_faults, running_textbook
 from tests.chaos.world import node_versions
 
 _SECONDS_A_FAULT = 4.0
@@ -33,13 +33,13 @@ def main() -> int:
             versions = node_versions(on.postgres.url("textbook"), on.rabbitmq.uri("textbook"))
             plan = draw(asked.seed, asked.faults, _SECONDS_A_FAULT * asked.faults, ALL_KINDS)
             faults = Faults(textbook.targets, plan, asked.seed)
-            verdict, promises = hurt(textbook, faults)
+            verdict, promises = inject_faults(textbook, faults)
     finally:
         nodes.drop(folder)
     facts = report.ControlFacts(asked.seed, (time.monotonic() - began) / 60, versions)
-    path = report.write_control(verdict, promises, faults.struck, facts)
-    print(f"written: {path.relative_to(ROOT)}: lost {len(verdict.lost)}, doubled {len(verdict.doubled)}")
-    return 0 if verdict.lost and verdict.doubled else 1
+    path = report.write_control(verdict, promises, faults.injected, facts)
+    print(f"written: {path.relative_to(ROOT)}: lost {len(verdict.lost)}, duplicated {len(verdict.duplicated)}")
+    return 0 if verdict.lost and verdict.duplicated else 1
 
 
 if __name__ == "__main__":

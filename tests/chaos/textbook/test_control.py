@@ -1,4 +1,4 @@
-"""The harness sees losses: a textbook's services have some, under two of the same faults."""
+"""The chaos harness detects losses: the textbook services have some under two of the same faults."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ import pytest
 from deploy.local.nodes import Nodes
 from tests.chaos.faults import Faults
 from tests.chaos.plan import CUT, Fault
-from tests.chaos.textbook.control import hurt, running_textbook
+from tests.chaos.textbook.control import inject_faults, running_textbook
 
-pytestmark = pytest.mark.long("says of the chaos harness that it sees losses")
+pytestmark = pytest.mark.long("verifies that the chaos harness detects losses")
 
 _MOST_ROUNDS = 6
 
@@ -18,7 +18,7 @@ def test_what_a_textbooks_services_lose_is_seen(nodes: Nodes, tmp_path: Path) ->
     cuts = [Fault(1 + 0.5 * number, CUT.name, "listing to database", 0) for number in range(4)]
     with running_textbook(nodes, tmp_path) as textbook:
         for _ in range(_MOST_ROUNDS):
-            verdict, promises = hurt(textbook, Faults(textbook.targets, cuts, 1))
+            verdict, promises = inject_faults(textbook, Faults(textbook.targets, cuts, 1))
             if verdict.lost:
                 break
     assert promises.queued

@@ -128,7 +128,7 @@ def a_session_of(office: Office, account: Account, **visit: Any) -> Caller:
 
 def issue_code(office: Office, number: int = -1) -> None:
     """Lets membership handle a request for a one-time password, by default the newest."""
-    requested = OTP_REQUESTED.read(OTP_REQUESTED.dump(office.told(OTP_REQUESTED)[number]))
+    requested = OTP_REQUESTED.read(OTP_REQUESTED.dump(office.published(OTP_REQUESTED)[number]))
     with office.begin() as session:
         sms_codes.issue_code(session, an_event(requested))
 
@@ -145,7 +145,7 @@ def an_administrator(office: Office, union: Union, name: str, *more_roles: str, 
 
 def a_link_sent(office: Office) -> str:
     """Returns the token of the newest link."""
-    token: str = office.told(RESET_LINK_MADE)[-1]["recipient"]["url_path"].removeprefix("/reset#")
+    token: str = office.published(RESET_LINK_MADE)[-1]["recipient"]["url_path"].removeprefix("/reset#")
     return token
 
 

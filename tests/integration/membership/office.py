@@ -99,9 +99,9 @@ class Office:
 
     def give_numbers(self) -> None:
         """Lets membership handle its own registrations, which assigns numbers."""
-        for told in self.told(MEMBER_REGISTERED):
+        for published in self.published(MEMBER_REGISTERED):
             with self.begin() as session:
-                numbering.member_registered(session, an_event(MEMBER_REGISTERED, told))
+                numbering.member_registered(session, an_event(MEMBER_REGISTERED, published))
 
     def queue(self, *member_ids: UUID) -> dict[str, Any]:
         return self._queue(rpc.QueueMembersRequest(member_ids=list(member_ids)))
@@ -146,13 +146,13 @@ class Office:
             updated: dict[str, Any] = as_dict(members.update_member(self.work(session), request))
         return updated
 
-    def hear(self, contract: EventContract, *steps: tuple[UUID, int], **changes: Any) -> None:
+    def deliver(self, contract: EventContract, *steps: tuple[UUID, int], **changes: Any) -> None:
         """Lets membership handle batching's event about these applications with their versions."""
         data = {"union_id": self.union.union_id, **self._facts(contract, steps), **changes}
         with self.begin() as session:
             _HEARD_BY[contract](session, an_event(contract, data))
 
-    def told(self, contract: EventContract) -> list[dict[str, Any]]:
+    def published(self, contract: EventContract) -> list[dict[str, Any]]:
         """Returns the data of published events of this kind, oldest first."""
         with self.begin() as session:
             bodies = session.scalars(

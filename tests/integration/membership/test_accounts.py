@@ -1,4 +1,4 @@
-"""The accounts that administrators keep for their union and all below it."""
+"""The accounts that administrators manage for their union and its subordinates."""
 
 import threading
 from collections.abc import Callable
@@ -134,7 +134,7 @@ def test_the_holder_of_a_new_account_chooses_the_first_password_by_a_link(office
     administrator = a_caller(office.superior, "administrator")
     created = create(office, administrator, account_name="guohua")
     assert (created.phone, created.sent_to) == ("138****5678", "138****5678")
-    (sent,) = office.told(RESET_LINK_MADE)
+    (sent,) = office.published(RESET_LINK_MADE)
     assert (sent["recipient"]["phone"], sent["is_first"]) == ("13812345678", True)
     choose(office)
     assert sign_in(office, "guohua", password=CHOSEN)["must_change_password"] is False

@@ -1,4 +1,4 @@
-"""Where the audit log ends is signed and remembered elsewhere: whoever rules over its database cannot cut it unseen."""
+"""Signed heads of the audit log, kept by other services, reveal a truncated log."""
 
 import json
 import os
@@ -24,9 +24,9 @@ from services.kit.operations.audit_heads import public_keys, remember_head, sign
 from services.kit.secret_values import KeySet
 from services.kit.settings import read_settings
 from services.membership.audit import audit_log, audit_verify
-from services.membership.audit.audit_chain import AuditKeys, Broken
+from services.membership.audit.audit_chain import AuditKeys, BrokenChain
 from services.membership.audit.audit_heads import AuditHeads
-from services.membership.audit.audit_verify import Lost
+from services.membership.audit.audit_verify import LostRange
 from tests.documents import an_event
 from tests.integration.membership.office import Office
 from tests.mothers import an_audit_event
@@ -61,10 +61,10 @@ def keep(office: Office, heads: AuditHeads, count: int) -> None:
 
 
 def publish(office: Office, heads: AuditHeads) -> list[dict[str, Any]]:
-    """What the other services are told in all."""
+    """All heads that were published to other services."""
     with office.begin() as session:
         heads.publish(session)
-    return office.told(AUDIT_HEAD_SIGNED)
+    return office.published(AUDIT_HEAD_SIGNED)
 
 
 def cut(office: Office, position: int) -> None:
@@ -76,18 +76,20 @@ def cut(office: Office, position: int) -> None:
         session.execute(text("set session_replication_role = origin"))
 
 
-def verdict(office: Office, *arguments: str, told: str = "") -> str:
+def verdict(office: Office, *arguments: str, published: str = "") -> str:
     """The first line that the command says that an operator runs each day."""
-    said = checked(office, *arguments, told=told)[1]
+    said = checked(office, *arguments, published=published)[1]
     return said.splitlines()[0].removeprefix("the audit log does not hold: ")
 
 
-def checked(office: Office, *arguments: str, told: str = "") -> tuple[int, str]:
+def checked(office: Office, *arguments: str, published: str = "") -> tuple[int, str]:
     """How it ends, and all that it says."""
     url = office.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     command = [sys.executable, "-W", "ignore", "-m", "services.membership.audit.audit_verify", *arguments]
     environment = {**os.environ, "DATABASE_URL": url}
-    done = subprocess.run(command, cwd=ROOT, env=environment, input=told, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, input=published, capture_output=True, text=True, check=False
+    )
     return done.returncode, done.stdout + done.stderr
 
 
@@ -114,20 +116,18 @@ def test_a_file_that_cannot_be_written_keeps_nothing_from_being_recorded(
         assert audit_log.head(session).position == 1
 
 
-def test_the_others_are_told_of_an_end_once_and_keep_it_for_good(
-    office: Office, heads: AuditHeads, tmp_path: Path
-) -> None:
+def test_a_head_is_published_once_and_stored_permanently(office: Office, heads: AuditHeads, tmp_path: Path) -> None:
     assert publish(office, heads) == []
     keep(office, heads, 3)
     (tmp_path / "heads").unlink()
-    assert [told["position"] for told in publish(office, heads)] == [3]
+    assert [published["position"] for published in publish(office, heads)] == [3]
     assert (tmp_path / "heads").read_text().startswith("3:"), "whoever appends may be killed before it writes"
     assert len(publish(office, heads)) == 1, "nothing was added since"
     keep(office, heads, 1)
     [first, second] = publish(office, heads)
-    for told in (second, first, second):  # in any order, and again
+    for published in (second, first, second):  # in any order, and again
         with office.begin() as session:
-            remember_head(session, an_event(AUDIT_HEAD_SIGNED.read(told)))
+            remember_head(session, an_event(AUDIT_HEAD_SIGNED.read(published)))
     with office.begin() as session:
         assert session.scalars(select(audit_head.c.position).order_by(audit_head.c.position)).all() == [3, 4]
     for statement in ("delete from audit_head", "truncate audit_head", "update audit_head set position = 1"):
@@ -135,7 +135,7 @@ def test_the_others_are_told_of_an_end_once_and_keep_it_for_good(
             session.execute(text(statement))
 
 
-def test_the_others_are_told_every_five_minutes_or_when_much_was_added(
+def test_heads_are_published_every_five_minutes_or_when_much_was_added(
     office: Office, heads: AuditHeads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AUDIT_HEAD_MINUTES")
@@ -144,14 +144,14 @@ def test_the_others_are_told_every_five_minutes_or_when_much_was_added(
     positions = []
     for added in (2, 3, 1):
         keep(office, rarely, added)
-        positions.append([told["position"] for told in publish(office, rarely)])
+        positions.append([published["position"] for published in publish(office, rarely)])
     assert positions == [[2], [2], [2, 6]], "a service keeps each for good"
     keep(office, rarely, 1)
     five_minutes_later = time.monotonic() + 300
     monkeypatch.setattr(
         "services.membership.audit.audit_heads.time", SimpleNamespace(monotonic=lambda: five_minutes_later)
     )
-    assert [told["position"] for told in publish(office, rarely)] == [2, 6, 7]
+    assert [published["position"] for published in publish(office, rarely)] == [2, 6, 7]
 
     cut(office, 5)
 
@@ -163,26 +163,26 @@ def test_a_cut_log_and_a_restored_one_lack_what_others_remember(
     office: Office, heads: AuditHeads, tmp_path: Path
 ) -> None:
     keep(office, heads, 5)
-    [told] = publish(office, heads)
+    [published] = publish(office, heads)
     written = (tmp_path / "heads").read_text()
 
     cut(office, 3)
 
     assert verdict(office).startswith("3 entries, chain intact"), "the chain alone does not tell"
-    for heard in (f"{told['statement']}\n", written):
-        assert verdict(office, "--heads", "-", told=heard) == "entries 4 to 5 are missing: the end was cut off"
-    keep(office, heads, 4)  # it grows again, sealed and signed by membership itself
+    for heard in (f"{published['statement']}\n", written):
+        assert verdict(office, "--heads", "-", published=heard) == "entries 4 to 5 are missing: the end was cut off"
+    keep(office, heads, 4)  # it grows again, hashed and signed by membership itself
     assert len(publish(office, heads)) == 2
-    for heard in (f"{told['statement']}\n", written):
-        found = verdict(office, "--heads", "-", told=heard)
+    for heard in (f"{published['statement']}\n", written):
+        found = verdict(office, "--heads", "-", published=heard)
         assert found.endswith("is not the one whose hash was written down"), found
 
 
 def test_who_holds_no_signing_key_makes_no_head(office: Office, heads: AuditHeads) -> None:
     keep(office, heads, 2)
     [stranger] = signing_keys(KeySet(STRANGERS), "AUDIT_SIGNING_KEYS", private=True)
-    [told] = publish(office, heads)
-    header, _, signature = told["statement"].split(".")
+    [published] = publish(office, heads)
+    header, _, signature = published["statement"].split(".")
     _, payload, _ = signed(1, bytes(32), stranger).statement.split(".")
     forged = [signed(1, bytes(32), stranger).statement, f"{header}.{payload}.{signature}", f"{header}.{payload}.", ""]
     for statement in forged:
@@ -190,7 +190,7 @@ def test_who_holds_no_signing_key_makes_no_head(office: Office, heads: AuditHead
             remember_head(session, an_event(AuditHeadSignedData(position=1, statement=statement)))
     with office.begin() as session:
         assert session.scalar(select(func.count()).select_from(audit_head)) == 1
-    assert verdict(office, "--heads", "-", told=f"{forged[0]}\n").startswith("2 entries, chain intact")
+    assert verdict(office, "--heads", "-", published=f"{forged[0]}\n").startswith("2 entries, chain intact")
 
 
 def test_a_strange_line_is_named_and_keeps_nothing_from_being_verified(
@@ -207,13 +207,13 @@ def test_a_strange_line_is_named_and_keeps_nothing_from_being_verified(
     assert "entries 3 to 3 are missing" in checked(office, "--heads", str(tmp_path / "heads"))[1]
 
 
-def test_what_memberships_table_says_keeps_no_end_from_being_told(office: Office, heads: AuditHeads) -> None:
+def test_memberships_own_table_does_not_prevent_the_publication_of_a_head(office: Office, heads: AuditHeads) -> None:
     keep(office, heads, 2)
     with office.begin() as session:
         session.execute(audit_head.insert().values(position=10**9, hash=b"", statement="told already"))
         end = audit_log.head(session)
         session.execute(audit_head.insert().values(position=end.position, hash=end.hash, statement="this one too"))
-    assert [told["position"] for told in publish(office, heads)] == [2]
+    assert [published["position"] for published in publish(office, heads)] == [2]
 
 
 def test_a_noted_loss_excuses_what_was_lost_and_nothing_after_it(
@@ -230,8 +230,8 @@ def test_a_noted_loss_excuses_what_was_lost_and_nothing_after_it(
         try:
             known = list(audit_verify._signed_heads(file, []))
             with office.begin() as session:
-                return str(audit_verify.verify(session, KEYS, known, [Lost.from_text(gap) for gap in lost]))
-        except Broken as broken:
+                return str(audit_verify.verify(session, KEYS, known, [LostRange.from_text(gap) for gap in lost]))
+        except BrokenChain as broken:
             return str(broken)
 
     assert found() == "entry 3 is not the one whose hash was written down"

@@ -1,4 +1,4 @@
-"""The audit log: one chain that is only added to; what somebody changes behind its back is found and named."""
+"""The audit log: one append-only chain, in which later changes are detected and located."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from services.contracts.events.audit import ActRecordedData
 from services.kit.data.encryption import Keyring
 from services.membership.audit import audit_log
-from services.membership.audit.audit_chain import START, AuditKeys, Broken, Head
+from services.membership.audit.audit_chain import START, AuditKeys, BrokenChain, Head
 from services.membership.audit.audit_verify import verify
 from services.membership.models import AuditEntry, AuditScope
 from tests.databases import ROOT
@@ -23,13 +23,13 @@ from tests.mothers import an_audit_event
 KEYS = AuditKeys.from_text(os.environ["AUDIT_KEYS"])
 
 
-def keep(office: Office, *acts: ActRecordedData) -> None:
-    for act in acts:
+def keep(office: Office, *audit_events: ActRecordedData) -> None:
+    for audit_event in audit_events:
         with office.begin() as session:
-            audit_log.append(session, KEYS, act)
+            audit_log.append(session, KEYS, audit_event)
 
 
-def some_acts(office: Office, count: int = 5) -> list[ActRecordedData]:
+def some_audit_events(office: Office, count: int = 5) -> list[ActRecordedData]:
     return [an_audit_event(union_id=office.union.union_id) for _ in range(count)]
 
 
@@ -39,7 +39,7 @@ def verified(office: Office, *known: Head) -> Head:
 
 
 def why_broken(office: Office, *known: Head) -> str:
-    with pytest.raises(Broken) as broken:
+    with pytest.raises(BrokenChain) as broken:
         verified(office, *known)
     return str(broken.value)
 
@@ -54,7 +54,7 @@ def as_superuser(office: Office, *statements: str) -> None:
 
 @pytest.fixture
 def log_of_five(office: Office) -> Office:
-    keep(office, *some_acts(office))
+    keep(office, *some_audit_events(office))
     return office
 
 
@@ -62,7 +62,7 @@ def test_an_empty_log_holds(office: Office) -> None:
     assert verified(office) == START
 
 
-def test_acts_are_kept_in_one_chain(log_of_five: Office) -> None:
+def test_audit_events_are_stored_in_one_chain(log_of_five: Office) -> None:
     end = verified(log_of_five)
     with log_of_five.begin() as session:
         assert audit_log.head(session) == end
@@ -70,38 +70,38 @@ def test_acts_are_kept_in_one_chain(log_of_five: Office) -> None:
     assert (end.position, positions) == (5, [1, 2, 3, 4, 5])
 
 
-def test_an_act_is_kept_once_however_often_it_is_told(office: Office) -> None:
-    act = an_audit_event(union_id=office.union.union_id)
-    keep(office, act, act)
+def test_an_audit_event_is_stored_once_however_often_it_is_delivered(office: Office) -> None:
+    audit_event = an_audit_event(union_id=office.union.union_id)
+    keep(office, audit_event, audit_event)
     assert verified(office).position == 1
 
 
-def test_an_act_is_in_the_reach_of_its_unions_and_all_above_them(office: Office) -> None:
-    act = an_audit_event(union_id=office.union.union_id, union_ids=[office.other.union_id])
-    keep(office, act)
+def test_an_audit_event_is_in_the_scope_of_its_unions_and_all_their_superiors(office: Office) -> None:
+    audit_event = an_audit_event(union_id=office.union.union_id, union_ids=[office.other.union_id])
+    keep(office, audit_event)
     with office.begin() as session:
         reached = set(session.scalars(select(AuditScope.union_id)))
     unions = (office.union, office.superior, office.city, office.other)
     assert reached == {union.union_id for union in unions}
 
 
-def test_an_act_of_nobody_known_is_the_citys_to_see(office: Office) -> None:
+def test_an_audit_event_of_an_unknown_caller_is_in_the_citys_scope(office: Office) -> None:
     keep(office, an_audit_event(account_id=None, account_name=None, union_id=None))
     with office.begin() as session:
         assert session.scalars(select(AuditScope.union_id)).all() == [office.city.union_id]
 
 
-def test_several_who_keep_acts_at_once_make_one_chain(office: Office) -> None:
+def test_concurrent_appends_make_one_chain(office: Office) -> None:
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda act: keep(office, act), some_acts(office, 40)))
+        list(threads.map(lambda audit_event: keep(office, audit_event), some_audit_events(office, 40)))
     assert verified(office).position == 40
 
 
-def test_an_act_that_came_late_is_kept_with_both_times_and_neither_can_be_changed(office: Office) -> None:
+def test_a_late_audit_event_is_stored_with_both_times_and_neither_can_be_changed(office: Office) -> None:
     came_at = datetime(2099, 1, 1, tzinfo=UTC)
     with office.begin() as session:
         audit_log.append(session, KEYS, an_audit_event(union_id=office.union.union_id), came_at)
-    keep(office, *some_acts(office, 1))
+    keep(office, *some_audit_events(office, 1))
     with office.begin() as session:
         kept = session.scalars(select(AuditEntry.recorded_at).order_by(AuditEntry.position)).all()
 
@@ -175,7 +175,7 @@ def test_a_cut_tail_shows_against_a_head_that_was_written_down(log_of_five: Offi
 def test_a_tail_that_was_cut_and_grew_again_shows_against_the_head(log_of_five: Office) -> None:
     head = verified(log_of_five)
     as_superuser(log_of_five, "delete from audit_entry where position > 3")
-    keep(log_of_five, *some_acts(log_of_five, 4))
+    keep(log_of_five, *some_audit_events(log_of_five, 4))
     assert why_broken(log_of_five, head) == "entry 5 is not the one whose hash was written down"
 
 

@@ -1,4 +1,4 @@
-"""The audit log is searched by person, record and time, each reader as far as the union reaches."""
+"""Searches in the audit log by person, record and time, within the reader's scope."""
 
 import os
 from datetime import UTC, date, datetime, timedelta
@@ -63,11 +63,11 @@ def found_by_number(office: Office, number: str) -> list[UUID]:
 
 
 def an_id_of(moment: datetime) -> UUID:
-    """An act's id of another time: its first 48 bits are the milliseconds."""
+    """The id of an audit event of another time: its first 48 bits are the milliseconds."""
     return UUID(int=int(moment.timestamp() * 1000) << 80 | uuid7().int & (1 << 80) - 1)
 
 
-def test_the_newest_acts_come_first_page_by_page(office: Office) -> None:
+def test_the_newest_audit_events_come_first_page_by_page(office: Office) -> None:
     ids = [keep(office) for _ in range(5)]
     first = search(office, size=2)
     second = search(office, size=2, before=first.before)
@@ -77,7 +77,7 @@ def test_the_newest_acts_come_first_page_by_page(office: Office) -> None:
     assert last.before is None
 
 
-def test_acts_are_found_by_who_acted(office: Office) -> None:
+def test_audit_events_are_found_by_caller(office: Office) -> None:
     account_id = uuid4()
     act_id = keep(office, account_id=account_id)
     keep(office)
@@ -94,7 +94,7 @@ def test_an_account_is_found_by_its_whole_name(office: Office) -> None:
     assert found(office, account_name="nobody") == []
 
 
-def test_acts_on_a_member_are_found_by_the_whole_document_number_through_all_applications(office: Office) -> None:
+def test_audit_events_on_a_member_are_found_by_the_whole_document_number(office: Office) -> None:
     member_id, application_id = office.queued(document_number="31010119750308002X")
     ids = [
         keep(office, records=[f"member:{member_id}"]),
@@ -109,7 +109,7 @@ def test_acts_on_a_member_are_found_by_the_whole_document_number_through_all_app
     assert found(office, record_kind="member", record_id="no id") == []
 
 
-def test_acts_are_found_by_days_in_shanghai(office: Office) -> None:
+def test_audit_events_are_found_by_days_in_shanghai(office: Office) -> None:
     last_of_day = keep(office, act_id=an_id_of(datetime(2026, 11, 24, 15, 59, 59, 999000, UTC)))
     first_of_next = keep(office, act_id=an_id_of(datetime(2026, 11, 24, 16, tzinfo=UTC)))
     day, next_day = date(2026, 11, 24), date(2026, 11, 25)
@@ -121,7 +121,7 @@ def test_acts_are_found_by_days_in_shanghai(office: Office) -> None:
     assert found(office, acted_to=date.min) == found(office, acted_from=date.max) == []
 
 
-def test_acts_are_found_by_action_and_outcome(office: Office) -> None:
+def test_audit_events_are_found_by_action_and_outcome(office: Office) -> None:
     refused = keep(office, action="membership.sign_in", outcome="refused", problem_code="sign_in_failed")
     done = keep(office, action="membership.sign_in")
     keep(office)
@@ -130,7 +130,7 @@ def test_acts_are_found_by_action_and_outcome(office: Office) -> None:
     assert found(office, action="membership.sign_in", outcome="done") == [done]
 
 
-def test_each_union_sees_its_own_acts_and_those_below_it(office: Office) -> None:
+def test_each_union_sees_its_own_audit_events_and_those_of_its_subordinates(office: Office) -> None:
     own = keep(office)
     elsewhere = keep(office, union_id=office.other.union_id)
     on_its_account = keep(office, union_id=office.city.union_id, union_ids=[office.union.union_id])
@@ -159,7 +159,7 @@ def test_a_search_by_document_number_is_counted_and_not_for_operators(office: Of
         assert session.scalars(select(Disclosure.reason)).all() == ["membership.search_acts"]
 
 
-def test_one_act_is_shown_with_its_place_in_the_chain_within_reach_only(office: Office) -> None:
+def test_one_audit_event_is_shown_with_its_place_in_the_chain_within_scope_only(office: Office) -> None:
     request = GetActRequest(act_id=keep(office))
     with office.begin() as session:
         act = audit_search.get_act(Work(session, a_caller(office.superior, "administrator")), request)

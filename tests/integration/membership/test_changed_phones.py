@@ -1,4 +1,4 @@
-"""A member's changed phone: who had the old number hears of it, and no password or session outlives the change."""
+"""A member's changed phone: the old number is notified, and passwords and sessions end."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,13 +22,13 @@ OWN, OTHER, ANOTHER = "13900000001", "13900000002", "13900000003"
 
 
 def told_numbers(office: Office) -> list[tuple[str | None, str | None]]:
-    """The old and the new number of each change that was told."""
-    numbers = [told["numbers"] for told in office.told(MEMBER_PHONE_CHANGED)]
+    """The old and the new number of each published change."""
+    numbers = [published["numbers"] for published in office.published(MEMBER_PHONE_CHANGED)]
     return [(one["old_phone"], one["new_phone"]) for one in numbers]
 
 
 @pytest.mark.parametrize("on_the_way", [{"phone": OTHER}, {"phone": None}])
-def test_the_number_of_an_employed_member_hears_of_each_change_and_of_who_can_sign_in_in_its_place(
+def test_the_number_of_an_employed_member_is_notified_of_each_change_and_of_its_replacement(
     office: Office, on_the_way: dict[str, Any]
 ) -> None:
     member_id = office.register(phone=OWN)
@@ -42,7 +42,7 @@ def test_the_number_of_an_employed_member_hears_of_each_change_and_of_who_can_si
     assert office.kept(member_id, "replaced_phone") == (None,), "nobody is left to be told"
 
 
-def test_a_number_that_was_taken_away_first_hears_who_signs_in_in_its_place(office: Office) -> None:
+def test_a_number_that_was_replaced_first_is_notified_who_signs_in_in_its_place(office: Office) -> None:
     member_id = office.register(phone=OWN, affiliation="flexible")
     office.update(member_id, phone=None)
     office.update(member_id, phone=ANOTHER)
@@ -65,7 +65,7 @@ _WAITING = text("select count(*) from pg_stat_activity where datname = current_d
 
 @pytest.fixture
 def member_id(office: Office) -> UUID:
-    """A member who signs in by phone, and has just asked for a password."""
+    """A member on the phone who has just requested a one-time password."""
     member_id = office.register(phone=OWN, affiliation="flexible")
     request = RequestOtpRequest(phone=OWN, captcha=a_captcha(), device_id=DEVICE)
     with office.begin() as session:
@@ -74,7 +74,7 @@ def member_id(office: Office) -> UUID:
 
 
 def sign_in(office: Office) -> None:
-    code = office.told(OTP_ISSUED)[-1]["recipient"]["code"]
+    code = office.published(OTP_ISSUED)[-1]["recipient"]["code"]
     request = PersonalSignInRequest(phone=OWN, code=code, visit=replace(VISIT, device_id=DEVICE))
     with office.begin() as session:
         sms_codes.sign_in(work_of(office, session, VISITOR), request)
@@ -83,7 +83,7 @@ def sign_in(office: Office) -> None:
 def change_meanwhile(
     office: Office, member_id: UUID, before: tuple[Any, str], other: Callable[[Office], None]
 ) -> Future[None]:
-    """What came of the other, which ran or waited while a change of the phone stood before this step."""
+    """The result of the other request, which ran or waited while a change of the phone was paused before this step."""
     module, name = before
     step = getattr(module, name)
     with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patched:
@@ -125,7 +125,7 @@ def test_a_session_that_began_just_before_the_change_ends_by_it(office: Office, 
 
 def test_a_password_that_was_asked_for_is_not_made_while_the_phone_is_changed(office: Office, member_id: UUID) -> None:
     change_meanwhile(office, member_id, (sessions, "end_all_of_member"), issue_code).result()
-    assert office.told(OTP_ISSUED) == []
+    assert office.published(OTP_ISSUED) == []
 
 
 def test_a_password_that_was_asked_for_at_the_old_number_is_void_before_it_is_made(
@@ -134,7 +134,7 @@ def test_a_password_that_was_asked_for_at_the_old_number_is_void_before_it_is_ma
     office.update(member_id, phone=OTHER)
     office.update(member_id, phone=OWN)
     issue_code(office)
-    assert office.told(OTP_ISSUED) == []
+    assert office.published(OTP_ISSUED) == []
 
 
 def test_an_employed_members_code_signs_nobody_in(office: Office, member_id: UUID) -> None:

@@ -1,4 +1,4 @@
-"""What clerks correct in the pending list reaches the member, in whatever order it is heard."""
+"""Clerks' corrections from the pending list are applied to the member, in whatever order they arrive."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -29,7 +29,7 @@ def a_correction(
         "birth_date": date(1991, 2, 3),
         "sex": "female",
     }
-    told = {
+    published = {
         "union_id": office.union.union_id,
         "application_id": application_id,
         "member_id": member_id,
@@ -37,11 +37,11 @@ def a_correction(
         "corrected_at": at,
         "person": person | changes,
     }
-    return an_event(MEMBER_CORRECTED, told)
+    return an_event(MEMBER_CORRECTED, published)
 
 
-def hear(office: Office, member_id: UUID, at: datetime = NOW, by: UUID | None = None, **changes: Any) -> None:
-    """Lets membership hear batching publish a correction."""
+def deliver(office: Office, member_id: UUID, at: datetime = NOW, by: UUID | None = None, **changes: Any) -> None:
+    """Delivers batching's event of a correction to membership."""
     event = a_correction(office, member_id, office.newest_application(member_id), at, by, **changes)
     with office.begin() as session:
         corrections.member_corrected(session, event)
@@ -50,7 +50,7 @@ def hear(office: Office, member_id: UUID, at: datetime = NOW, by: UUID | None = 
 def test_a_correction_is_the_members_and_its_history_says_who_made_it(office: Office) -> None:
     clerk = an_account(office, office.union, "clerk")
     member_id, _ = office.queued(document_expiry="2030-01-31")
-    hear(office, member_id, by=UUID(clerk.account_id))
+    deliver(office, member_id, by=UUID(clerk.account_id))
     member = office.member(member_id)
     assert office.kept(member_id, "document_expiry", "sex") == (date(2041, 2, 3), "female")
     assert office.names(document_number=NUMBER) == [member["name"]]
@@ -62,10 +62,10 @@ def test_a_correction_is_the_members_and_its_history_says_who_made_it(office: Of
     assert not {"birth_date", "sex"} & changes.keys()
 
 
-def test_the_later_of_two_corrections_holds_whichever_is_heard_first(office: Office) -> None:
+def test_the_later_of_two_corrections_counts_whichever_is_handled_first(office: Office) -> None:
     member_id, _ = office.queued()
-    hear(office, member_id, NOW, document_expiry=date(2042, 1, 1))
-    hear(office, member_id, NOW - timedelta(seconds=1), document_expiry=date(2041, 1, 1))
+    deliver(office, member_id, NOW, document_expiry=date(2042, 1, 1))
+    deliver(office, member_id, NOW - timedelta(seconds=1), document_expiry=date(2041, 1, 1))
     assert office.member(member_id)["document_expiry"] == date(2042, 1, 1)
     assert len(office.member(member_id)["corrections"]) == 2
 
@@ -74,12 +74,12 @@ def test_a_document_of_another_member_is_not_taken_and_the_application_ends(offi
     office.register(document_number=NUMBER)
     member_id, application_id = office.queued()
     before = office.member(member_id)
-    hear(office, member_id)
+    deliver(office, member_id)
     after = office.member(member_id)
     assert after["document_expiry"] == before["document_expiry"]
     assert [one["refused"] for one in after["corrections"]] == [True]
-    [told] = office.told(CORRECTION_REFUSED)
-    assert (told["application_id"], told["reason"]) == (application_id, "document_known")
+    [published] = office.published(CORRECTION_REFUSED)
+    assert (published["application_id"], published["reason"]) == (application_id, "document_known")
 
 
 def test_a_correction_of_nobody_we_know_is_rejected(office: Office) -> None:

@@ -1,4 +1,4 @@
-"""Acts on the same accounts at once: they take their locks in one order, so that none ends in a deadlock."""
+"""Concurrent commands on the same accounts take their locks in one order, so that none ends in a deadlock."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -55,16 +55,16 @@ def test_an_account_is_unlocked_while_a_device_of_its_holder_fails(office: Offic
     counters = [lockout.of_name(account.account_name), lockout.of_device(account.account_id, uuid4())]
     for counter in counters:
         with office.begin() as session:
-            lockout.begin_try(session, counter)
+            lockout.count_attempt(session, counter)
 
     def forget() -> None:
         with office.begin() as session:
             lockout.forget_failures(session, session.get_one(Account, account.account_id))
 
     with ThreadPoolExecutor(1) as pool, office.begin() as session:
-        lockout.begin_try(session, counters[1])
+        lockout.count_attempt(session, counters[1])
         forgetting = pool.submit(forget)
         wait_until(lambda: is_somebody_waiting(office), "the counts are being forgotten")
-        lockout.begin_try(session, counters[0])
+        lockout.count_attempt(session, counters[0])
         session.commit()
         forgetting.result(timeout=60)

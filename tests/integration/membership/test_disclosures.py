@@ -1,4 +1,4 @@
-"""Whole numbers are shown for a reason and not too often; sheets are masked unless an administrator says why."""
+"""Disclosure of whole numbers: with a reason, limited; exports are masked unless an administrator gives a reason."""
 
 import base64
 import io
@@ -66,8 +66,8 @@ def export(office: Office, caller: Caller, **asked: Any) -> list[dict[str, Any]]
 
 def a_holder_of_a_card(office: Office) -> UUID:
     member_id, application_id = office.queued(phone=PHONE, document_number="31010119750308002X")
-    office.hear(BATCH_SUBMITTED, (application_id, 1))
-    office.hear(CARDS_ISSUED, (application_id, 2))
+    office.deliver(BATCH_SUBMITTED, (application_id, 1))
+    office.deliver(CARDS_ISSUED, (application_id, 2))
     return member_id
 
 

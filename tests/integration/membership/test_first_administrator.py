@@ -1,4 +1,4 @@
-"""An empty system gets its first administrator, and only an empty one."""
+"""The first administrator of an empty system, and of an empty one only."""
 
 import pytest
 from sqlalchemy import Engine

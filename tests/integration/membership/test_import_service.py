@@ -1,4 +1,4 @@
-"""An import through membership as a process, which is killed while it is at work."""
+"""An import by membership as a process, which is killed meanwhile."""
 
 import base64
 import os
@@ -13,17 +13,17 @@ from services.contracts.events.membership import IMPORT_PROGRESSED
 from services.membership.models import Member
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.integration.membership.office import Office
-from tests.integration.surroundings import Surroundings, surroundings_of
+from tests.integration.service_environment import ServiceEnvironment, service_environment
 from tests.mothers import a_member_form
 
 ROWS = 6000
 
 
 @pytest.fixture
-def membership(amqp_uri: str) -> Iterator[Surroundings]:
-    with surroundings_of("membership", amqp_uri) as surroundings:
-        surroundings.hear(IMPORT_PROGRESSED)
-        yield surroundings
+def membership(amqp_uri: str) -> Iterator[ServiceEnvironment]:
+    with service_environment("membership", amqp_uri) as environment:
+        environment.subscribe(IMPORT_PROGRESSED)
+        yield environment
 
 
 @pytest.fixture
@@ -39,21 +39,21 @@ def a_csv(rows: int) -> str:
     return base64.b64encode(f"姓名,证件类型,证件号码\n{lines}".encode()).decode()
 
 
-def progress(membership: Surroundings, office: Office, import_id: str) -> dict[str, Any]:
-    answer: dict[str, Any] = membership.ask("get_import", office.clerk, {"import_id": import_id})["result"]
+def progress(membership: ServiceEnvironment, office: Office, import_id: str) -> dict[str, Any]:
+    answer: dict[str, Any] = membership.call("get_import", office.clerk, {"import_id": import_id})["result"]
     return answer
 
 
-def test_an_import_goes_on_where_a_killed_process_left_it(
-    start: Callable[[], ServiceProcess], membership: Surroundings, office: Office
+def test_an_import_resumes_where_a_killed_process_left_it(
+    start: Callable[[], ServiceProcess], membership: ServiceEnvironment, office: Office
 ) -> None:
     first = start()
     asked = {"file_name": "名册.csv", "content": a_csv(ROWS)}
-    import_id = membership.ask("start_import", office.clerk, asked)["result"]["import_id"]
-    while membership.heard(IMPORT_PROGRESSED).data["phase"] != "previewed":
+    import_id = membership.call("start_import", office.clerk, asked)["result"]["import_id"]
+    while membership.receive(IMPORT_PROGRESSED).data["phase"] != "previewed":
         pass
-    membership.ask("confirm_import", office.clerk, {"import_id": import_id})
-    while membership.heard(IMPORT_PROGRESSED).data["rows_read"] == 0:
+    membership.call("confirm_import", office.clerk, {"import_id": import_id})
+    while membership.receive(IMPORT_PROGRESSED).data["rows_read"] == 0:
         pass
     first.kill()
     with office.begin() as session:

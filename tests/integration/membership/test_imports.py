@@ -1,4 +1,4 @@
-"""Imports: good rows become members, bad ones come back, and no step done twice or cut short changes that."""
+"""Imports: valid rows become members, invalid ones are returned, also after repeated and interrupted steps."""
 
 import base64
 import io
@@ -193,8 +193,8 @@ def test_an_import_of_many_parts_registers_each_row_once(office: Office, monkeyp
     ended = run(office, *(a_line() for _ in range(9)))
     assert (ended.rows_total, ended.rows_read, ended.rows_accepted) == (9, 9, 9)
     assert count(office, Member) == 9
-    told = [member["member_id"] for event in office.told(MEMBER_REGISTERED) for member in event["members"]]
-    assert len(set(told)) == len(told) == 9
+    published = [member["member_id"] for event in office.published(MEMBER_REGISTERED) for member in event["members"]]
+    assert len(set(published)) == len(published) == 9
 
 
 def test_a_part_that_is_cut_short_leaves_nothing_and_is_done_again(
@@ -242,25 +242,25 @@ def test_a_file_that_cannot_be_read_ends_the_import_with_the_reason(office: Offi
     ended = progress(office, import_id)
     assert ended.state == "failed"
     assert ".xlsx" in (ended.failure or "")
-    assert [told["failure"] for told in office.told(IMPORT_PROGRESSED)] == [ended.failure]
-    assert [told["state"] for told in office.told(IMPORT_PROGRESSED)] == ["failed"]
-    assert office.told(IMPORT_CONTINUED) == []
+    assert [published["failure"] for published in office.published(IMPORT_PROGRESSED)] == [ended.failure]
+    assert [published["state"] for published in office.published(IMPORT_PROGRESSED)] == ["failed"]
+    assert office.published(IMPORT_CONTINUED) == []
 
 
 def test_reading_a_file_twice_keeps_its_rows_once(office: Office) -> None:
     import_id = start(office, a_line())
     read_file(office, import_id)
     read_file(office, import_id)
-    assert (count(office, ImportRow), len(office.told(IMPORT_CONTINUED))) == (1, 1)
+    assert (count(office, ImportRow), len(office.published(IMPORT_CONTINUED))) == (1, 1)
 
 
-def test_progress_is_told_after_each_part(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_published_after_each_part(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_parts, "PART", 2)
     run(office, *(a_line() for _ in range(3)))
-    told = [(one["phase"], one["rows_read"]) for one in office.told(IMPORT_PROGRESSED)]
+    published = [(one["phase"], one["rows_read"]) for one in office.published(IMPORT_PROGRESSED)]
     reading = [("reading", 0), ("reading", 0), ("previewed", 0)]
-    assert told == [*reading, ("running", 0), ("running", 2), ("running", 3), ("finished", 3)]
-    assert len(office.told(IMPORT_REQUESTED)) == 1
+    assert published == [*reading, ("running", 0), ("running", 2), ("running", 3), ("finished", 3)]
+    assert len(office.published(IMPORT_REQUESTED)) == 1
 
 
 @pytest.mark.parametrize(("file_name", "content"), [("a.pdf", "eA=="), ("a.csv", "?"), ("a.csv", "")])
@@ -294,22 +294,22 @@ def test_a_preview_says_what_can_be_registered_and_registers_nobody(office: Offi
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_preview_does_not_tell_who_is_a_member_and_the_confirmed_import_does(office: Office, times: int) -> None:
+def test_a_preview_does_not_reveal_members_and_the_confirmed_import_does(office: Office, times: int) -> None:
     known, unknown = a_member_form(), a_member_form()
     office.register(**known)
-    told = []
+    published = []
     for form in (known, unknown):
         lines = [f"张三,居民身份证,{form['document_number']}"] * times
         job = preview(office, start(office, *lines))
         answer = as_dict(shown(office, job.import_id))
         ids = ("import_id", "started_at", "expires_at")
         cells = [row.pop("cells")["姓名"] for name in ("rows", "wrong") for row in answer[name]]
-        told.append(({name: value for name, value in as_dict(job).items() if name not in ids}, answer, cells))
+        published.append(({name: value for name, value in as_dict(job).items() if name not in ids}, answer, cells))
         if form is known:
             ended = register(office, job.import_id)
             assert (ended.rows_accepted, ended.rows_rejected, ended.rows_known) == (0, times, 1)
             assert "该证件号码已登记过会员" in str(rejected(office, job.import_id)[1])
-    assert told[0] == told[1]
+    assert published[0] == published[1]
 
 
 def test_a_confirmation_that_comes_again_registers_nobody_twice(office: Office) -> None:
@@ -405,7 +405,7 @@ def later(minutes: float) -> datetime:
     return datetime.now(UTC) + timedelta(minutes=minutes)
 
 
-def forget_what_was_told(office: Office) -> None:
+def forget_published(office: Office) -> None:
     """As if its messages had become dead letters."""
     with office.begin() as session:
         session.execute(outbox.delete())
@@ -416,29 +416,29 @@ def end_stalled(office: Office, minutes: float) -> None:
         stalled_imports.end_stalled(session, later(minutes))
 
 
-def test_an_import_whose_message_was_lost_is_told_to_go_on(office: Office) -> None:
+def test_an_import_whose_event_was_lost_is_resumed(office: Office) -> None:
     import_id = start(office, a_line())
-    forget_what_was_told(office)
+    forget_published(office)
     end_stalled(office, 1)
-    assert office.told(IMPORT_REQUESTED) == []
+    assert office.published(IMPORT_REQUESTED) == []
     end_stalled(office, 6)
-    assert len(office.told(IMPORT_REQUESTED)) == 1
+    assert len(office.published(IMPORT_REQUESTED)) == 1
     preview(office, import_id)
     confirm(office, import_id)
-    forget_what_was_told(office)
+    forget_published(office)
     end_stalled(office, 6)
-    assert len(office.told(IMPORT_CONTINUED)) == 1
+    assert len(office.published(IMPORT_CONTINUED)) == 1
 
 
-def test_an_import_that_never_goes_on_ends_and_says_so(office: Office) -> None:
+def test_an_import_without_progress_ends_as_failed(office: Office) -> None:
     import_id = start(office, a_line())
     for minutes in (6, 12, 18):
-        forget_what_was_told(office)
+        forget_published(office)
         end_stalled(office, minutes)
     ended = progress(office, import_id)
     assert (ended.state, count(office, ImportRow)) == ("failed", 0)
     assert "导入中断" in (ended.failure or "")
-    assert office.told(IMPORT_PROGRESSED)[-1]["state"] == "failed"
+    assert office.published(IMPORT_PROGRESSED)[-1]["state"] == "failed"
     read_file(office, import_id)
     go_on(office, import_id)
     assert progress(office, import_id).state == "failed"
@@ -449,7 +449,7 @@ def test_an_import_whose_message_is_not_published_yet_is_left_alone(office: Offi
     for minutes in (6, 12, 18, 24):
         end_stalled(office, minutes)
     assert progress(office, import_id).state == "reading"
-    assert len(office.told(IMPORT_REQUESTED)) == 1
+    assert len(office.published(IMPORT_REQUESTED)) == 1
 
 
 def test_an_import_whose_members_never_get_numbers_ends_too(office: Office) -> None:
@@ -458,7 +458,7 @@ def test_an_import_whose_members_never_get_numbers_ends_too(office: Office) -> N
     confirm(office, import_id)
     go_on(office, import_id)
     for minutes in (6, 12, 18):
-        forget_what_was_told(office)
+        forget_published(office)
         end_stalled(office, minutes)
         go_on(office, import_id)
     ended = progress(office, import_id)
@@ -484,7 +484,7 @@ def test_members_whose_numbering_was_lost_are_numbered_and_the_import_ends(offic
     preview(office, import_id)
     confirm(office, import_id)
     go_on(office, import_id)
-    forget_what_was_told(office)
+    forget_published(office)
     end_stalled(office, 6)
     office.give_numbers()
     assert progress(office, import_id).state == "finished"
@@ -501,7 +501,7 @@ def test_a_preview_that_nobody_confirms_ends_with_the_next_day(office: Office) -
     assert "未确认" in (ended.failure or "")
 
 
-def test_an_import_that_a_former_release_began_goes_on_without_a_preview(office: Office) -> None:
+def test_an_import_that_a_former_release_began_resumes_without_a_preview(office: Office) -> None:
     import_id = start(office, a_line())
     with office.begin() as session:
         session.get_one(ImportJob, import_id).state = "running"

@@ -93,7 +93,7 @@ def test_card_state_channel_and_sex_narrow_together(office: Office) -> None:
     _, special = office.queued(name="王芳", sex="female")
     office.queued(name="李雷")
     office.register(name="韩梅", sex="female")
-    office.hear(CHANNEL_ASSIGNED, (special, 1), channel="special")
+    office.deliver(CHANNEL_ASSIGNED, (special, 1), channel="special")
     assert office.names(channel="special") == ["王芳"]
     assert office.names(card_state="pending", sex="female") == ["王芳"]
     assert office.names(card_state="none") == ["韩梅"]

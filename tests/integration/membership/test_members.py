@@ -30,12 +30,12 @@ def test_a_registered_member_has_no_number_until_it_is_given(office: Office) -> 
     assert after["selectable"]
 
 
-def test_a_number_is_given_once_though_the_registration_is_heard_twice(office: Office) -> None:
+def test_a_number_is_assigned_once_though_the_registration_is_delivered_twice(office: Office) -> None:
     (member_id,) = office.numbered()
     number = office.member(member_id)["member_no"]
     office.give_numbers()
     assert office.member(member_id)["member_no"] == number
-    assert len(office.told(MEMBER_NUMBERED)) == 1
+    assert len(office.published(MEMBER_NUMBERED)) == 1
 
 
 def test_numbers_of_many_members_differ(office: Office) -> None:
@@ -45,8 +45,8 @@ def test_numbers_of_many_members_differ(office: Office) -> None:
 
 def test_birth_date_sex_and_a_mans_category_are_read_from_the_number(office: Office) -> None:
     member_id = office.register(document_number=a_resident_number(date(1985, 6, 15), "male"))
-    told = office.kept(member_id, "birth_date", "sex", "retirement_category")
-    assert told == (date(1985, 6, 15), "male", "M60")
+    published = office.kept(member_id, "birth_date", "sex", "retirement_category")
+    assert published == (date(1985, 6, 15), "male", "M60")
 
 
 def test_a_womans_category_is_not_guessed(office: Office) -> None:
@@ -127,11 +127,11 @@ def test_each_row_of_a_set_has_its_outcome(office: Office) -> None:
     assert isinstance(outcomes[1].member_id, UUID)
 
 
-def test_a_large_set_is_told_in_parts_of_500(office: Office) -> None:
+def test_a_large_chunk_is_published_in_parts_of_500(office: Office) -> None:
     rows = [read(rpc.RegisterMemberRequest, a_member_form()) for _ in range(1100)]
     with office.begin() as session:
         members.register_members(session, office.union.union_id, rows)
-    assert [len(told["members"]) for told in office.told(MEMBER_REGISTERED)] == [500, 500, 100]
+    assert [len(published["members"]) for published in office.published(MEMBER_REGISTERED)] == [500, 500, 100]
 
 
 def test_a_member_is_changed_and_what_is_absent_stays(office: Office) -> None:

@@ -1,4 +1,4 @@
-"""Searches by document number are counted for each account, hits and misses, and kept with who has the number."""
+"""Limits of searches by document number: each account, hits and misses, all of them recorded."""
 
 import re
 from collections.abc import Iterator
@@ -31,12 +31,12 @@ def _few(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def search(office: Office, caller: Caller, **sought: Any) -> None:
     with office.begin() as session:
-        number_searches.spend(session, caller, sought, PLACE)
+        number_searches.count_search(session, caller, sought, PLACE)
 
 
 def registering(office: Any, caller: Caller, number: str) -> AbstractContextManager[None]:
     """An office begins transactions as a database does."""
-    return number_searches.counting_members_who_exist(office, caller, number, "membership.register_member")
+    return number_searches.count_if_member_exists(office, caller, number, "membership.register_member")
 
 
 def an_hour_passes(office: Office) -> None:

@@ -1,4 +1,4 @@
-"""Members on the phone: their own data, their own application."""
+"""Members on the phone: their own data and their own application."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -55,10 +55,10 @@ def test_an_application_names_the_outlet_and_keeps_the_consent(office: Office) -
     member_id = a_member(office)
     before = datetime.now(UTC)
     application = apply(office, member_id)
-    (told,) = office.told(MEMBERS_QUEUED)
-    assert told["personal_application"] == {"outlet_code": "icbc-yp-01"}
-    assert told["queued_by"] == member_id
-    assert [one["application_id"] for one in told["persons"]] == [application["application_id"]]
+    (published,) = office.published(MEMBERS_QUEUED)
+    assert published["personal_application"] == {"outlet_code": "icbc-yp-01"}
+    assert published["queued_by"] == member_id
+    assert [one["application_id"] for one in published["persons"]] == [application["application_id"]]
     with office.begin() as session:
         kept = session.get_one(Application, application["application_id"])
     assert kept.consent_version == "2026-01"
@@ -79,7 +79,7 @@ def test_who_is_for_the_union_to_serve_is_sent_there(office: Office, changes: di
         apply(office, member_id)
     assert refusal.value.title == "请由所在工会办理"
     assert not profile(office, member_id)["can_apply"]
-    assert office.told(MEMBERS_QUEUED) == []
+    assert office.published(MEMBERS_QUEUED) == []
 
 
 def test_a_member_without_a_number_cannot_apply_yet(office: Office) -> None:
@@ -93,14 +93,14 @@ def test_a_second_application_waits_for_the_end_of_the_first(office: Office) -> 
     first = apply(office, member_id)
     with pytest.raises(Conflict, match="application_live"):
         apply(office, member_id)
-    office.hear(MEMBERS_REMOVED, (first["application_id"], 1), reason="check_failed")
+    office.deliver(MEMBERS_REMOVED, (first["application_id"], 1), reason="check_failed")
     assert apply(office, member_id)["application_id"] != first["application_id"]
 
 
 def test_progress_is_shown_step_by_step(office: Office) -> None:
     member_id = a_member(office)
     application = apply(office, member_id)
-    office.hear(BATCH_SUBMITTED, (application["application_id"], 1))
+    office.deliver(BATCH_SUBMITTED, (application["application_id"], 1))
     with office.begin() as session:
         work = on_the_phone(office, session, member_id)
         (shown,) = personal_applications.list_applications(work, GetPersonalApplicationsRequest()).items

@@ -1,4 +1,4 @@
-"""Members are queued for a card: named, or all of a filter."""
+"""Queueing members for a card: named ones, or all that match a filter."""
 
 from datetime import date
 from uuid import uuid4
@@ -28,13 +28,13 @@ def test_a_queued_member_is_pending_with_an_application(office: Office) -> None:
     assert member["applied_at"] == member["applications"][0]["queued_at"]
 
 
-def test_batching_is_told_who_is_queued(office: Office) -> None:
+def test_queued_members_are_published_to_batching(office: Office) -> None:
     (member_id,) = office.numbered(address="杨浦区控江路1号", document_expiry="2035-08-08", phone="13812345678")
     office.queue(member_id)
-    (told,) = office.told(MEMBERS_QUEUED)
-    (application,) = told["applications"]
-    (person,) = told["persons"]
-    assert told["union"]["union_id"] == office.union.union_id
+    (published,) = office.published(MEMBERS_QUEUED)
+    (application,) = published["applications"]
+    (person,) = published["persons"]
+    assert published["union"]["union_id"] == office.union.union_id
     assert application["member_id"] == member_id
     assert person["application_id"] == application["application_id"]
     assert (person["document_expiry"], person["sex"], person["phone"]) == (date(2035, 8, 8), "male", "13812345678")
@@ -73,7 +73,7 @@ def test_a_member_named_twice_is_queued_once(office: Office) -> None:
 
 def test_a_member_with_a_card_is_not_queued_again(office: Office) -> None:
     member_id, application_id = office.queued()
-    office.hear(CARDS_ISSUED, (application_id, 2))
+    office.deliver(CARDS_ISSUED, (application_id, 2))
     with pytest.raises(Conflict, match="none_selectable"):
         office.queue(member_id)
 
@@ -136,6 +136,6 @@ def test_a_thousand_are_queued_in_one_request(office: Office) -> None:
     office.give_numbers()
     answer = office.queue_all()
     assert answer["queued"] == 1000
-    told = office.told(MEMBERS_QUEUED)
-    assert [len(one["applications"]) for one in told] == [500] * 2
-    assert len({one["application_id"] for each in told for one in each["applications"]}) == 1000
+    published = office.published(MEMBERS_QUEUED)
+    assert [len(one["applications"]) for one in published] == [500] * 2
+    assert len({one["application_id"] for each in published for one in each["applications"]}) == 1000

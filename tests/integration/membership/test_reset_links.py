@@ -1,4 +1,4 @@
-"""Links by which who forgot a password chooses another one."""
+"""Reset links, by which the holder of an account chooses another password."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -81,7 +81,7 @@ def test_who_holds_the_link_chooses_a_password_and_is_unlocked(office: Office, a
     token = make(office, account)
     with office.begin() as session:
         greeted = reset_links.check_reset_link(Work(session, VISITOR), CheckResetLinkRequest(token=token))
-    expires_at = office.told(RESET_LINK_MADE)[0]["expires_at"]
+    expires_at = office.published(RESET_LINK_MADE)[0]["expires_at"]
     assert greeted == CheckResetLinkAnswer(account_name="j******g", expires_at=expires_at)
     assert choose(office, token).account_name == "jianlang"
     assert sign_in(office, password=NEW)["must_change_password"] is False
@@ -149,7 +149,7 @@ def test_the_newest_link_makes_older_ones_void(office: Office, account: Account)
 
 def test_a_link_expires(office: Office, account: Account) -> None:
     token = make(office, account)
-    assert office.told(RESET_LINK_MADE)[0]["expires_at"] - datetime.now(UTC) <= timedelta(minutes=30)
+    assert office.published(RESET_LINK_MADE)[0]["expires_at"] - datetime.now(UTC) <= timedelta(minutes=30)
     with office.begin() as session:
         session.execute(update(ResetLink).values(expires_at=datetime.now(UTC)))
     refuses(office, token)
@@ -217,9 +217,9 @@ def test_nobody_makes_a_link_for_the_own_account(office: Office, account: Accoun
 
 def test_a_link_goes_to_the_accounts_telephone_and_to_nobody_else(office: Office, account: Account) -> None:
     answer = send(office, a_caller(office.superior, "administrator"), account)
-    (told,) = office.told(RESET_LINK_MADE)
-    assert answer == ResetLinkAnswer(sent_to="138****5678", expires_at=told["expires_at"])
-    assert (told["recipient"]["phone"], told["recipient"]["account_name"]) == ("13812345678", "jianlang")
+    (published,) = office.published(RESET_LINK_MADE)
+    assert answer == ResetLinkAnswer(sent_to="138****5678", expires_at=published["expires_at"])
+    assert (published["recipient"]["phone"], published["recipient"]["account_name"]) == ("13812345678", "jianlang")
 
 
 def test_an_account_without_a_telephone_gets_no_link(office: Office, account: Account) -> None:

@@ -1,4 +1,4 @@
-"""The second factor: turned on and off, asked for at sign-in, lost."""
+"""The second factor: turned on and off, required at sign-in, lost."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -50,7 +50,7 @@ def clerk(office: Office, account: Account) -> Account:
 
 
 def turn_on(office: Office, holder: Caller) -> tuple[str, list[str], Caller]:
-    """The secret, the recovery codes, and who goes on; the codes of now were not used yet."""
+    """The secret, the recovery codes, and the caller of the new session; the current codes are unused."""
     with office.begin() as session:
         secret = second_factor.enrol(work_of(office, session, holder), BY_PASSWORD).secret
     with office.begin() as session:
@@ -60,7 +60,7 @@ def turn_on(office: Office, holder: Caller) -> tuple[str, list[str], Caller]:
 
 
 def pass_time(office: Office) -> None:
-    """Lets the codes that were used be of long ago."""
+    """Makes the used codes old."""
     with office.begin() as session:
         session.execute(update(Account).values(totp_last_step=Account.totp_last_step - 10))
 
@@ -78,7 +78,7 @@ def half_in(office: Office) -> Caller:
 
 def pass_it(office: Office, holder: Caller, code: str) -> dict[str, Any]:
     with office.begin() as session:
-        answer: dict[str, Any] = as_dict(second_factor.pass_it(work_of(office, session, holder), a_code(code)))
+        answer: dict[str, Any] = as_dict(second_factor.verify(work_of(office, session, holder), a_code(code)))
     return answer
 
 
@@ -88,7 +88,7 @@ def is_wrong(office: Office, holder: Caller, code: str) -> bool:
     return True
 
 
-def test_who_has_turned_it_on_is_let_in_by_a_code_only(office: Office, clerk: Account) -> None:
+def test_an_account_with_a_second_factor_signs_in_by_a_code_only(office: Office, clerk: Account) -> None:
     secret, _, _ = turn_on(office, a_session_of(office, clerk))
     limited = half_in(office)
     assert limited.roles == frozenset({"limited"})
@@ -151,7 +151,7 @@ def test_wrong_codes_end_the_session_though_the_password_is_right_each_time(offi
         pass_it(office, limited, TOTP(secret).now())
     with pytest.raises(Problem, match="session_ended"):
         pass_it(office, half_in(office), TOTP(secret).now())
-    assert office.told(SESSIONS_ENDED)[-1]["because"] == "locked"
+    assert office.published(SESSIONS_ENDED)[-1]["because"] == "locked"
 
 
 def test_codes_that_are_tried_while_a_password_is_verified_stay_counted(

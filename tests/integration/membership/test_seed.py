@@ -1,4 +1,4 @@
-"""Demo data: who can sign in, whom they find, and that seeding again changes nothing."""
+"""Demo data: accounts that can sign in, members, and a repeated seed that changes nothing."""
 
 from collections import Counter
 from typing import Any
@@ -45,12 +45,12 @@ def test_each_grassroots_union_has_some_dozens_of_members_who_are_told_of(engine
         members = session.execute(
             select(Union.name, func.count()).join(Member, Member.union_id == Union.union_id).group_by(Union.name)
         ).all()
-        told = session.scalar(
+        published = session.scalar(
             select(func.count()).select_from(outbox).where(outbox.c.routing_key == MEMBER_REGISTERED.routing_key)
         )
         kinds = Counter(session.scalars(select(Member.document_type)))
         flexible = session.scalar(select(func.count()).where(Member.affiliation == "flexible"))
     assert all(count >= 36 for _, count in members)
     assert (len(members), flexible, kinds["passport"]) == (4, len(FLEXIBLE_PHONES), 4)
-    assert told is not None
-    assert told >= 4
+    assert published is not None
+    assert published >= 4

@@ -1,4 +1,4 @@
-"""Membership as a process: asked over RPC, telling events, and killed in between."""
+"""Membership as a process: RPC, published events, and a kill in between."""
 
 import os
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def service(engine: Engine, module_amqp_uri: str, module_start_service: StartSer
 
 @pytest.fixture
 def channel(module_amqp_uri: str) -> Iterator[amqp.Channel]:
-    """Hears who is queued, as batching does."""
+    """A queue that receives queued members, as batching's does."""
     connection = open_connection(module_amqp_uri, "test")
     channel = connection.channel()
     exchange = events_exchange("membership")
@@ -65,7 +65,7 @@ def start(start_service: StartService, engine: Engine, amqp_uri: str) -> Service
     return start_service("services.membership.service", url, amqp_uri, **secrets)
 
 
-def ask(amqp_uri: str, method: str, caller: Caller, data: dict[str, Any], request_id: str | None = None) -> Any:
+def call(amqp_uri: str, method: str, caller: Caller, data: dict[str, Any], request_id: str | None = None) -> Any:
     with ClusterRpcProxy({"AMQP_URI": amqp_uri}, timeout=60) as services:
         request = {"caller": caller.to_dict(), "data": data, "request_id": request_id}
         return getattr(services.membership, method)(request)
@@ -82,21 +82,21 @@ def test_a_member_is_registered_numbered_and_queued_once_though_each_is_asked_tw
     channel: amqp.Channel, office: Office, module_amqp_uri: str
 ) -> None:
     clerk, form = an_account(office, office.union, "clerk"), a_member_form()
-    first, again = (ask(module_amqp_uri, "register_member", clerk, form, "request-1") for _ in range(2))
+    first, again = (call(module_amqp_uri, "register_member", clerk, form, "request-1") for _ in range(2))
     assert first == again
     eventually(lambda: numbers_given(office) == 1)
     named = {"member_ids": [first["result"]["member_id"]]}
-    answers = [ask(module_amqp_uri, "queue_members", clerk, named, "request-2") for _ in range(2)]
+    answers = [call(module_amqp_uri, "queue_members", clerk, named, "request-2") for _ in range(2)]
     assert answers[0] == answers[1]
     eventually(lambda: channel.queue_declare(QUEUED, passive=True).message_count == 1)
-    told = unwrapped(MEMBERS_QUEUED, channel.basic_get(QUEUED, no_ack=True).body)
-    assert str(told.data["applications"][0]["member_id"]) == first["result"]["member_id"]
+    published = unwrapped(MEMBERS_QUEUED, channel.basic_get(QUEUED, no_ack=True).body)
+    assert str(published.data["applications"][0]["member_id"]) == first["result"]["member_id"]
 
 
 @pytest.mark.usefixtures("service")
 def test_a_request_is_refused_with_its_fields(office: Office, module_amqp_uri: str) -> None:
     asked = {"name": "王芳", "document_type": "library_card"}
-    answer = ask(module_amqp_uri, "register_member", office.clerk, asked)
+    answer = call(module_amqp_uri, "register_member", office.clerk, asked)
     assert {field["field"] for field in answer["problem"]["fields"]} == {"document_type", "document_number"}
 
 

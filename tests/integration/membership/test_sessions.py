@@ -1,4 +1,4 @@
-"""Sessions: how long they live, what ends them, and who is told."""
+"""Sessions: how long they are valid, what ends them, and the events about it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -127,12 +127,12 @@ def test_a_session_ends_after_twelve_hours_although_it_is_used(office: Office, c
         assert session.get_one(SignedInSession, UUID(holder.session_id)).used_at + timedelta(minutes=11) > ends_at
 
 
-def test_signing_out_ends_the_session_and_tells_it(office: Office, clerk: Account) -> None:
+def test_signing_out_ends_the_session_and_publishes_it(office: Office, clerk: Account) -> None:
     holder, elsewhere = a_session_of(office, clerk), a_session_of(office, clerk)
     sign_out(office, holder)
 
     assert (has_ended(office, holder), has_ended(office, elsewhere)) == (True, False)
-    assert office.told(SESSIONS_ENDED) == [{"session_ids": [UUID(holder.session_id)], "because": "signed_out"}]
+    assert office.published(SESSIONS_ENDED) == [{"session_ids": [UUID(holder.session_id)], "because": "signed_out"}]
 
 
 def test_signing_in_again_in_a_browser_ends_the_session_that_it_had(office: Office, clerk: Account) -> None:
@@ -148,8 +148,8 @@ def test_a_password_change_ends_all_other_sessions(office: Office, clerk: Accoun
 
     assert (has_ended(office, here), has_ended(office, elsewhere)) == (True, True)
     assert not has_ended(office, Caller.from_dict(begun["caller"]))
-    (told,) = office.told(SESSIONS_ENDED)
-    assert (set(told["session_ids"]), told["because"]) == (
+    (published,) = office.published(SESSIONS_ENDED)
+    assert (set(published["session_ids"]), published["because"]) == (
         {UUID(here.session_id), UUID(elsewhere.session_id)},
         "password_changed",
     )
@@ -198,7 +198,7 @@ def test_what_an_administrator_changes_of_the_account_ends_its_sessions(
         act(session, a_caller(office.superior, "administrator"), clerk.account_id)
 
     assert has_ended(office, holder)
-    assert [told["because"] for told in office.told(SESSIONS_ENDED)] == [because]
+    assert [published["because"] for published in office.published(SESSIONS_ENDED)] == [because]
 
 
 def test_another_name_or_the_same_roles_end_nothing(office: Office, clerk: Account) -> None:

@@ -1,4 +1,4 @@
-"""Signing in, and the password of one's own account."""
+"""Sign-in, and the password of the caller's own account."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -42,7 +42,7 @@ def open_account(office: Office, name: str) -> None:
 
 
 def level_at(office: Office, device_id: UUID | None = None, purpose: str = "sign_in") -> int:
-    """How hard a captcha is that is asked for at the visitor's address."""
+    """The level of a captcha for the visitor's address."""
     request = rpc.GetCaptchaLevelRequest(purpose=purpose, device_id=device_id)
     with office.begin() as session:
         return captchas.captcha_level(work_of(office, session, VISITOR), request).level
@@ -148,14 +148,14 @@ def test_a_right_password_starts_counting_anew(office: Office, account: Account)
 
 
 def test_a_name_that_no_account_has_is_delayed_alike(office: Office, account: Account) -> None:
-    told = []
+    published = []
     for name in ("jianlang", "nobody"):
         for _ in range(5):
             fails(office, account_name=name, password="wrong")
         with pytest.raises(Problem, match="sign_in_delayed") as refusal:
             sign_in(office, name)
-        told.append(refusal.value.to_dict())
-    assert told[0] == told[1]
+        published.append(refusal.value.to_dict())
+    assert published[0] == published[1]
 
 
 @pytest.mark.parametrize("why", ["unknown", "disabled", "wrong"])
@@ -292,7 +292,7 @@ def test_failures_at_an_address_make_its_captchas_harder_and_refuse_nobody(
     assert sign_in(office, captcha=a_captcha(level=0))
 
 
-def test_a_gateway_of_the_release_before_tells_no_level_and_is_heard(office: Office, account: Account) -> None:
+def test_a_gateway_of_the_former_release_sends_no_level_and_is_accepted(office: Office, account: Account) -> None:
     captcha = {"captcha_id": str(uuid4()), "expires_at": "2050-01-01T00:00:00Z", "is_right": True}
     visit = {"user_agent": None, "replaces": None}
     request = read(rpc.SignInRequest, {**SIGN_IN, "captcha": captcha, "visit": visit})

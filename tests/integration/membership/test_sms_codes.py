@@ -1,4 +1,4 @@
-"""One-time passwords by SMS: what they cost to ask for, how often they are sent, and in which browser they work."""
+"""One-time passwords by SMS: their captchas, limits, and the browser that they are bound to."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,7 +42,7 @@ class Browser:
         self.device_id: UUID | None = uuid4()
         self.visitor = Caller(origin=origin)
 
-    def ask(self, phone: str = PHONE, **captcha: Any) -> None:
+    def request_code(self, phone: str = PHONE, **captcha: Any) -> None:
         self.request(RequestOtpRequest(phone=phone, captcha=a_captcha(**captcha), device_id=self.device_id))
 
     def request(self, request: RequestOtpRequest) -> None:
@@ -50,8 +50,8 @@ class Browser:
             sms_codes.request_code(work_of(self.office, session, self.visitor), request)
 
     def code(self, phone: str = PHONE) -> str:
-        """The code that is sent after it was asked for."""
-        self.ask(phone)
+        """Requests a code and returns the one that is sent."""
+        self.request_code(phone)
         return sent_code(self.office)
 
     def sign_in(self, code: str, phone: str = PHONE) -> UUID:
@@ -67,7 +67,7 @@ class Browser:
     def is_told_to_wait(self, problem: str, phone: str = PHONE) -> int:
         """The seconds until a password is sent again, which the refusal says in Chinese too."""
         with pytest.raises(Problem, match=f"{problem}$") as refusal:
-            self.ask(phone)
+            self.request_code(phone)
         assert (refusal.value.status, "再获取验证码" in (refusal.value.detail or "")) == (429, True)
         return int(refusal.value.retry_after or 0)
 
@@ -87,7 +87,7 @@ def member_id(office: Office) -> UUID:
 def sent_code(office: Office) -> str:
     """The newest code of those sent, once membership has handled the request for it."""
     issue_code(office)
-    return str(office.told(OTP_ISSUED)[-1]["recipient"]["code"])
+    return str(office.published(OTP_ISSUED)[-1]["recipient"]["code"])
 
 
 def another_than(code: str) -> str:
@@ -139,35 +139,35 @@ def test_who_tries_passwords_at_made_up_phones_hinders_nobody_at_the_address(
 
 def test_a_captcha_stands_before_each_sms(office: Office, browser: Browser, member_id: UUID) -> None:
     with pytest.raises(Invalid, match="captcha_wrong"):
-        browser.ask(is_right=False)
+        browser.request_code(is_right=False)
     with office.begin() as session:
         for _ in range(10):
             lockout.count_failure_of_address(session, "sms_code", VISITOR.origin)
     with pytest.raises(Invalid, match="captcha_too_easy"):
-        browser.ask(level=0)
-    assert office.told(OTP_REQUESTED) == []
-    browser.ask(level=1)
+        browser.request_code(level=0)
+    assert office.published(OTP_REQUESTED) == []
+    browser.request_code(level=1)
 
 
 def test_an_unknown_phone_gets_nothing(office: Office, browser: Browser, member_id: UUID) -> None:
     browser.code()
-    browser.ask(UNKNOWN)
+    browser.request_code(UNKNOWN)
     sent_code(office)
-    assert [told["recipient"]["phone"] for told in office.told(OTP_ISSUED)] == [PHONE]
+    assert [published["recipient"]["phone"] for published in office.published(OTP_ISSUED)] == [PHONE]
 
 
 def test_a_phone_that_two_members_share_lets_neither_in_for_the_other(office: Office, browser: Browser) -> None:
     office.numbered(2, phone=PHONE, affiliation="flexible")
-    browser.ask()
+    browser.request_code()
     issue_code(office, 0)
-    assert office.told(OTP_ISSUED) == []
+    assert office.published(OTP_ISSUED) == []
 
 
 def test_a_password_that_was_sent_is_on_record_with_its_member(
     office: Office, browser: Browser, member_id: UUID
 ) -> None:
     browser.code()
-    [act] = [one for one in office.told(ACTS_RECORDED["membership"]) if one["action"] == "membership.request_otp"]
+    [act] = [one for one in office.published(ACTS_RECORDED["membership"]) if one["action"] == "membership.request_otp"]
     assert (act["records"], act["origin"]) == ([f"member:{member_id}"], VISITOR.origin)
 
 
@@ -176,7 +176,7 @@ def test_a_phone_gets_one_a_minute_five_an_hour_and_ten_a_day_whoever_asks(
     office: Office, member_id: UUID, phone: str
 ) -> None:
     for number in range(10):
-        Browser(office, f"192.0.2.{number}").ask(phone)
+        Browser(office, f"192.0.2.{number}").request_code(phone)
         assert 55 < Browser(office).is_told_to_wait("otp_too_soon", phone) <= 61
         let_pass(office, timedelta(minutes=2))
         if number == 4:
@@ -185,7 +185,7 @@ def test_a_phone_gets_one_a_minute_five_an_hour_and_ten_a_day_whoever_asks(
     let_pass(office, timedelta(hours=1))
     assert 70_000 < Browser(office).is_told_to_wait("otp_too_many", phone) < 86_400
     let_pass(office, timedelta(hours=22))
-    Browser(office).ask(phone)
+    Browser(office).request_code(phone)
 
 
 def test_a_device_that_signed_the_member_in_goes_on_though_strangers_used_the_phone_up(
@@ -194,7 +194,7 @@ def test_a_device_that_signed_the_member_in_goes_on_though_strangers_used_the_ph
     browser.sign_in(browser.code())
     for number in range(4):
         let_pass(office, timedelta(minutes=2))
-        Browser(office, f"192.0.2.{number}").ask()
+        Browser(office, f"192.0.2.{number}").request_code()
     Browser(office).is_told_to_wait("otp_too_soon")
     for _ in range(4):
         assert browser.sign_in(browser.code()) == member_id
@@ -206,12 +206,12 @@ def test_an_address_asks_for_twenty_phones_an_hour(office: Office, browser: Brow
     browser.sign_in(browser.code())
     let_pass(office, timedelta(minutes=2))
     for number in range(19):
-        Browser(office).ask(f"139000002{number:02d}")
+        Browser(office).request_code(f"139000002{number:02d}")
     assert 3000 < Browser(office).is_told_to_wait("otp_too_many_phones", UNKNOWN) <= 3601
-    browser.ask()
-    Browser(office, "192.0.2.8").ask(UNKNOWN)
+    browser.request_code()
+    Browser(office, "192.0.2.8").request_code(UNKNOWN)
     let_pass(office, timedelta(hours=1))
-    Browser(office).ask("13900000098")
+    Browser(office).request_code("13900000098")
 
 
 def test_after_five_wrong_tries_the_right_password_is_refused_too(browser: Browser, member_id: UUID) -> None:
@@ -227,7 +227,7 @@ def test_four_wrong_tries_do_not_keep_the_member_out(browser: Browser, member_id
 
 
 def test_browsers_that_are_not_named_are_told_apart_by_their_address(office: Office, member_id: UUID) -> None:
-    """Who comes by a gateway of the former release, or without cookies, spends nobody else's tries."""
+    """Clients of a former gateway, or without cookies, use up no attempts of others."""
     browser, attacker = Browser(office), Browser(office, origin="198.51.100.9")
     browser.device_id = attacker.device_id = None
     code = browser.code()
@@ -306,7 +306,7 @@ def test_a_known_and_an_unknown_phone_cost_the_same_work(
     for phone in (PHONE, UNKNOWN):
         browser = Browser(office)
         with counted_work(office, monkeypatch) as work:
-            browser.ask(phone)
+            browser.request_code(phone)
         asked.append(work.statements)
         issue_code(office)
         with counted_work(office, monkeypatch) as work:
@@ -317,7 +317,7 @@ def test_a_known_and_an_unknown_phone_cost_the_same_work(
         again.append(work.statements)
     for of_known, of_unknown in (asked, tried, again):
         assert of_known == of_unknown
-    assert len(office.told(OTP_REQUESTED)) == 2
+    assert len(office.published(OTP_REQUESTED)) == 2
 
 
 def test_a_known_and_an_unknown_account_cost_the_same_work(

@@ -1,4 +1,4 @@
-"""Counts for the workbench: of a union, and of all below it side by side."""
+"""Counts for the workbench: of a union and of its subordinates."""
 
 from datetime import datetime
 from typing import Any
@@ -27,8 +27,8 @@ def test_members_are_counted_by_how_far_their_card_is(office: Office) -> None:
     office.numbered(2)
     office.queued()
     _, issued = office.queued()
-    office.hear(BATCH_SUBMITTED, (issued, 1))
-    office.hear(CARDS_ISSUED, (issued, 2))
+    office.deliver(BATCH_SUBMITTED, (issued, 1))
+    office.deliver(CARDS_ISSUED, (issued, 2))
     found = summary(office, office.clerk)
     assert found["by_card_state"] == {"none": 2, "pending": 1, "submitted": 0, "issued": 1}
     today = found["applications_by_day"][-1]

@@ -100,7 +100,7 @@ def test_a_union_below_is_renamed_and_the_own_one_by_the_union_above(office: Off
     assert rename(office, a_caller(office.city, "administrator"), office.city, "市总") == "市总"
 
 
-def test_unions_out_of_reach_are_not_there(office: Office) -> None:
+def test_unions_out_of_scope_are_not_found(office: Office) -> None:
     stranger = a_caller(office.other, "administrator")
     for out_of_reach in (office.union.union_id, office.city.union_id, uuid4()):
         with office.begin() as session:

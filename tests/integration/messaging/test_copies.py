@@ -1,4 +1,4 @@
-"""Each consumer of an event gets a copy of its own, whichever other queue takes the event meanwhile."""
+"""Each consumer of an event gets a copy of its own, whichever other queue accepts the event."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,14 +47,14 @@ class Post:
             publish(session, event, event_data(event, wire_example(event)))
 
     def publish(self) -> list[Any]:
-        """What is left in the outbox when the relay has tried all of it."""
+        """The rows that are left in the outbox when the relay has tried all."""
         self.database.execute("update outbox set next_attempt_at = now()")
         publish_due(self.database, self.publisher)
         with Session(self.engine) as session:
             return list(session.execute(select(outbox.c.attempts, outbox.c.last_error).order_by(outbox.c.id)))
 
     def open_pages(self, event: EventContract) -> str:
-        """A queue like that of a gateway whose pages hear of everything."""
+        """A queue like that of a gateway, which receives all live updates."""
         queue = self.outside.own_queue()
         self.outside.channel.queue_bind(queue, events_exchange(event.producer), event.key_for(LIVE))
         return queue

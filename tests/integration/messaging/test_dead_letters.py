@@ -1,4 +1,4 @@
-"""Operators find dead letters, read why they died, and send them back; none is lost on the way."""
+"""Operators list, show, replay and discard dead letters; none is lost by it."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -92,7 +92,7 @@ def test_only_the_named_message_is_replayed_or_discarded(own_world: World, tool:
     own_world.stop_probes()
     assert tool(own_world.amqp_uri, "discard", DEAD, "--id", second, "--reason", "sent by mistake")[0] == 0
     assert tool(own_world.amqp_uri, "replay", DEAD, "--id", first)[0] == 0
-    assert [letter.id for letter in DeadLetters(own_world.amqp_uri).letters(DEAD)] == [third]
+    assert [letter.id for letter in DeadLetters(own_world.amqp_uri).read_all(DEAD)] == [third]
 
 
 def test_a_discard_is_logged_with_its_reason(world: World, tool: Tool, key: str) -> None:
@@ -102,7 +102,7 @@ def test_a_discard_is_logged_with_its_reason(world: World, tool: Tool, key: str)
     assert (record["event"], record["message_id"], record["why"]) == ("discarded", message_id, "sent by mistake")
 
 
-def test_what_the_broker_buried_by_itself_can_be_replayed_too(amqp_uri: str, tool: Tool) -> None:
+def test_messages_that_the_broker_dead_lettered_can_be_replayed_too(amqp_uri: str, tool: Tool) -> None:
     with Outside(amqp_uri) as outside:
         declare_subscription(outside.channel, QUEUE, PINGED)
         message_id = outside.knock("a")
@@ -132,7 +132,7 @@ def test_a_rejected_bank_message_is_found_and_shown_without_its_card_number(worl
     eventually(lambda: world.outside.size(bank.REJECTED_QUEUE) == 1)
     listed = tool(world.amqp_uri, "list")[1]
     assert bank.REJECTED_QUEUE in listed
-    [letter] = DeadLetters(world.amqp_uri).letters(bank.REJECTED_QUEUE)
+    [letter] = DeadLetters(world.amqp_uri).read_all(bank.REJECTED_QUEUE)
     shown = tool(world.amqp_uri, "show", bank.REJECTED_QUEUE, letter.id)[1]
     assert "unsigned" in shown
     assert "6222021234567890128" not in shown
@@ -152,12 +152,12 @@ def test_two_operators_at_once_both_see_every_letter(amqp_uri: str) -> None:
         killed.basic_get(DEAD)
         impatient = DeadLetters(amqp_uri, wait_seconds=0)
         with pytest.raises(InUse):
-            impatient.letters(DEAD)
+            impatient.read_all(DEAD)
         drop(outside.connection)
     operators = DeadLetters(amqp_uri)
 
     def look(_: int) -> list[str]:
-        return [letter.id for letter in operators.letters(DEAD)]
+        return [letter.id for letter in operators.read_all(DEAD)]
 
     with ThreadPoolExecutor(2) as at_once:
         assert [sorted(found) for found in at_once.map(look, range(20))] == [ids] * 20
@@ -172,22 +172,22 @@ def test_thousands_of_letters_are_listed_whole_and_in_pages_the_oldest_failure_f
         outside.publish_all(DEAD, ["{}"] * 3000)
     letters = DeadLetters(amqp_uri)
 
-    assert [letter.id for letter in letters.letters(DEAD)][-3:] == sorted(days)
-    assert len(list(letters.each([DEAD, "nowhere.dead"]))) == 3003
-    assert letters.first(DEAD)
-    assert letters.first(QUEUE) is None
+    assert [letter.id for letter in letters.read_all(DEAD)][-3:] == sorted(days)
+    assert len(list(letters.iterate([DEAD, "nowhere.dead"]))) == 3003
+    assert letters.peek(DEAD)
+    assert letters.peek(QUEUE) is None
     last_page = tool(amqp_uri, "list", DEAD, "--size", "1001", "--page", "3")[1]
     assert last_page.endswith("2003 to 3003 of 3003, the oldest failure first\n")
     assert last_page.index(days[1]) < last_page.index(days[2]) < last_page.index(days[0])
 
 
-def test_a_letter_tells_how_often_it_was_tried_and_who_replayed_it_when(world: World, tool: Tool, key: str) -> None:
+def test_a_dead_letter_names_its_attempts_and_its_replays(world: World, tool: Tool, key: str) -> None:
     message_id = kill_one(world, key)
     for operator in ("ops", "night"):
         assert tool(world.amqp_uri, "replay", DEAD, "--id", message_id, "--by", operator)[0] == 0
         eventually(lambda: world.outside.size(DEAD) == 1)
 
-    [letter] = DeadLetters(world.amqp_uri).letters(DEAD)
+    [letter] = DeadLetters(world.amqp_uri).read_all(DEAD)
 
     assert (letter.summary().attempts, letter.summary().replays, letter.attempts) == (3, 2, 1)
     history = letter.detail().history
@@ -209,7 +209,7 @@ def test_a_letter_whose_id_fits_into_no_address_has_another_and_keeps_its_own(
 ) -> None:
     world.outside.publish("", DEAD, b"{}", message_id=odd, application_headers={"x-original-queue": "probe.elsewhere"})
     eventually(lambda: world.outside.size(DEAD) == 1)
-    [letter] = DeadLetters(world.amqp_uri).letters(DEAD)
+    [letter] = DeadLetters(world.amqp_uri).read_all(DEAD)
     assert letter.id.startswith("sha256-")
     declare_working_queue(world.outside.channel, "probe.elsewhere", "probe.elsewhere.dead")
     assert tool(world.amqp_uri, "replay", DEAD, "--id", letter.id)[0] == 0

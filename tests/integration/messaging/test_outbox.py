@@ -1,4 +1,4 @@
-"""What was told in a committed transaction reaches the broker; nothing else does."""
+"""Events of committed transactions reach the broker; no others do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,19 +10,19 @@ from sqlalchemy.orm import Session
 
 from services.contracts.events.batching import PENDING_CHANGED, VALIDATION_REQUESTED
 from services.contracts.examples import wire_example
-from services.kit.amqp.connection import Outgoing
+from services.kit.amqp.connection import OutgoingMessage
 from services.kit.data.database import outbox
 from services.kit.data.encryption import Keyring
 from services.kit.events.envelope import wrap
-from services.kit.events.outbox import publish, send, send_as_it_is, to_json
-from services.kit.events.relay import declare_outlets
+from services.kit.events.outbox import publish, send, send_unchanged, to_json
+from services.kit.events.relay import declare_queues_of_producer
 from tests.documents import event_data
 from tests.integration.messaging.probe.contracts import PINGED, UNHEARD
 from tests.integration.messaging.world import World, eventually
 from tests.tcp_proxy import TcpProxy
 
 
-def test_what_is_rolled_back_is_never_told(world: World, key: str) -> None:
+def test_events_of_a_rolled_back_transaction_are_never_published(world: World, key: str) -> None:
     with Session(world.engine) as session:
         publish(session, PINGED, {"key": f"{key} undone"})
         session.rollback()
@@ -34,7 +34,7 @@ def test_what_is_rolled_back_is_never_told(world: World, key: str) -> None:
 
 
 def test_a_commit_wakes_the_relay(own_world: World) -> None:
-    """By itself this relay would look again in an hour."""
+    """Without a notification this relay would poll again in an hour."""
     probe = own_world.start(RELAY_POLL_SECONDS="3600")
     for key in ("k0", "k1", "k2", "k3", "k4"):
         with Session(own_world.engine) as session, session.begin():
@@ -54,13 +54,13 @@ def test_what_nobody_can_receive_stays_with_its_reason_until_someone_can(world: 
     row = eventually(lambda: refused(world))
     assert "unroutable" in row.last_error
     assert row.attempts >= 1
-    late = world.outside.ear(UNHEARD)
+    late = world.outside.subscribe(UNHEARD)
     eventually(lambda: world.outside.get(late))
     eventually(lambda: waiting(world) == 0)
 
 
 def test_an_event_for_live_pages_only_may_go_unheard(world: World) -> None:
-    declare_outlets(world.outside.channel, "batching")
+    declare_queues_of_producer(world.outside.channel, "batching")
     with Session(world.engine) as session, session.begin():
         publish(session, PENDING_CHANGED, event_data(PENDING_CHANGED, wire_example(PENDING_CHANGED)))
     eventually(lambda: waiting(world) == 0)
@@ -68,7 +68,7 @@ def test_an_event_for_live_pages_only_may_go_unheard(world: World) -> None:
 
 
 def test_an_event_waits_for_a_consumer_that_never_ran(world: World) -> None:
-    declare_outlets(world.outside.channel, "batching")
+    declare_queues_of_producer(world.outside.channel, "batching")
     event = wrap(VALIDATION_REQUESTED, event_data(VALIDATION_REQUESTED, wire_example(VALIDATION_REQUESTED)), None)
     world.outside.publish("events", VALIDATION_REQUESTED.type, to_json(event))
     assert world.outside.size("validation.validation_requested") == 1
@@ -96,7 +96,7 @@ def test_a_message_in_anothers_name_or_with_too_many_headers_holds_up_nothing_el
     with Session(world.engine) as session, session.begin():
         publish(session, PINGED, {"key": f"{key} before"})
         for properties in ({"user_id": "somebody"}, {"application_headers": {"x": "y" * 200_000}}):
-            send_as_it_is(session, Outgoing("events", PINGED.type, b"", properties))
+            send_unchanged(session, OutgoingMessage("events", PINGED.type, b"", properties))
         publish(session, PINGED, {"key": f"{key} behind"})
     eventually(lambda: world.happened(f"{key} before")() and world.happened(f"{key} behind")())
     eventually(lambda: waiting(world) == 2)
@@ -124,21 +124,21 @@ def test_large_raw_bodies_arrive_as_they_are(world: World) -> None:
 
 def test_a_standby_takes_over_when_the_relay_at_work_is_killed(own_world: World) -> None:
     first = own_world.start()
-    eventually(lambda: "relay_at_work" in first.log)
+    eventually(lambda: "relay_leads" in first.log)
     second = own_world.start()
-    eventually(lambda: "relay_stands_by" in second.log)
+    eventually(lambda: "relay_on_standby" in second.log)
     first.kill()
     with Session(own_world.engine) as session, session.begin():
         publish(session, PINGED, {"key": "a"})
     eventually(own_world.happened("a"))
-    assert "relay_at_work" in second.log
+    assert "relay_leads" in second.log
 
 
 def test_only_one_relay_is_at_work(own_world: World) -> None:
     probes = [own_world.start() for _ in range(3)]
-    eventually(lambda: sum("relay_stands_by" in probe.log for probe in probes) == 2)
-    eventually(lambda: any("relay_at_work" in probe.log for probe in probes))
-    assert sum("relay_at_work" in probe.log for probe in probes) == 1
+    eventually(lambda: sum("relay_on_standby" in probe.log for probe in probes) == 2)
+    eventually(lambda: any("relay_leads" in probe.log for probe in probes))
+    assert sum("relay_leads" in probe.log for probe in probes) == 1
 
 
 def test_a_relay_that_is_killed_at_work_loses_nothing(own_world: World) -> None:
@@ -166,11 +166,11 @@ def test_a_relay_that_is_killed_at_work_loses_nothing(own_world: World) -> None:
     "trouble",
     [
         "freeze",
-        pytest.param("cut", marks=pytest.mark.long("another trouble with the broker")),
-        pytest.param("refuse", marks=pytest.mark.long("another trouble with the broker")),
+        pytest.param("cut", marks=pytest.mark.long("another error of the broker")),
+        pytest.param("refuse", marks=pytest.mark.long("another error of the broker")),
     ],
 )
-def test_trouble_with_the_broker_delays_but_loses_nothing(own_world: World, trouble: str) -> None:
+def test_errors_of_the_broker_delay_events_but_lose_none(own_world: World, trouble: str) -> None:
     world = own_world
     with TcpProxy(world.amqp_uri) as proxy:
         probe = world.start(AMQP_URI=proxy.url, PUBLISH_SECONDS="2", HEARTBEAT_SECONDS="2")
@@ -225,7 +225,7 @@ def put_in_place(session: Session, queue: str, body: bytes) -> None:
 
 @contextmanager
 def row_locked(world: World, position: int) -> Iterator[None]:
-    """Nobody can delete the message at this position of the outbox."""
+    """Locks the row at this position of the outbox, so that it cannot be deleted."""
     with world.engine.begin() as connection:
         oldest = select(outbox.c.id).order_by(outbox.c.id).offset(position).limit(1)
         connection.execute(oldest.with_for_update())
@@ -233,7 +233,7 @@ def row_locked(world: World, position: int) -> Iterator[None]:
 
 
 def end_what_it_asked(world: World) -> None:
-    """Lets the database notice at once that the relay was killed; what it asked last is not done any more."""
+    """Ends the killed relay's database session at once, with its last statement."""
     with world.engine.begin() as connection:
         connection.execute(
             text(

@@ -1,4 +1,4 @@
-"""Who stops reading leaves the rest of the queue as if nobody had been there."""
+"""A reader that stops leaves the rest of the queue unchanged."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from tests.integration.messaging.world import Outside
 
 
 class Desk:
-    """A quorum queue of the test's own, a client beside it, and readers of it."""
+    """A quorum queue of the test, a client that fills it, and readers."""
 
     def __init__(self, amqp_uri: str, queue: str) -> None:
         self.outside = Outside(amqp_uri)

@@ -1,4 +1,4 @@
-"""After a restart of the broker or of the database everything goes on by itself."""
+"""After a restart of the broker or of the database all work resumes without help."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -32,7 +32,7 @@ def world(start_service: Callable[..., Any]) -> Iterator[World]:
     private_nodes.drop(FOLDER)
 
 
-def test_work_goes_on_after_restarts_of_the_broker_and_the_database(world: World) -> None:
+def test_work_resumes_after_restarts_of_the_broker_and_the_database(world: World) -> None:
     probe = world.start(HEARTBEAT_SECONDS="2")
     world.outside.knock("before")
     eventually(lambda: "heard" in world.effects("before"))
@@ -45,13 +45,13 @@ def test_work_goes_on_after_restarts_of_the_broker_and_the_database(world: World
     eventually(lambda: "heard" in world.effects("told without a broker"))
     eventually(world.happened("over the broker's restart"))
     world.outside = Outside(world.amqp_uri)
-    assert "result" in world.outside.ask("count", {"key": "before"})
+    assert "result" in world.outside.call("count", {"key": "before"})
 
     world.engine.dispose()
     postgres.stop(FOLDER)
     world.outside.knock("told without a database")
     postgres.start(FOLDER, durable=False)
     eventually(lambda: "heard" in world.effects("told without a database"))
-    assert "result" in world.outside.ask("count", {"key": "before"})
+    assert "result" in world.outside.call("count", {"key": "before"})
     assert [len(world.done(key)) for key in ("before", "told without a broker", "told without a database")] == [1, 1, 1]
     assert probe.running.poll() is None

@@ -1,4 +1,4 @@
-"""Requests are answered in time or not at all, and a repeated command changes nothing twice."""
+"""Requests are answered before their deadline or not at all, and a repeated command changes nothing twice."""
 
 import hashlib
 import json
@@ -13,18 +13,18 @@ import requests
 from sqlalchemy import select
 
 from services.kit.data.database import handled_request
-from tests.integration.messaging.world import ASKER, REQUESTS, World, eventually, reasons, records
+from tests.integration.messaging.world import PROBE_CLIENT, REQUESTS, World, eventually, reasons, records
 from tests.tcp_proxy import TcpProxy
 
 
-class Asker:
+class ProbeClient:
     """A process that asks as the gateway does."""
 
     def __init__(self, process: Any) -> None:
         self.process = process
         self._url = process.http_url
 
-    def ask(self, name: str, data: dict[str, Any], service: str = "probe", deadline: float = 60) -> dict[str, Any]:
+    def call(self, name: str, data: dict[str, Any], service: str = "probe", deadline: float = 60) -> dict[str, Any]:
         """The answer that its client got."""
         url = f"{self._url}/{service}/{name}"
         return dict(requests.post(url, params={"deadline": deadline}, json=data, timeout=120).json())
@@ -35,41 +35,41 @@ class Asker:
 
 
 def test_a_command_changes_and_a_query_tells(world: World, key: str) -> None:
-    assert world.outside.ask("knock", {"key": key, "behaviour": "unheard"})["result"]["key"] == key
-    assert world.outside.ask("count", {"key": key}) == {"result": {"count": 1}}
+    assert world.outside.call("knock", {"key": key, "behaviour": "unheard"})["result"]["key"] == key
+    assert world.outside.call("count", {"key": key}) == {"result": {"count": 1}}
 
 
 def test_a_caller_without_the_role_is_refused(world: World, key: str) -> None:
-    answer = world.outside.ask("knock", {"key": key}, caller={"account_id": "r1", "roles": ["reviewer"]})
+    answer = world.outside.call("knock", {"key": key}, caller={"account_id": "r1", "roles": ["reviewer"]})
     assert answer["problem"]["code"] == "forbidden"
     assert world.effects(key) == []
 
 
 def test_a_request_that_says_nothing_of_its_caller_is_refused(world: World, key: str) -> None:
-    assert world.outside.ask("knock", {"key": key}, caller=None)["problem"]["status"] == 403
+    assert world.outside.call("knock", {"key": key}, caller=None)["problem"]["status"] == 403
 
 
 def test_wrong_fields_are_named_in_chinese(world: World) -> None:
-    problem = world.outside.ask("knock", {"keys": "a"})["problem"]
+    problem = world.outside.call("knock", {"keys": "a"})["problem"]
     assert problem["status"] == 422
     assert {field["field"]: field["reason"] for field in problem["fields"]} == {"key": "必填", "keys": "不支持此项"}
 
 
 def test_an_unknown_request_is_answered(world: World) -> None:
-    assert world.outside.ask("nothing", {})["problem"]["code"] == "unknown_request"
+    assert world.outside.call("nothing", {})["problem"]["code"] == "unknown_request"
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b'{"args": [[]]}', b'{"args": [{"deadline": "soon"}]}'])
 def test_a_request_that_is_none_is_answered_and_harms_nobody(world: World, key: str, body: bytes) -> None:
     for reply_to in ("x" * 200, ""):
         world.outside.publish("nameko-rpc", "probe.count", body, reply_to=reply_to)
-    assert world.outside.ask("count", {"key": key}) == {"result": {"count": 0}}
+    assert world.outside.call("count", {"key": key}) == {"result": {"count": 0}}
     assert world.outside.size(REQUESTS) == 0
 
 
 def test_a_request_id_seen_before_gets_the_same_answer_and_changes_nothing(world: World, key: str) -> None:
-    first = world.outside.ask("knock", {"key": key}, request_id=key)
-    second = world.outside.ask("knock", {"key": key}, request_id=key)
+    first = world.outside.call("knock", {"key": key}, request_id=key)
+    second = world.outside.call("knock", {"key": key}, request_id=key)
     assert first == second
     assert world.effects(key).count("a1") == 1
 
@@ -84,15 +84,15 @@ def test_two_requests_with_one_id_at_the_same_time_change_once(world: World, key
 
 
 def test_a_request_id_cannot_be_used_for_something_else(world: World, key: str) -> None:
-    world.outside.ask("knock", {"key": key}, request_id=key)
+    world.outside.call("knock", {"key": key}, request_id=key)
     assert (
-        world.outside.ask("knock", {"key": f"{key} other"}, request_id=key)["problem"]["code"]
+        world.outside.call("knock", {"key": f"{key} other"}, request_id=key)["problem"]["code"]
         == "idempotency_key_reused"
     )
 
 
 def test_what_is_kept_of_a_request_is_found_again_by_nobody_without_the_key(world: World, key: str) -> None:
-    world.outside.ask("knock", {"key": key}, request_id=key)
+    world.outside.call("knock", {"key": key}, request_id=key)
     with world.engine.connect() as connection:
         kept = connection.scalar(select(handled_request.c.fingerprint).where(handled_request.c.request_id == key))
 
@@ -101,19 +101,19 @@ def test_what_is_kept_of_a_request_is_found_again_by_nobody_without_the_key(worl
 
 def test_a_request_id_is_its_accounts_own(world: World, key: str) -> None:
     for account in ("a1", "a2"):
-        world.outside.ask("knock", {"key": key}, request_id=key, caller={"account_id": account, "roles": ["clerk"]})
+        world.outside.call("knock", {"key": key}, request_id=key, caller={"account_id": account, "roles": ["clerk"]})
     assert {"a1", "a2"} <= set(world.effects(key))
 
 
 def test_a_problem_undoes_what_the_command_did_and_frees_its_request_id(world: World, key: str) -> None:
-    refused = world.outside.ask("knock", {"key": key, "behaviour": "conflict"}, request_id=key)
+    refused = world.outside.call("knock", {"key": key, "behaviour": "conflict"}, request_id=key)
     assert refused["problem"] == {"code": "taken", "status": 409, "title": "已被占用", "detail": "请另选。"}
     assert world.effects(key) == []
-    assert "result" in world.outside.ask("knock", {"key": key}, request_id=key)
+    assert "result" in world.outside.call("knock", {"key": key}, request_id=key)
 
 
 def test_a_bug_is_answered_with_the_correlation_id_and_its_values_stay_out_of_the_log(world: World, key: str) -> None:
-    answer = world.outside.ask("knock", {"key": key, "behaviour": "bug"}, correlation_id=f"c-{key}")
+    answer = world.outside.call("knock", {"key": key, "behaviour": "bug"}, correlation_id=f"c-{key}")
     assert answer["problem"]["code"] == "internal_error"
     assert f"c-{key}" in answer["problem"]["detail"]
     assert "ZeroDivisionError" in world.log
@@ -122,14 +122,14 @@ def test_a_bug_is_answered_with_the_correlation_id_and_its_values_stay_out_of_th
 
 
 def test_a_query_cannot_write(world: World, key: str) -> None:
-    assert world.outside.ask("count", {"key": key, "behaviour": "write"})["problem"]["status"] == 500
+    assert world.outside.call("count", {"key": key, "behaviour": "write"})["problem"]["status"] == 500
     assert world.effects(key) == []
 
 
 def test_a_request_that_nobody_waits_for_any_more_is_dropped(world: World, key: str) -> None:
     expired = world.metric("rpc_expired_total", service="probe")
     world.outside.request("knock", {"key": f"{key} late"}, deadline=time.time() - 10)
-    world.outside.ask("knock", {"key": f"{key} in time"}, deadline=time.time() + 600)
+    world.outside.call("knock", {"key": f"{key} in time"}, deadline=time.time() + 600)
     eventually(lambda: world.metric("rpc_expired_total", service="probe") == expired + 1)
     assert world.effects(f"{key} late") == []
 
@@ -169,76 +169,76 @@ def test_a_command_that_the_broker_delivers_again_changes_once(
 def test_while_the_database_is_away_the_answer_says_when_to_ask_again(own_world: World) -> None:
     own_world.start()
     with own_world.database_away():
-        problem = own_world.outside.ask("count", {"key": "a"})["problem"]
+        problem = own_world.outside.call("count", {"key": "a"})["problem"]
     assert (problem["status"], problem["retry_after"]) == (503, 5)
-    assert own_world.outside.ask("count", {"key": "a"}) == {"result": {"count": 0}}
+    assert own_world.outside.call("count", {"key": "a"}) == {"result": {"count": 0}}
 
 
-def test_answers_and_problems_come_through_the_client(asker: Asker, key: str) -> None:
-    assert asker.ask("count", {"key": key})["result"] == {"count": 0}
-    assert asker.ask("knock", {"key": key, "behaviour": "conflict"})["problem"]["detail"] == "请另选。"
+def test_answers_and_problems_come_through_the_client(client: ProbeClient, key: str) -> None:
+    assert client.call("count", {"key": key})["result"] == {"count": 0}
+    assert client.call("knock", {"key": key, "behaviour": "conflict"})["problem"]["detail"] == "请另选。"
 
 
-def test_past_the_deadline_the_client_says_so_and_keeps_nothing(world: World, asker: Asker, key: str) -> None:
+def test_past_the_deadline_the_client_says_so_and_keeps_nothing(world: World, client: ProbeClient, key: str) -> None:
     with world.gate(key):
-        answer = asker.ask("knock", {"key": key, "behaviour": "gate"}, deadline=0.5)
+        answer = client.call("knock", {"key": key, "behaviour": "gate"}, deadline=0.5)
     assert answer["problem"]["status"] == 503
     assert answer["problem"]["retry_after"] > 0
     assert answer["waiting"] == 0
-    assert asker.why_no_answer() == "services.kit.rpc.client._DeadlinePassed"
-    assert "result" in asker.ask("count", {"key": key})
+    assert client.why_no_answer() == "services.kit.rpc.client._DeadlinePassed"
+    assert "result" in client.call("count", {"key": key})
 
 
-def test_a_request_to_a_service_that_is_not_there_ends_at_its_deadline(asker: Asker, key: str) -> None:
-    answer = asker.ask("knock", {"key": key}, service="nobody", deadline=0.5)
+def test_a_request_to_a_service_that_is_not_there_ends_at_its_deadline(client: ProbeClient, key: str) -> None:
+    answer = client.call("knock", {"key": key}, service="nobody", deadline=0.5)
     assert answer["problem"]["status"] == 503
     assert answer["waiting"] == 0
-    assert asker.why_no_answer() == "services.kit.rpc.client._DeadlinePassed"
+    assert client.why_no_answer() == "services.kit.rpc.client._DeadlinePassed"
 
 
 def test_without_a_broker_the_client_answers_before_the_deadline_and_recovers(world: World, key: str) -> None:
-    with TcpProxy(world.amqp_uri) as proxy, new_asker(world, AMQP_URI=proxy.url) as asker:
+    with TcpProxy(world.amqp_uri) as proxy, new_client(world, AMQP_URI=proxy.url) as client:
         proxy.refuse()
-        eventually(lambda: "asker replies is not consumed" in reasons(asker.process))
-        assert asker.ask("count", {"key": key}, deadline=3600)["problem"]["status"] == 503
+        eventually(lambda: "client replies is not consumed" in reasons(client.process))
+        assert client.call("count", {"key": key}, deadline=3600)["problem"]["status"] == 503
         proxy.welcome()
-        eventually(lambda: "result" in asker.ask("count", {"key": key}, deadline=2))
+        eventually(lambda: "result" in client.call("count", {"key": key}, deadline=2))
 
 
 @pytest.mark.parametrize(
     "trouble",
-    ["cut", pytest.param("freeze", marks=pytest.mark.long("another trouble: it is noticed by the heartbeat"))],
+    ["cut", pytest.param("freeze", marks=pytest.mark.long("another error, which the heartbeat detects"))],
 )
 def test_a_connection_that_breaks_within_a_call_ends_it_before_its_deadline(
     world: World, key: str, trouble: str
 ) -> None:
     with (
         TcpProxy(world.amqp_uri) as proxy,
-        new_asker(world, AMQP_URI=proxy.url, HEARTBEAT_SECONDS="2") as asker,
+        new_client(world, AMQP_URI=proxy.url, HEARTBEAT_SECONDS="2") as client,
         ThreadPoolExecutor() as besides,
     ):
         with world.gate(key):
-            call = besides.submit(asker.ask, "knock", {"key": key, "behaviour": "gate"}, deadline=3600)
+            call = besides.submit(client.call, "knock", {"key": key, "behaviour": "gate"}, deadline=3600)
             world.wait_until_held()
             getattr(proxy, trouble)()
-            asker.ask("count", {"key": key}, deadline=2)  # who asks in the midst of it gets some answer too
+            client.call("count", {"key": key}, deadline=2)  # who asks in the midst of it gets some answer too
             answer = call.result()
         assert (answer["problem"]["status"], answer["waiting"]) == (503, 0)
         proxy.cut()
         proxy.thaw()
-        eventually(lambda: "result" in asker.ask("count", {"key": key}, deadline=2))
+        eventually(lambda: "result" in client.call("count", {"key": key}, deadline=2))
 
 
 @pytest.fixture(scope="module")
-def asker(shared_world: World) -> Iterator[Asker]:
-    """An asker beside the module's probe."""
-    with new_asker(shared_world) as asker:
-        yield asker
+def client(shared_world: World) -> Iterator[ProbeClient]:
+    """A client of the module's probe."""
+    with new_client(shared_world) as client:
+        yield client
 
 
 @contextmanager
-def new_asker(world: World, **settings: str) -> Iterator[Asker]:
-    """An asker that runs until this ends."""
-    process = world.start_service(ASKER, "", settings.pop("AMQP_URI", world.amqp_uri), **settings)
-    yield Asker(process)
+def new_client(world: World, **settings: str) -> Iterator[ProbeClient]:
+    """A client that runs until this ends."""
+    process = world.start_service(PROBE_CLIENT, "", settings.pop("AMQP_URI", world.amqp_uri), **settings)
+    yield ProbeClient(process)
     process.kill()

@@ -1,4 +1,4 @@
-"""What comes back from waiting while its queue is missing is a dead letter, and holds up nothing behind it."""
+"""Retried messages whose queue is missing become dead letters, and block no others."""
 
 import amqp
 

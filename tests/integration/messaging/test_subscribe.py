@@ -1,4 +1,4 @@
-"""Events are handled once, tried again while trouble passes, and never lost."""
+"""Events are handled once, retried while errors are transient, and never lost."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,15 +28,15 @@ def test_a_missing_queue_of_dead_letters_is_made_again_by_its_consumer(world: Wo
     eventually(lambda: is_queue(world.outside.channel, DEAD) and world.outside.size(DEAD) == 1)
 
 
-def test_what_a_handler_tells_goes_out_and_is_heard_by_listeners(world: World, key: str) -> None:
+def test_events_of_a_handler_are_published_and_received_by_listeners(world: World, key: str) -> None:
     world.outside.knock(key)
     eventually(lambda: "heard" in world.effects(key))
 
 
-def test_an_event_told_while_handling_carries_where_it_came_from(world: World, key: str) -> None:
-    ear = world.outside.ear(ANSWERED)
+def test_an_event_published_while_handling_has_correlation_and_causation(world: World, key: str) -> None:
+    subscribe = world.outside.subscribe(ANSWERED)
     message_id = world.outside.knock(key)
-    while (document := world.outside.body_of(answer := eventually(lambda: world.outside.get(ear))))["data"][
+    while (document := world.outside.body_of(answer := eventually(lambda: world.outside.get(subscribe))))["data"][
         "key"
     ] != key:
         pass  # an answer to an earlier test
@@ -46,14 +46,14 @@ def test_an_event_told_while_handling_carries_where_it_came_from(world: World, k
     assert answer.properties["delivery_mode"] == 2
 
 
-def test_passing_trouble_is_tried_again_until_it_has_passed(world: World, key: str) -> None:
+def test_a_transient_error_is_retried_until_it_has_passed(world: World, key: str) -> None:
     world.outside.knock(key, "retry:7")
     eventually(world.happened(key))
     assert len(world.effects(f"attempt at {key}")) == 8
     assert world.outside.size(DEAD) == 0
 
 
-def test_a_service_that_cannot_be_reached_counts_as_passing_trouble(world: World, key: str) -> None:
+def test_a_service_that_cannot_be_reached_is_a_transient_error(world: World, key: str) -> None:
     """It is tried more often than an unknown error would be."""
     world.outside.knock(key, "unreachable:7")
     eventually(world.happened(key))
@@ -147,7 +147,7 @@ def test_a_message_that_kills_its_process_ends_among_the_dead_letters(amqp_uri: 
         eventually(lambda: outside.size(DEAD) == 1)
 
 
-def test_a_queue_with_other_arguments_stops_the_start_with_a_clear_word(
+def test_a_queue_with_other_arguments_stops_the_start_with_a_clear_message(
     world: World, amqp_uri: str, fork_server: ForkServer, tmp_path: Path
 ) -> None:
     with Outside(amqp_uri) as outside:

@@ -1,4 +1,4 @@
-"""Messages of a foreign queue are handled in sets; what is wrong is set aside alone, with its reason."""
+"""Messages of an external queue are handled in chunks; invalid ones are rejected one by one with their reason."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

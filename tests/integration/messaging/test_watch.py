@@ -1,4 +1,4 @@
-"""Readiness names what keeps messages and changes out: a missing queue, a full broker, a read-only database."""
+"""Readiness names what blocks messages or changes: a missing queue, a full broker, a read-only database."""
 
 import os
 import pwd
@@ -34,12 +34,12 @@ from tests.integration.messaging.world import QUEUE, Outside, World, eventually,
 
 FOLDER = ROOT / ".local" / "test-alarm"
 HEARD = queue_name("validation", "validation_requested")
-TOLD = queue_name("batching", "members_validated")
+PUBLISHED = queue_name("batching", "members_validated")
 SHORT = "the broker takes no messages: it is short of memory or disk"
 READ_ONLY = "the database takes no changes: it is read-only"
 
 
-@pytest.mark.parametrize("queue", [TOLD, dead_queue(HEARD)], ids=["of a consumer", "of dead letters"])
+@pytest.mark.parametrize("queue", [PUBLISHED, dead_queue(HEARD)], ids=["of a consumer", "of dead letters"])
 def test_a_missing_queue_is_named_with_what_restores_it(validation: Any, outside: Outside, queue: str) -> None:
     outside.channel.queue_delete(queue)
     said = eventually(lambda: reasons(validation))
@@ -50,12 +50,12 @@ def test_a_missing_queue_is_named_with_what_restores_it(validation: Any, outside
 
 
 def test_what_waits_for_a_missing_queue_goes_out_when_it_is_restored(validation: Any, outside: Outside) -> None:
-    outside.channel.queue_delete(TOLD)
+    outside.channel.queue_delete(PUBLISHED)
     outside.publish(EVENTS_EXCHANGE, VALIDATION_REQUESTED.key_for("validation"), to_json(a_request()))
-    eventually(lambda: any(f"{TOLD}: unroutable" in reason for reason in reasons(validation)))
+    eventually(lambda: any(f"{PUBLISHED}: unroutable" in reason for reason in reasons(validation)))
 
     declare_all(outside.amqp_uri, beside_former=True)
-    eventually(lambda: outside.size(TOLD) == 1)
+    eventually(lambda: outside.size(PUBLISHED) == 1)
     eventually(lambda: reasons(validation) == [])
 
 
@@ -76,9 +76,9 @@ def test_a_database_that_takes_no_changes_delays_but_loses_nothing(own_world: Wo
         change(world, "default_transaction_read_only", "on")
 
     assert eventually(lambda: READ_ONLY in reasons(probe))
-    refused = world.outside.ask("knock", {"key": "refused"})["problem"]
+    refused = world.outside.call("knock", {"key": "refused"})["problem"]
     assert (refused["status"], refused["code"], refused["retry_after"]) == (503, "database_read_only", 5)
-    assert world.outside.ask("count", {"key": "before"})["result"] == {"count": 2}
+    assert world.outside.call("count", {"key": "before"})["result"] == {"count": 2}
     world.outside.knock("meanwhile")
     eventually(lambda: probe.log.count("message_moved") > 3)
 
@@ -126,7 +126,7 @@ def test_a_broker_that_is_short_of_memory_is_seen_and_said(
     assert not services["membership"]["answers"]
     queues = {one["queue"]: one for one in get("/api/v1/operations/queues").json()["items"]}
     assert not queues["rpc-membership"]["is_missing"]
-    assert queues[TOLD]["is_missing"]
+    assert queues[PUBLISHED]["is_missing"]
 
     alarming.limit_memory(SHARE_OF_MEMORY)
     eventually(lambda: reasons(gateway) == [])
@@ -134,7 +134,7 @@ def test_a_broker_that_is_short_of_memory_is_seen_and_said(
 
 
 def a_request() -> dict[str, Any]:
-    """An event of batching that asks for a check; nobody in it needs the registry, and the answer is told at once."""
+    """An event that requests checks; none needs the registry, so that results are published at once."""
     return wrap(VALIDATION_REQUESTED, event_data(VALIDATION_REQUESTED, wire_example(VALIDATION_REQUESTED)), None)
 
 
@@ -147,7 +147,7 @@ def outside(module_amqp_uri: str) -> Iterator[Outside]:
 
 @pytest.fixture(scope="module")
 def validation(outside: Outside, module_database: DatabaseFactory, module_start_service: Callable[..., Any]) -> Any:
-    """A process of validation on a broker that was prepared; it sends to batching, and hears it."""
+    """A process of validation on a prepared broker; it exchanges events with batching."""
     return module_start_service(
         "services.validation.service",
         module_database("validation"),
@@ -190,7 +190,7 @@ def tiny_disk(world: World) -> Iterator[str]:
 
 
 def change(world: World, setting: str, value: str) -> None:
-    """Gives the probe's database another setting, and lets the probe begin anew with it."""
+    """Changes a setting of the probe's database, and ends the probe's connections, so that new ones have it."""
     url = world.engine.url
     with create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT").connect() as other:
         other.exec_driver_sql(f"alter database {url.database} set {setting} = {value}")
@@ -201,6 +201,6 @@ def change(world: World, setting: str, value: str) -> None:
 
 
 def waiting(world: World) -> list[str]:
-    """What lies in the outbox."""
+    """The rows of the outbox."""
     with Session(world.engine) as session:
         return list(session.scalars(select(outbox.c.routing_key)))

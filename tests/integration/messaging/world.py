@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, create_engine, delete, distinct, func, select, text
 from sqlalchemy.orm import Session
 
-from services.kit.amqp.connection import Outgoing, open_connection
+from services.kit.amqp.connection import OutgoingMessage, open_connection
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import declare_exchange, events_exchange, is_queue
 from services.kit.data.database import create_messaging_tables, outbox
@@ -23,7 +23,7 @@ from services.kit.events.outbox import to_json
 from tests.integration.messaging.probe.contracts import BATCH_QUEUE, PINGED
 from tests.integration.messaging.probe.models import Effect
 
-ASKER = "tests.integration.messaging.probe.asker"
+PROBE_CLIENT = "tests.integration.messaging.probe.client"
 PROBE = "tests.integration.messaging.probe.service"
 QUEUE = "probe.pinged"
 DEAD = f"{QUEUE}.dead"
@@ -64,7 +64,7 @@ def records(process: Any) -> list[dict[str, Any]]:
 
 
 class Outside:
-    """A plain AMQP client beside the system."""
+    """A plain AMQP client outside of the system."""
 
     def __init__(self, amqp_uri: str) -> None:
         self.amqp_uri = amqp_uri
@@ -98,11 +98,11 @@ class Outside:
     def publish_all(self, queue: str, bodies: Sequence[str]) -> None:
         """Publishes persistent messages to a queue and waits for all confirms together."""
         publisher = ConfirmedPublisher(self.amqp_uri, "test", 60)
-        messages = [Outgoing("", queue, body.encode(), {"delivery_mode": 2}) for body in bodies]
+        messages = [OutgoingMessage("", queue, body.encode(), {"delivery_mode": 2}) for body in bodies]
         assert publisher.publish(messages) == {}
         publisher.drop()
 
-    def ask(self, name: str, data: dict[str, Any], **request: Any) -> dict[str, Any]:
+    def call(self, name: str, data: dict[str, Any], **request: Any) -> dict[str, Any]:
         """Calls the probe as a clerk by Nameko's RPC protocol; returns the result or the problem."""
         return self.answer_to(self.request(name, data, **request))
 
@@ -124,7 +124,7 @@ class Outside:
         """Declares a queue that is deleted with this client."""
         return str(self.channel.queue_declare("", exclusive=True).queue)
 
-    def ear(self, contract: EventContract) -> str:
+    def subscribe(self, contract: EventContract) -> str:
         """Declares a queue that receives an event's live copies from now on; it is deleted with this client."""
         queue, exchange = self.own_queue(), events_exchange(contract.producer)
         declare_exchange(self.channel, exchange)

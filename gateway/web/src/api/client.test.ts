@@ -1,3 +1,4 @@
+// Tests of the API client: redirection to the sign-in page at 401.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { api, download, onNotSignedIn } from "@/api/client";
 

@@ -1,4 +1,4 @@
-// The one way to the API: typed by its OpenAPI document, waiting out short troubles, and failing with an ApiProblem.
+// The typed client of the API (by its OpenAPI document): retries while the system is away, and throws ApiProblem.
 import createClient, { type Middleware } from "openapi-fetch";
 import { ApiProblem, readProblem } from "@/api/problems";
 import type { paths } from "@/api/schema";

@@ -1,4 +1,4 @@
-// Short names for what the API answers, out of the types that are generated from its OpenAPI document.
+// Short names for the API's responses, from the types that are generated from its OpenAPI document.
 import type { components, paths } from "@/api/schema";
 
 type Schemas = components["schemas"];
@@ -8,7 +8,7 @@ export type AccountItem = Schemas["membership.AccountItem"];
 export type NewAccount = Schemas["membership.NewAccountAnswer"];
 export type PhoneChange = Schemas["membership.PhoneChangeAnswer"];
 export type Union = Schemas["membership.UnionAnswer"];
-export type Act = Schemas["audit.ActAnswer"];
+export type AuditEvent = Schemas["audit.ActAnswer"];
 export type MySession = Schemas["membership.MySession"];
 export type DeadLetter = Schemas["operators.DeadLetterAnswer"];
 export type QueueDepth = Schemas["operators.QueueDepth"];

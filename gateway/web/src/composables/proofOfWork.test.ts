@@ -1,3 +1,4 @@
+// Tests of the proof of work: numbers that the gateway accepts.
 import { expect, test } from "vitest";
 import { solve } from "@/composables/proofOfWork";
 

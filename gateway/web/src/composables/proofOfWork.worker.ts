@@ -1,4 +1,4 @@
-// Searches a proof of work beside the page, so that typing goes on.
+// Computes a proof of work in a web worker, so that the page stays responsive.
 import { solve, type Work } from "@/composables/proofOfWork";
 
 self.onmessage = ({ data }: MessageEvent<Work>) => {

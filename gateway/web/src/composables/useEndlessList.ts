@@ -1,4 +1,4 @@
-// A list that is read on and on ("load more"), for what has no last page; its filters stand in the address.
+// A list with "load more", for lists without a last page; its filters are in the URL.
 import { reactive, ref, shallowRef, watch } from "vue";
 import { useRoute, useRouter } from "vue-router";
 import { useLatest } from "@/composables/useLatest";
@@ -12,10 +12,10 @@ interface Part<Row> {
   before: string | null;
 }
 
-type Ask<Row, Given> = (query: Partial<Given> & { size: number; before?: string }, signal: AbortSignal) => Promise<Part<Row>>;
+type FetchRows<Row, Given> = (query: Partial<Given> & { size: number; before?: string }, signal: AbortSignal) => Promise<Part<Row>>;
 
 /** `empty` names all filters with their empty values; an answer that was overtaken by a newer question is dropped. */
-export function useEndlessList<Row, Given extends Filters>(empty: Given, ask: Ask<Row, Given>) {
+export function useEndlessList<Row, Given extends Filters>(empty: Given, fetchRows: FetchRows<Row, Given>) {
   const route = useRoute();
   const router = useRouter();
   const own = route.matched[0];
@@ -25,7 +25,7 @@ export function useEndlessList<Row, Given extends Filters>(empty: Given, ask: As
   const before = ref<string | null>(null);
   const { problem, isLoading, run } = useLatest((signal, from: string | undefined) => {
     const given = writeQuery(filters, 1, 20) as Partial<Given>;
-    return ask({ ...given, size: ROWS, ...(from ? { before: from } : {}) }, signal);
+    return fetchRows({ ...given, size: ROWS, ...(from ? { before: from } : {}) }, signal);
   });
 
   async function read(from?: string): Promise<void> {

@@ -1,3 +1,4 @@
+// Tests of useLatest: aborted and late responses.
 import { effectScope } from "vue";
 import { describe, expect, it } from "vitest";
 import { useLatest } from "@/composables/useLatest";

@@ -1,4 +1,4 @@
-// The latest of several requests: a newer one aborts the one before it, whose answer is dropped.
+// The latest of several requests: a newer one aborts the one before it, whose response is ignored.
 import { onScopeDispose, ref, shallowRef } from "vue";
 import { asProblem, type ApiProblem } from "@/api/problems";
 

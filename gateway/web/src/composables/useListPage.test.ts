@@ -1,3 +1,4 @@
+// Tests of useListPage: filters in the URL.
 import { describe, expect, it } from "vitest";
 import { readQuery, writeQuery } from "@/composables/useListPage";
 

@@ -1,4 +1,4 @@
-// A list that the server pages: filters, page and size stand in the address, so that links and the back button work.
+// A list that the server pages: filters, page and size are in the URL, so that links and the back button work.
 import { reactive, ref, watch, type Ref, type ShallowRef } from "vue";
 import { useRoute, useRouter, type LocationQuery } from "vue-router";
 import { useLatest } from "@/composables/useLatest";
@@ -26,7 +26,7 @@ export interface ListPage<Row, Given extends Filters, Answer extends Page<Row>> 
   refresh: () => Promise<void>;
 }
 
-type Ask<Answer, Given> = (query: Partial<Given> & { page: number; size: number }, signal: AbortSignal) => Promise<Answer>;
+type FetchRows<Answer, Given> = (query: Partial<Given> & { page: number; size: number }, signal: AbortSignal) => Promise<Answer>;
 
 /**
  * `empty` names all filters with their empty values; a reset leaves those that are `kept`.
@@ -34,7 +34,7 @@ type Ask<Answer, Given> = (query: Partial<Given> & { page: number; size: number 
  */
 export function useListPage<Row, Given extends Filters, Answer extends Page<Row>>(
   empty: Given,
-  ask: Ask<Answer, Given>,
+  fetchRows: FetchRows<Answer, Given>,
   kept: readonly (keyof Given)[] = [],
 ): ListPage<Row, Given, Answer> {
   const route = useRoute();
@@ -45,7 +45,7 @@ export function useListPage<Row, Given extends Filters, Answer extends Page<Row>
   const page = ref(1);
   const size = ref(PAGE_SIZES[0]!);
   const { answer, problem, isLoading, run } = useLatest((signal) =>
-    ask({ ...withoutEmpty(filters.value), page: page.value, size: size.value }, signal),
+    fetchRows({ ...withoutEmpty(filters.value), page: page.value, size: size.value }, signal),
   );
 
   function readAddress(query: LocationQuery): void {

@@ -1,3 +1,4 @@
+// Tests of useSelection: selected rows over several pages.
 import { describe, expect, it } from "vitest";
 import { useSelection } from "@/composables/useSelection";
 

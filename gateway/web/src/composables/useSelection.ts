@@ -1,4 +1,4 @@
-// What is ticked in a list, over all of its pages.
+// The selected rows of a list, over all of its pages.
 import { computed, ref } from "vue";
 
 export function useSelection<Row>(idOf: (row: Row) => string, canSelect: (row: Row) => boolean = () => true) {

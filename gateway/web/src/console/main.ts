@@ -1,4 +1,4 @@
-// The console of clerks, reviewers and administrators.
+// Starts the console of clerks, reviewers and administrators.
 import "element-plus/theme-chalk/base.css";
 import "@/styles/tokens.css";
 import "@/styles/base.css";

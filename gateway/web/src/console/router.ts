@@ -1,4 +1,4 @@
-// The console's pages. Each area names its own in `<area>/routes.ts`; what is public, or for which roles, stands there.
+// The console's router. Each area declares its pages in `<area>/routes.ts`, with roles or as public.
 import { createRouter, createWebHistory, type RouteMeta, type RouteRecordRaw } from "vue-router";
 import { onNotSignedIn } from "@/api/client";
 import { session, type Role } from "@/console/session";

@@ -1,4 +1,4 @@
-// Who is signed in.
+// The session of the signed-in account.
 import { computed, shallowRef } from "vue";
 import { answer, api } from "@/api/client";
 import { ApiProblem } from "@/api/problems";

@@ -1,4 +1,4 @@
-// How the connection to the system does, for the notice on top of the page.
+// The state of the connection to the system, for the notice at the top of the page.
 import { readonly, ref } from "vue";
 
 export type Trouble = "lost" | "busy";

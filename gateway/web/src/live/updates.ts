@@ -1,4 +1,4 @@
-// Live updates: one stream of server-sent events for the whole page, shared by all that listen.
+// Live updates: one stream of server-sent events for the whole page, shared by all listeners.
 import { getCurrentScope, onScopeDispose } from "vue";
 import { answer, api } from "@/api/client";
 import { connection } from "@/live/connection";
@@ -38,11 +38,11 @@ export function startUpdates(): void {
   source = new EventSource("/api/v1/stream");
   source.addEventListener("resync", () => {
     connection.recover();
-    if (wasOpen) tell("resync", {});
+    if (wasOpen) publish("resync", {});
     wasOpen = true;
   });
   for (const kind of KINDS) {
-    source.addEventListener(kind, (event) => tell(kind, JSON.parse((event as MessageEvent<string>).data)));
+    source.addEventListener(kind, (event) => publish(kind, JSON.parse((event as MessageEvent<string>).data)));
   }
   source.onerror = reopen;
 }
@@ -76,9 +76,9 @@ export function useLiveUpdates(kinds: readonly Kind[], refresh: () => unknown): 
 }
 
 /** Calls `act` with the facts of each event of a kind. */
-export function useLiveFacts(kind: Kind, act: (facts: Record<string, unknown>) => void): void {
-  const listener = (told: Kind | "resync", facts: Record<string, unknown>) => {
-    if (told === kind) act(facts);
+export function useLiveEvent(kind: Kind, act: (facts: Record<string, unknown>) => void): void {
+  const listener = (happened: Kind | "resync", facts: Record<string, unknown>) => {
+    if (happened === kind) act(facts);
   };
   listeners.add(listener);
   onScopeDispose(() => listeners.delete(listener));
@@ -98,7 +98,7 @@ async function reopen(): Promise<void> {
   }
 }
 
-function tell(kind: Kind | "resync", facts: Record<string, unknown>): void {
+function publish(kind: Kind | "resync", facts: Record<string, unknown>): void {
   listeners.forEach((listener) => listener(kind, facts));
 }
 

@@ -1,3 +1,4 @@
+// Tests of document numbers, by the examples that the server is tested with.
 import { describe, expect, it } from "vitest";
 import examples from "@/locales/documents.examples.json";
 import { readDocumentNumber, type DocumentType } from "@/locales/documents";

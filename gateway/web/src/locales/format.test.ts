@@ -1,3 +1,4 @@
+// Tests of formatted times, dates and numbers.
 import { describe, expect, it } from "vitest";
 import { ago, dateTime, expiry, masked } from "@/locales/format";
 

@@ -1,4 +1,4 @@
-// Times, dates and numbers as the pages show them: always in Shanghai's time, whatever the computer is set to.
+// Formats times, dates and numbers: always in Shanghai's time, whatever the computer's time zone.
 const SHANGHAI = "Asia/Shanghai";
 const LONG_TERM = "9999-12-31";
 export const NOTHING = "–";

@@ -1,3 +1,4 @@
+// Tests of telephone numbers.
 import { describe, expect, it } from "vitest";
 import { isMobile, isPhone } from "@/locales/phones";
 

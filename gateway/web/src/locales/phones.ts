@@ -1,4 +1,4 @@
-// Telephone numbers, by the same rules as the API's: as people paste them, with spaces, +86 or in full width.
+// Validates telephone numbers as the API does: pasted with spaces, +86 or in full width.
 const MOBILE = /^1[3-9][0-9]{9}$/;
 const FIXED_LINE = /^(0[0-9]{2,3}-?)?[0-9]{7,8}(-[0-9]{1,6})?$/;
 

@@ -1,4 +1,4 @@
-// The field's words in Chinese, as the manual says them, for the codes of the API.
+// Chinese terms of the field for the API's codes.
 export type Tone = "plain" | "busy" | "good" | "warn" | "bad";
 
 export interface Term {

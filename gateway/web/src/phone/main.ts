@@ -1,4 +1,4 @@
-// The phone pages of members 个人办卡.
+// Starts the phone pages of members 个人办卡.
 import "@/styles/tokens.css";
 import "@/styles/base.css";
 import { createApp } from "vue";

@@ -1,4 +1,4 @@
-// The member who has signed in on the phone, and the outlet chosen for the application in hand.
+// The signed-in member, and the outlet chosen for the current application.
 import { computed, shallowRef } from "vue";
 import { answer, api } from "@/api/client";
 import { ApiProblem } from "@/api/problems";

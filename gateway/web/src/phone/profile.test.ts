@@ -1,3 +1,4 @@
+// Tests of what a member must complete.
 import { describe, expect, it } from "vitest";
 import { LONG_TERM, whatIsWrong } from "@/phone/profile";
 

@@ -1,3 +1,4 @@
+// Tests of the steps of an application.
 import { describe, expect, it } from "vitest";
 import type { PersonalApplication } from "@/api/types";
 import { timeline } from "@/phone/progress";

@@ -1,4 +1,4 @@
-// What the steps of an application say to the member, and which are still to come.
+// The steps of an application as texts for the member, and those still to come.
 import type { PersonalApplication, PersonalProgress } from "@/api/types";
 import type { Tone } from "@/locales/terms";
 

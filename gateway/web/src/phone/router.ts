@@ -1,4 +1,4 @@
-// The phone's pages, in the order of an application. All but the first are for who has signed in.
+// The phone's router, in the order of an application. All pages but the first need a session.
 import { createRouter, createWebHistory } from "vue-router";
 import { answer, api, onNotSignedIn } from "@/api/client";
 import { member } from "@/phone/member";

@@ -1,2 +1,2 @@
-// Stands for the styles of Element Plus, which Node cannot load.
+// Replaces the styles of Element Plus, which Node cannot load.
 export {};

@@ -10,7 +10,7 @@ from marshmallow import fields, validate
 from services.contracts.fields import Mobile
 from services.contracts.operations.roles import subordinates
 from services.kit.events.contract import choice
-from services.kit.fields import Whole, text
+from services.kit.fields import FullMatch, text
 from services.kit.rpc.operation import ANONYMOUS, command, no_union, query
 from services.kit.rpc.paging import PageAnswer, PageRequest
 from services.kit.schemas import UNSET, Unset
@@ -155,7 +155,7 @@ class ListAccountsAnswer(PageAnswer):
 class CreateAccountRequest:
     union_id: UUID
     account_name: Annotated[
-        str, Whole(r"^[a-z][a-z0-9._-]{2,39}$", error="账号应为 3 至 40 个小写字母、数字或 . _ -，以字母开头")
+        str, FullMatch(r"^[a-z][a-z0-9._-]{2,39}$", error="账号应为 3 至 40 个小写字母、数字或 . _ -，以字母开头")
     ]
     display_name: Annotated[str, text(50)]
     roles: Roles

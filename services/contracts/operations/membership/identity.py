@@ -13,7 +13,7 @@ from services.contracts.fields import (
 from services.contracts.operations.membership.accounts import NEXT_STEPS, AccountAnswer, NewPassword, UnionAnswer
 from services.contracts.operations.roles import ACCOUNTS, LIMITED
 from services.kit.events.contract import choice
-from services.kit.fields import Whole, text
+from services.kit.fields import FullMatch, text
 from services.kit.rpc.operation import ANONYMOUS, command, no_union, own_data, query
 
 CAPTCHA_PURPOSES = ("sign_in", "sms_code")
@@ -34,7 +34,9 @@ class CaptchaForm:
     captcha_id: Annotated[str, text(600), "of a captcha that was not answered before"]
     captcha_answer: Annotated[str, text(20, 0), "case does not matter; empty where there is no picture"] = ""
     proof_of_work: Annotated[
-        str, Whole(r"^[0-9a-f]{64}$", error="安全验证未完成"), "the solution: eight numbers of eight hexadecimal digits"
+        str,
+        FullMatch(r"^[0-9a-f]{64}$", error="安全验证未完成"),
+        "the solution: eight numbers of eight hexadecimal digits",
     ]
 
 
@@ -199,7 +201,7 @@ class PersonalSignInForm:
     """The sign-in form of a member on the phone."""
 
     phone: Mobile
-    code: Annotated[str, fields.String(load_only=True, validate=Whole(r"^[0-9]{6}$", error="请填写 6 位验证码"))]
+    code: Annotated[str, fields.String(load_only=True, validate=FullMatch(r"^[0-9]{6}$", error="请填写 6 位验证码"))]
 
 
 @dataclass(frozen=True, kw_only=True)

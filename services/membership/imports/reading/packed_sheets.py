@@ -177,7 +177,7 @@ def _scan_in_order(packed: zipfile.ZipFile, part: str) -> Cells:
                     found |= {(line, column): text for column, text in _row_without_value(element)}
                     element.clear()
     except (ParseError, DefusedXmlException, ValueError):
-        pass  # it is not as it should be: what is wrong with it the parser says
+        pass  # the file is invalid: the parser reports its error
     return found
 
 

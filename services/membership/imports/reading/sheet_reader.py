@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import chain, islice
 from typing import Any
 
-from services.kit.operations.processes import ProcessFailed, run_bounded
+from services.kit.operations.processes import ProcessFailed, run_limited
 from services.membership.imports.headings import EXAMPLE, LAST_HEADING_ROW, MOST_COLUMNS, HeadingRow, find_headings
 from services.membership.imports.reading.sheet_files import Sheet, sheets_of
 from services.membership.imports.reading.unreadable import UnreadableSheet
@@ -34,7 +34,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class Skipped:
     """What was skipped on a sheet and why; as `NotRead` of the contracts, which this process does not import."""
 
     reason: str
@@ -52,7 +52,7 @@ class SheetReport:
     reason: str | None = None
     headings: list[str] = field(default_factory=list)
     rows: int = 0
-    not_read: list[LeftOut] = field(default_factory=list)
+    not_read: list[Skipped] = field(default_factory=list)
 
 
 def read_file(content: bytes) -> Iterator[Row | SheetReport]:
@@ -61,7 +61,7 @@ def read_file(content: bytes) -> Iterator[Row | SheetReport]:
     The file is parsed in a separate process.
     """
     try:
-        for line in run_bounded(_MODULE, content, memory=_MEMORY_BYTES, cpu_seconds=_CPU_SECONDS):
+        for line in run_limited(_MODULE, content, memory=_MEMORY_BYTES, cpu_seconds=_CPU_SECONDS):
             found = json.loads(line)
             if "unreadable" in found:
                 raise UnreadableSheet(found["unreadable"])
@@ -99,7 +99,7 @@ def main() -> None:
 
 def _report_of(document: dict[str, Any]) -> SheetReport:
     """The report in a line of JSON."""
-    return SheetReport(**{**document, "not_read": [LeftOut(**one) for one in document["not_read"]]})
+    return SheetReport(**{**document, "not_read": [Skipped(**one) for one in document["not_read"]]})
 
 
 def _lines(content: bytes) -> Iterator[dict[str, Any]]:
@@ -123,9 +123,9 @@ def _read_sheet(sheet: Sheet, report: SheetReport) -> Iterator[Row]:
     end, headings = find_headings([row for _, row in top])
     report.reason = "隐藏的工作表" if sheet.is_hidden else headings.reason
     if report.reason is not None:
-        _leave(report, report.reason, rows=sum(1 for _, row in chain(top, sheet.rows) if any(row)))
+        _skip(report, report.reason, rows=sum(1 for _, row in chain(top, sheet.rows) if any(row)))
         return
-    _leave(report, "表头上方的标题、说明等", rows=sum(1 for _, row in top[: _first_heading(top, end)] if any(row)))
+    _skip(report, "表头上方的标题、说明等", rows=sum(1 for _, row in top[: _first_heading(top, end)] if any(row)))
     report.headings = list(headings.columns)
     yield from _members(chain(top[end:], sheet.rows), headings, report)
 
@@ -154,9 +154,9 @@ def _members(rows: Iterator[tuple[int, list[str]]], headings: HeadingRow, report
             continue
         report.rows += 1
         yield Row(report.sheet_no, line_no, cells)
-    _leave(report, "模板的示例行", rows=examples)
-    _leave(report, f"第 {MOST_COLUMNS} 列以后的内容", cells=beyond)
-    _leave_columns(report, headings, others)
+    _skip(report, "模板的示例行", rows=examples)
+    _skip(report, f"第 {MOST_COLUMNS} 列以后的内容", cells=beyond)
+    _skip_columns(report, headings, others)
 
 
 def _title(written: str, number: int, titles: dict[int, str]) -> str:
@@ -164,16 +164,16 @@ def _title(written: str, number: int, titles: dict[int, str]) -> str:
     return f"{title}（第{number + 1}列）" if title in titles.values() else title
 
 
-def _leave_columns(report: SheetReport, headings: HeadingRow, others: Counter[int]) -> None:
+def _skip_columns(report: SheetReport, headings: HeadingRow, others: Counter[int]) -> None:
     for number in sorted(others.keys() | headings.others.keys()):
         title = headings.others.get(number)
         reason = f"第 {number + 1} 列“{title}”不是系统的表头" if title else f"第 {number + 1} 列没有表头"
-        report.not_read.append(LeftOut(reason, 0, others[number]))
+        report.not_read.append(Skipped(reason, 0, others[number]))
 
 
-def _leave(report: SheetReport, reason: str, rows: int = 0, cells: int = 0) -> None:
+def _skip(report: SheetReport, reason: str, rows: int = 0, cells: int = 0) -> None:
     if rows or cells:
-        report.not_read.append(LeftOut(reason, rows, cells))
+        report.not_read.append(Skipped(reason, rows, cells))
 
 
 def _why_none(reports: list[SheetReport]) -> str:

@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 
-from services.kit.computed_texts import unmarked_text
+from services.kit.csv_injection import csv_unescaped
 from services.membership.imports.headings import LAST_HEADING_ROW, find_headings
 from services.membership.imports.reading.unreadable import UnreadableSheet
 
@@ -57,7 +57,7 @@ def text_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
 def _typed(cell: str) -> str:
     """The cell's text without the formula that keeps it a text."""
     kept = _KEPT_AS_TEXT.fullmatch(cell)
-    return unmarked_text(kept[1] if kept else cell)
+    return csv_unescaped(kept[1] if kept else cell)
 
 
 def _decoded(content: bytes) -> str:

@@ -6,7 +6,7 @@ from services.kit.data.database import new_metadata
 
 
 class Base(DeclarativeBase):
-    """The probe's tables beside the kit's."""
+    """The probe's own tables, with those of the kit."""
 
     metadata = new_metadata()
 

@@ -1,3 +1,4 @@
+// Tests of device names from user agents.
 import { expect, test } from "vitest";
 import { deviceOf } from "@/console/account/devices";
 

@@ -1,4 +1,4 @@
-// What a browser calls itself, as people know it.
+// Browser and operating system from a user agent, in people's words.
 const BROWSERS: readonly [sign: RegExp, name: string][] = [
   [/MicroMessenger\//, "微信"],
   [/Edg\//, "Edge"],

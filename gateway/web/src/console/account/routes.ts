@@ -1,3 +1,4 @@
+// The routes of the own account.
 import type { RouteRecordRaw } from "vue-router";
 
 export const routes: RouteRecordRaw[] = [

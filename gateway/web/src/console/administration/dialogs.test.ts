@@ -1,4 +1,5 @@
 // @vitest-environment happy-dom
+// Tests of the dialogs of this folder.
 import AccountDialog from "@/console/administration/AccountDialog.vue";
 import PhoneChangeDialog from "@/console/administration/PhoneChangeDialog.vue";
 import ResetLinkDialog from "@/console/administration/ResetLinkDialog.vue";

@@ -1,3 +1,4 @@
+// The routes of unions, accounts and changes of telephone.
 import type { RouteRecordRaw } from "vue-router";
 
 export const routes: RouteRecordRaw[] = [

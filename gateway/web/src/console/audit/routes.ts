@@ -1,3 +1,4 @@
+// The routes of the audit log.
 import type { RouteRecordRaw } from "vue-router";
 
 export const routes: RouteRecordRaw[] = [
@@ -10,7 +11,7 @@ export const routes: RouteRecordRaw[] = [
       {
         path: ":act_id([0-9a-f-]{36})",
         name: "act",
-        component: () => import("@/console/audit/ActDrawer.vue"),
+        component: () => import("@/console/audit/AuditEventDrawer.vue"),
         meta: { title: "操作详情" },
       },
     ],

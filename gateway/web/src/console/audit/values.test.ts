@@ -1,3 +1,4 @@
+// Tests of the changes of audit events as text.
 import { expect, test } from "vitest";
 import { changesOf } from "@/console/audit/values";
 

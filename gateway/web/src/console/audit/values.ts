@@ -1,4 +1,4 @@
-// What acts changed, as people read it: the names of what was changed, and values before and after.
+// The changes of audit events in Chinese: names of fields, and values before and after.
 import { NOTHING } from "@/locales/format";
 import { ROLES } from "@/locales/terms";
 

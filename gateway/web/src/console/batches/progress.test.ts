@@ -1,3 +1,4 @@
+// Tests of the bank's progress with a batch.
 import { describe, expect, it } from "vitest";
 import { undecided, whyNotRevocable } from "@/console/batches/progress";
 

@@ -1,4 +1,4 @@
-// How far the bank is with a batch, and what may be done with it.
+// The bank's progress with a batch, and which actions it allows.
 import type { Batch } from "@/api/types";
 
 export type Counts = Pick<Batch, "total" | "issued" | "refused" | "released">;

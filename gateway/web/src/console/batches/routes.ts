@@ -1,3 +1,4 @@
+// The routes of batches.
 import type { RouteRecordRaw } from "vue-router";
 
 export const routes: RouteRecordRaw[] = [

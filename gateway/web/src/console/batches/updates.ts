@@ -1,4 +1,4 @@
-// When lists and details of batches are asked for again.
+// Refreshes lists and details of batches on live updates.
 import { onScopeDispose } from "vue";
 import { useLiveUpdates } from "@/live/updates";
 

@@ -1,4 +1,4 @@
-// What a clerk corrected of a member, in words: `证件到期日：2030-01-31 → 长期`.
+// A clerk's corrections of a member as text: `证件到期日：2030-01-31 → 长期`.
 import type { Member } from "@/api/types";
 import { expiry, NOTHING } from "@/locales/format";
 import { nationality } from "@/locales/nationalities";

@@ -1,4 +1,5 @@
 // @vitest-environment happy-dom
+// Tests of the dialogs of this folder.
 import { describe, expect, it } from "vitest";
 import ExportDialog from "@/console/members/ExportDialog.vue";
 import MemberDialog from "@/console/members/MemberDialog.vue";

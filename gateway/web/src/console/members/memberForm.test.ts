@@ -1,3 +1,4 @@
+// Tests of a member's form: what it sends and refuses.
 import { describe, expect, it } from "vitest";
 import type { Member } from "@/api/types";
 import { changesOf, emptyForm, formOf, wrongFields } from "@/console/members/memberForm";

@@ -1,4 +1,4 @@
-// What a clerk says of a member: checked as one types, and sent as the API takes it.
+// The form of a member: validated while typing, converted to the form of the API.
 import type { Member } from "@/api/types";
 import { readDocumentNumber, type DocumentType } from "@/locales/documents";
 import { isMobile } from "@/locales/phones";

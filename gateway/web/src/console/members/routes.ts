@@ -1,3 +1,4 @@
+// The routes of members and imports.
 import type { RouteRecordRaw } from "vue-router";
 
 export const routes: RouteRecordRaw[] = [

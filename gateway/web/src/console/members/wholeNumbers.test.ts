@@ -1,3 +1,4 @@
+// Tests of whole numbers: when they are hidden again.
 import { effectScope } from "vue";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { SHOWN_SECONDS, useWholeNumbers } from "@/console/members/wholeNumbers";

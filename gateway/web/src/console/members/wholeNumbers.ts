@@ -1,4 +1,4 @@
-// A member's whole numbers, shown for a short while: not for who comes by later.
+// A member's whole numbers, hidden again after a short while.
 import { onScopeDispose, shallowRef } from "vue";
 import type { WholeNumbers } from "@/api/types";
 
@@ -9,9 +9,9 @@ export function useWholeNumbers() {
   const numbers = shallowRef<WholeNumbers>();
   let hiding: ReturnType<typeof setTimeout> | undefined;
 
-  function show(told: WholeNumbers): void {
+  function show(whole: WholeNumbers): void {
     clearTimeout(hiding);
-    numbers.value = told;
+    numbers.value = whole;
     hiding = setTimeout(hide, SHOWN_SECONDS * 1000);
   }
 

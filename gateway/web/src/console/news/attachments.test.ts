@@ -1,3 +1,4 @@
+// Tests of attachments: which files are refused.
 import { expect, test } from "vitest";
 import { attachmentProblem, readFile } from "@/console/news/attachments";
 

@@ -1,4 +1,4 @@
-// Files that go with announcements and guides: read as the API takes them, and refused where it would refuse them.
+// Attachments of announcements and guides: read from files, validated as the API does.
 import type { components } from "@/api/schema";
 import { fileSize } from "@/locales/format";
 

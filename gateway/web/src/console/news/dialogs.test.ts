@@ -1,4 +1,5 @@
 // @vitest-environment happy-dom
+// Tests of the dialogs of this folder.
 import AnnouncementDialog from "@/console/news/AnnouncementDialog.vue";
 import GuideDialog from "@/console/news/GuideDialog.vue";
 import { describeDialog } from "@/testing/dialogs";

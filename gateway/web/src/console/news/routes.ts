@@ -1,3 +1,4 @@
+// The routes of announcements and guides.
 import type { RouteRecordRaw } from "vue-router";
 
 export const routes: RouteRecordRaw[] = [

@@ -1,4 +1,5 @@
 // @vitest-environment happy-dom
+// Tests of the dialogs of this folder.
 import { expect, it } from "vitest";
 import CorrectTimeDialog from "@/console/operations/CorrectTimeDialog.vue";
 import DiscardDialog from "@/console/operations/DiscardDialog.vue";

@@ -1,3 +1,4 @@
+// The routes of operations: status, dead letters, bank.
 import type { RouteRecordRaw } from "vue-router";
 
 export const routes: RouteRecordRaw[] = [

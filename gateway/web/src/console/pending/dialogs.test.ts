@@ -1,4 +1,5 @@
 // @vitest-environment happy-dom
+// Tests of the dialogs of this folder.
 import CompleteDialog from "@/console/pending/CompleteDialog.vue";
 import ExpiryDialog from "@/console/pending/ExpiryDialog.vue";
 import SubmitDialog from "@/console/pending/SubmitDialog.vue";

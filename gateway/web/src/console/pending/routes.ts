@@ -1,3 +1,4 @@
+// The route of the pending list.
 import type { RouteRecordRaw } from "vue-router";
 
 export const routes: RouteRecordRaw[] = [

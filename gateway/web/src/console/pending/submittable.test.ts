@@ -1,3 +1,4 @@
+// Tests of when a channel can be submitted.
 import { describe, expect, it } from "vitest";
 import type { PendingCounts } from "@/api/types";
 import { whyNotSubmittable } from "@/console/pending/submittable";

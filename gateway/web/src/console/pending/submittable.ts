@@ -1,4 +1,4 @@
-// When a channel can be submitted, and what the manual says of its counts.
+// Whether a channel can be submitted, and the sentence with its counts.
 import type { PendingCounts } from "@/api/types";
 import { count } from "@/locales/format";
 

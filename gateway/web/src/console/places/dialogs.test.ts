@@ -1,4 +1,5 @@
 // @vitest-environment happy-dom
+// Tests of the dialogs of this folder.
 import BranchDialog from "@/console/places/BranchDialog.vue";
 import OutletDialog from "@/console/places/OutletDialog.vue";
 import { describeDialog } from "@/testing/dialogs";

@@ -1,3 +1,4 @@
+// The route of branches and outlets.
 import type { RouteRecordRaw } from "vue-router";
 
 export const routes: RouteRecordRaw[] = [

@@ -1,3 +1,4 @@
+// Tests of the texts on the effects of a decision.
 import { describe, expect, it } from "vitest";
 import { whatApprovalDoes, whatRejectionDoes } from "@/console/revocations/outcomes";
 

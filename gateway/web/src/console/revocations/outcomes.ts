@@ -1,4 +1,4 @@
-// What a decision will do to the members of a batch, in words.
+// The effects of a decision on the members of a batch, as text.
 import { type Counts, undecided } from "@/console/batches/progress";
 import { count } from "@/locales/format";
 

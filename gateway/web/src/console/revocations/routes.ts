@@ -1,3 +1,4 @@
+// The routes of revocation requests.
 import type { RouteRecordRaw } from "vue-router";
 
 export const routes: RouteRecordRaw[] = [

@@ -1,3 +1,4 @@
+// The routes of sign-in, passwords and the second factor.
 import type { RouteRecordRaw } from "vue-router";
 
 export const routes: RouteRecordRaw[] = [

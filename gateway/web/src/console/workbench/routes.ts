@@ -1,3 +1,4 @@
+// The route of the workbench.
 import type { RouteRecordRaw } from "vue-router";
 
 export const routes: RouteRecordRaw[] = [

@@ -1,0 +1,87 @@
+"""Notifications: everybody concerned has received each inbox message and SMS, once."""
+
+from collections.abc import Iterator
+
+from deploy.invariants.system import Snapshots
+from deploy.invariants.violations import Side, Violation, disagreements
+
+_UNSETTLED_SMS = """
+    select sms_id, kind, state, attempts, sent_at, last_error from sms
+    where state not in ('sent', 'failed')
+    or (state = 'sent') <> (sent_at is not null)
+    or (state = 'failed') <> (last_error is not null)
+    or attempts < 1
+"""
+_FACTS_OF_BATCHES = """
+    select batch_no, 1 as submitted, issued, refused from batch where not personal order by batch_no collate "C"
+"""
+_NOTIFIED_OF_BATCHES = """
+    select split_part(topic, ':', 4) as batch_no,
+        coalesce(sum(count) filter (where split_part(topic, ':', 3) = 'batch_submitted'), 0) as submitted,
+        coalesce(sum(count) filter (where split_part(topic, ':', 3) in ('cards_issued', 'cards_issued_late')), 0)
+            as issued,
+        coalesce(sum(count) filter (where split_part(topic, ':', 3) = 'cards_refused'), 0) as refused
+    from inbox_message
+    where split_part(topic, ':', 3) in ('batch_submitted', 'cards_issued', 'cards_issued_late', 'cards_refused')
+    group by split_part(topic, ':', 4) order by split_part(topic, ':', 4) collate "C"
+"""
+_CARDS_OF_BATCHES = """
+    select batch_no, issued, refused from batch where issued > 0 or refused > 0 order by batch_no collate "C"
+"""
+_TEXTED_OF_BATCHES = """
+    select split_part(topic, ':', 2) as batch_no,
+        coalesce(sum(count) filter (where kind = 'cards_issued'), 0) as issued,
+        coalesce(sum(count) filter (where kind = 'cards_refused'), 0) as refused
+    from sms where kind in ('cards_issued', 'cards_refused')
+    group by split_part(topic, ':', 2) order by split_part(topic, ':', 2) collate "C"
+"""
+_REVOCATIONS = """
+    select revocation_id::text as revocation_id, 1 as asked, case when state = 'requested' then 0 else 1 end as decided
+    from revocation order by revocation_id::text collate "C"
+"""
+_NOTIFIED_OF_REVOCATIONS = """
+    select split_part(topic, ':', 4) as revocation_id,
+        coalesce(sum(count) filter (where split_part(topic, ':', 3) = 'revocation_requested'), 0) as asked,
+        coalesce(sum(count) filter (where split_part(topic, ':', 3) = 'revocation_decided'), 0) as decided
+    from inbox_message where split_part(topic, ':', 3) in ('revocation_requested', 'revocation_decided')
+    group by split_part(topic, ':', 4) order by split_part(topic, ':', 4) collate "C"
+"""
+_DECIDED = "select count(*) as decided from revocation where state <> 'requested'"
+_TEXTED_DECISIONS = "select count(*) as texted from sms where kind = 'revocation_decided'"
+
+
+def sms_are_settled(snapshots: Snapshots) -> Iterator[Violation]:
+    """Every SMS was sent, or failed with a recorded reason."""
+    for row in snapshots.rows("notification", _UNSETTLED_SMS):
+        detail = (
+            f"{row['kind']} is {row['state']} after {row['attempts']} tries, sent at {row['sent_at']}, "
+            f"reason: {row['last_error']}"
+        )
+        yield Violation("sms_settled", str(row["sms_id"]), detail)
+
+
+def clerks_were_notified(snapshots: Snapshots) -> Iterator[Violation]:
+    """Clerks have a message about each batch and its cards; clerks and reviewers have one about each revocation."""
+    yield from disagreements(
+        "clerk_told",
+        Side("batching", snapshots.rows("batching", _FACTS_OF_BATCHES)),
+        Side("notification", snapshots.rows("notification", _NOTIFIED_OF_BATCHES)),
+    )
+    yield from disagreements(
+        "revocation_told",
+        Side("revocation", snapshots.rows("revocation", _REVOCATIONS)),
+        Side("notification", snapshots.rows("notification", _NOTIFIED_OF_REVOCATIONS)),
+    )
+
+
+def contacts_were_texted(snapshots: Snapshots) -> Iterator[Violation]:
+    """A batch's contact has an SMS about each issued or refused card, a revocation's applicant about the decision."""
+    yield from disagreements(
+        "contact_texted",
+        Side("batching", snapshots.rows("batching", _CARDS_OF_BATCHES)),
+        Side("notification", snapshots.rows("notification", _TEXTED_OF_BATCHES)),
+    )
+    decided = next(snapshots.rows("revocation", _DECIDED))["decided"]
+    texted = next(snapshots.rows("notification", _TEXTED_DECISIONS))["texted"]
+    if decided != texted:
+        yield Violation("contact_texted", "revocations", f"{decided} decided in revocation, {texted} SMS")

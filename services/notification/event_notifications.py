@@ -1,0 +1,224 @@
+"""The notifications of each event: inbox messages and SMS."""
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from services.contracts.events.batching import (
+    BatchReleasedData,
+    BatchSubmittedData,
+    CardsIssuedData,
+    CardsRefusedData,
+    MembersRefusedData,
+)
+from services.contracts.events.membership import (
+    AccountChangedData,
+    ApplicationCancelledData,
+    CorrectionRefusedData,
+    ImportProgressedData,
+    MemberPhoneChangedData,
+    OtpIssuedData,
+    ResetLinkMadeData,
+)
+from services.contracts.events.revocation import (
+    RevocationApprovedData,
+    RevocationClosedData,
+    RevocationDecidedData,
+    RevocationRejectedData,
+    RevocationRequestedData,
+)
+from services.contracts.events.validation import MembersValidatedData
+from services.kit.events.envelope import Event
+from services.notification import sms, texts
+from services.notification.message_inbox import HOLDER, Audience, post, post_counted, within_hour
+from services.notification.sms import SmsSettings
+
+
+def members_validated(session: Session, event: Event[MembersValidatedData]) -> None:
+    """Notifies the clerk how many checks failed or wait, in one message an hour."""
+    data = event.data
+    results = Counter(result.result for result in data.results)
+    for result, message_of in (("failed", texts.checks_failed), ("waiting", texts.checks_waiting)):
+        if results[result]:
+            topic = within_hour(f"checks_{result}")
+            post_counted(session, Audience(data.union_id, "clerk"), topic, results[result], message_of)
+
+
+def batch_submitted(session: Session, event: Event[BatchSubmittedData]) -> None:
+    """Notifies the clerk of the batch, once for all its parts; a personal application has no clerk."""
+    data = event.data
+    if data.part == 1 and not data.personal:
+        message = texts.batch_submitted(data.batch_no, data.total, data.outlet_name)
+        post(session, Audience(data.union.union_id, "clerk"), f"batch_submitted:{data.batch_no}", message)
+
+
+def cards_issued(session: Session, settings: SmsSettings, event: Event[CardsIssuedData]) -> None:
+    """Notifies the clerk, and the batch's contact by SMS, how many cards were issued, late ones separately."""
+    data = event.data
+    late = sum(application.late for application in data.applications)
+    _notify_clerk(session, data, "cards_issued", len(data.applications) - late, texts.cards_issued)
+    _notify_clerk(session, data, "cards_issued_late", late, texts.cards_issued_late)
+    _text_contact(session, settings, data, "cards_issued", partial(texts.sms_cards_issued, data.batch_no))
+
+
+def cards_refused(session: Session, settings: SmsSettings, event: Event[CardsRefusedData]) -> None:
+    """Notifies the clerk, and the batch's contact by SMS, how many were refused."""
+    data = event.data
+    _notify_clerk(session, data, "cards_refused", len(data.applications), texts.cards_refused)
+    _text_contact(session, settings, data, "cards_refused", partial(texts.sms_cards_refused, data.batch_no))
+
+
+def batch_released(session: Session, event: Event[BatchReleasedData]) -> None:
+    """Notifies the clerk that members of a revoked batch are free; cancelled applications have another event."""
+    data = event.data
+    if data.reason == "revoked":
+        batch_no = data.batch_no
+        topic, count = f"batch_released:{batch_no}", len(data.applications)
+        post_counted(session, Audience(data.union_id, "clerk"), topic, count, partial(texts.batch_released, batch_no))
+
+
+def revocation_requested(session: Session, event: Event[RevocationRequestedData]) -> None:
+    """Notifies the superior union's reviewers of a request."""
+    data = event.data
+    message = texts.revocation_requested(data.batch_no, data.union.name)
+    topic = f"revocation_requested:{data.revocation_id}"
+    post(session, Audience(data.reviewer_union_id, "reviewer"), topic, message)
+
+
+def revocation_approved(session: Session, event: Event[RevocationApprovedData]) -> None:
+    """Notifies the clerk and the applicant that the superior union agreed."""
+    data = event.data
+    message = texts.revocation_approved(data.batch_no, data.remark)
+    _publish_decided(session, data, message, texts.sms_revocation_decided(data.batch_no, approved=True))
+
+
+def revocation_rejected(session: Session, event: Event[RevocationRejectedData]) -> None:
+    """Notifies the clerk and the applicant that the superior union did not agree."""
+    data = event.data
+    message = texts.revocation_rejected(data.batch_no, data.remark)
+    _publish_decided(session, data, message, texts.sms_revocation_decided(data.batch_no, approved=False))
+
+
+def revocation_closed(session: Session, event: Event[RevocationClosedData]) -> None:
+    """Notifies the clerk and the applicant that the bank decided before the superior union."""
+    data = event.data
+    batch_no = data.batch_no
+    _publish_decided(session, data, texts.revocation_closed(batch_no), texts.sms_revocation_closed(batch_no))
+
+
+def application_cancelled(session: Session, event: Event[ApplicationCancelledData]) -> None:
+    """Notifies the clerks of both unions: where the member was queued, and whose batch had the card."""
+    data = event.data
+    message = texts.application_cancelled(data.member_no)
+    for union_id in {data.union_id, data.issued_union_id}:
+        post(session, Audience(union_id, "clerk"), f"application_cancelled:{data.application_id}", message)
+
+
+def correction_refused(session: Session, event: Event[CorrectionRefusedData]) -> None:
+    """Notifies the clerk that the corrected document is another member's."""
+    data = event.data
+    message = texts.correction_refused(data.member_no)
+    post(session, Audience(data.union_id, "clerk"), f"correction_refused:{data.application_id}", message)
+
+
+def members_refused(session: Session, event: Event[MembersRefusedData]) -> None:
+    """Notifies the clerk which members could not be listed, and why."""
+    data = event.data
+    members = [(member.member_no, member.reason) for member in data.members]
+    topic = f"members_refused:{data.members[0].application_id}"
+    post(session, Audience(data.union_id, "clerk"), topic, texts.members_refused(members))
+
+
+def import_progressed(session: Session, event: Event[ImportProgressedData]) -> None:
+    """Notifies the clerk when an import has ended."""
+    data = event.data
+    import_id = str(data.import_id)
+    if data.state == "finished":
+        message = texts.import_finished(data.rows_accepted, data.rows_rejected, import_id)
+        post(session, Audience(data.union_id, "clerk"), f"import:{import_id}", message)
+    elif data.state == "failed":
+        message = texts.import_failed(import_id, data.failure, data.rows_accepted)
+        post(session, Audience(data.union_id, "clerk"), f"import:{import_id}", message)
+
+
+def otp_issued(session: Session, event: Event[OtpIssuedData]) -> None:
+    """Sends the member the one-time password."""
+    data = event.data
+    recipient, expires_at = data.recipient, data.expires_at
+    text = texts.sms_one_time_password(recipient.code, expires_at)
+    sms.enqueue(session, sms.ONE_TIME_PASSWORD, recipient.phone, text, expires_at=expires_at)
+
+
+def reset_link_made(session: Session, settings: SmsSettings, event: Event[ResetLinkMadeData]) -> None:
+    """Sends the account's holder the link to choose another password."""
+    data = event.data
+    recipient, expires_at = data.recipient, data.expires_at
+    link = settings.public_url.rstrip("/") + recipient.url_path
+    if data.is_first:
+        text = texts.sms_first_link(recipient.account_name, link, expires_at)
+    else:
+        text = texts.sms_reset_link(recipient.account_name, link, expires_at, recipient.made_by)
+    sms.enqueue(session, sms.RESET_LINK, recipient.phone, text, expires_at=expires_at)
+
+
+def member_phone_changed(session: Session, event: Event[MemberPhoneChangedData]) -> None:
+    """Notifies the member's old and new numbers."""
+    data = event.data
+    numbers, times = data.numbers, (data.changed_at, data.held_until)
+    old, new = numbers.old_phone, numbers.new_phone
+    if old and old != new:
+        sms.enqueue(session, "phone_changed", old, texts.sms_phone_given_up(new, *times))
+    if new:
+        sms.enqueue(session, "phone_changed", new, texts.sms_phone_taken(*times))
+
+
+def account_changed(session: Session, event: Event[AccountChangedData]) -> None:
+    """Notifies the account's holder what was changed and by whom, in the inbox and by SMS to each telephone."""
+    data = event.data
+    holder, change = data.holder, data.change
+    message = texts.account_changed(change, holder.changed_by, data.changed_at)
+    audience = Audience(data.union_id, HOLDER, data.account_id)
+    post(session, audience, f"account_changed:{data.change_id}", message)
+    text = texts.sms_account_changed(holder.account_name, change, holder.changed_by)
+    for phone in holder.phones:
+        sms.enqueue(session, "account_changed", phone, text)
+    for union_id in data.administrators_of:
+        asked = texts.phone_change_waits(holder.account_name, holder.changed_by)
+        post(session, Audience(union_id, "administrator"), f"phone_change:{data.change_id}", asked)
+
+
+def _notify_clerk(
+    session: Session,
+    data: CardsIssuedData | CardsRefusedData,
+    kind: str,
+    count: int,
+    message_of: Callable[[str, int], texts.MessageText],
+) -> None:
+    """Posts one message an hour about a batch; a personal application has no clerk."""
+    if count and not data.personal:
+        batch_no = data.batch_no
+        audience = Audience(data.union_id, "clerk")
+        post_counted(session, audience, within_hour(f"{kind}:{batch_no}"), count, partial(message_of, batch_no))
+
+
+def _text_contact(
+    session: Session,
+    settings: SmsSettings,
+    data: CardsIssuedData | CardsRefusedData,
+    kind: str,
+    text_of: Callable[[int], str],
+) -> None:
+    if data.contact is not None:
+        topic, count = f"{kind}:{data.batch_no}", len(data.applications)
+        counted = sms.CountedSms(kind, topic, data.contact.phone, count, text_of)
+        sms.enqueue_counted(session, counted, settings.sms_gather_seconds)
+
+
+def _publish_decided(
+    session: Session, data: RevocationDecidedData | RevocationClosedData, message: texts.MessageText, text: str
+) -> None:
+    topic = f"revocation_decided:{data.revocation_id}"
+    post(session, Audience(data.union_id, "clerk"), topic, message)
+    sms.enqueue(session, "revocation_decided", data.applicant.phone, text)

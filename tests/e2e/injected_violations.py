@@ -1,0 +1,357 @@
+"""Violates each invariant in a system after the manual's story: by SQL that returns the offender, or by a message
+on a queue.
+
+All are violated at once and checked once, so each takes another object.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import amqp
+from sqlalchemy import create_engine, text
+
+from services.kit.amqp.connection import open_connection
+
+
+@dataclass(frozen=True)
+class InjectedViolation:
+    """A change of a service's database, and the invariant that it violates."""
+
+    invariant: str
+    service: str
+    statements: tuple[str, ...]
+
+
+def _nth(table: str, key: str, number: int, where: str = "true") -> str:
+    return f"(select {key} from {table} where {where} order by {key} offset {number} limit 1)"
+
+
+_ISSUED = "state = 'issued'"
+VIOLATIONS = (
+    InjectedViolation(
+        "applications_agree",
+        "batching",
+        (
+            "update application set member_no = '0' where application_id = "
+            + _nth("application", "application_id", 0, _ISSUED)
+            + " returning application_id",
+        ),
+    ),
+    InjectedViolation(
+        "applications_agree",
+        "membership",
+        (
+            "insert into application (application_id, member_id, union_id, queued_by, queued_at, state) select"
+            " gen_random_uuid(), member_id, union_id, member_id, now(), 'removed' from member limit 1"
+            " returning application_id",
+        ),
+    ),
+    InjectedViolation(
+        "revocation_agrees",
+        "revocation",
+        (
+            "update application set state = 'submitted' where application_id = "
+            + _nth("application", "application_id", 1, _ISSUED)
+            + " returning application_id",
+        ),
+    ),
+    InjectedViolation(
+        "possible_state",
+        "batching",
+        (
+            "update application set bank_outcome = 'made' where application_id = "
+            + _nth("application", "application_id", 2, _ISSUED)
+            + " returning application_id",
+        ),
+    ),
+    InjectedViolation(
+        "no_step_lost",
+        "membership",
+        (
+            "delete from application_history where version = 1 and application_id = "
+            + _nth("application", "application_id", 3, _ISSUED)
+            + " returning application_id",
+        ),
+    ),
+    InjectedViolation(
+        "one_live_application",
+        "membership",
+        (
+            "drop index uq_application_live_member_id",
+            "insert into application (application_id, member_id, union_id, queued_by, queued_at) select"
+            " gen_random_uuid(), member_id, union_id, member_id, now() from member, generate_series(1, 2)"
+            " where card_state = 'none' order by member_id limit 2 returning member_id",
+        ),
+    ),
+    InjectedViolation(
+        "one_issued_card",
+        "membership",
+        (
+            "drop index uq_application_issued_member_id",
+            "insert into application (application_id, member_id, union_id, queued_by, queued_at, state) select"
+            " gen_random_uuid(), member_id, union_id, queued_by, now(), state from application where state = 'issued'"
+            " order by application_id limit 1 returning member_id",
+        ),
+    ),
+    InjectedViolation(
+        "one_issued_card",
+        "batching",
+        (
+            "drop index uq_application_card_digest",
+            "update application set card_digest = (select card_digest from application where application_id = "
+            + _nth("application", "application_id", 4, _ISSUED)
+            + ") where application_id = "
+            + _nth("application", "application_id", 5, _ISSUED),
+            "select application_id from application where application_id = "
+            + _nth("application", "application_id", 4, _ISSUED),
+        ),
+    ),
+    InjectedViolation(
+        "unique_member_number",
+        "membership",
+        (
+            "alter table member drop constraint uq_member_member_no",
+            "update member set member_no = (select max(member_no) from member) where member_id = "
+            + _nth("member", "member_id", 0),
+            "select min(member_id::text) from member where member_no = (select max(member_no) from member)",
+        ),
+    ),
+    InjectedViolation(
+        "card_state_follows",
+        "membership",
+        (
+            "update member set card_state = 'pending' where member_id = "
+            + _nth("member", "member_id", 4, "card_state = 'issued'")
+            + " returning member_id",
+        ),
+    ),
+    InjectedViolation(
+        "checks_agree",
+        "batching",
+        (
+            "update application set check_no = check_no + 1 where application_id = "
+            + _nth("application", "application_id", 6, _ISSUED + " and check_no > 0")
+            + " returning application_id",
+        ),
+    ),
+    InjectedViolation(
+        "check_finished",
+        "validation",
+        (
+            "update application_check set result = 'waiting', checked_at = null where application_id = "
+            + _nth("application_check", "application_id", 0)
+            + " returning application_id",
+        ),
+    ),
+    InjectedViolation(
+        "import_finished", "membership", ("update import_job set state = 'running' returning import_id",)
+    ),
+    InjectedViolation(
+        "batches_agree",
+        "revocation",
+        (
+            "update batch set total = total + 1 where batch_no = "
+            + _nth("batch", "batch_no", 0)
+            + " returning batch_no",
+        ),
+    ),
+    InjectedViolation(
+        "revocation_done",
+        "batching",
+        (
+            "update application set state = 'submitted', bank_outcome = null where application_id = "
+            + _nth("application", "application_id", 0, "state = 'released'")
+            + " returning batch_no",
+        ),
+    ),
+    InjectedViolation(
+        "revocation_done",
+        "batching",
+        (
+            "update batch set revocation_state = 'approved' where batch_no = "
+            + _nth("batch", "batch_no", 0, "revocation_state is distinct from 'approved'")
+            + " returning batch_no",
+        ),
+    ),
+    InjectedViolation(
+        "revocation_done",
+        "revocation",
+        (
+            "update revocation set state = 'requested' where revocation_id = "
+            + _nth("revocation", "revocation_id", 0, "state = 'rejected'")
+            + " returning batch_no",
+        ),
+    ),
+    InjectedViolation(
+        "revocation_done",
+        "revocation",
+        (
+            "drop index uq_revocation_open_batch_no",
+            "insert into revocation (revocation_id, batch_no, union_id, reviewer_union_id, applicant_name,"
+            " applicant_phone, requested_by, requested_at, state) select gen_random_uuid(), batch_no, union_id,"
+            " reviewer_union_id, applicant_name, applicant_phone, requested_by, now(), 'requested' from"
+            " (select * from revocation order by revocation_id limit 1) as one, generate_series(1, 2)"
+            " returning batch_no",
+        ),
+    ),
+    InjectedViolation(
+        "batch_counts",
+        "batching",
+        (
+            "update batch set issued = issued + 1 where batch_no = "
+            + _nth("batch", "batch_no", 0)
+            + " returning batch_no",
+        ),
+    ),
+    InjectedViolation(
+        "batch_persons",
+        "batching",
+        (
+            "alter table batch_person disable trigger user",
+            "update batch_person set member_no = '9999999999' where application_id = "
+            + _nth("batch_person", "application_id", 0)
+            + " returning application_id",
+        ),
+    ),
+    InjectedViolation(
+        "register_unchanged",
+        "batching",
+        (
+            "alter table batch_person disable trigger user",
+            "update batch_person set name = '某某' where application_id = "
+            + _nth("batch_person", "application_id", 1)
+            + " returning batch_no",
+        ),
+    ),
+    InjectedViolation(
+        "batch_numbers",
+        "batching",
+        (
+            "update batch_counter set last = last + 1 where union_code = "
+            + _nth("batch_counter", "union_code", 0)
+            + " returning union_code || '/' || day",
+        ),
+    ),
+    InjectedViolation(
+        "feedback_adds_up",
+        "batching",
+        (
+            "update bank_feedback set repeated = repeated + 1 where id = "
+            + _nth("bank_feedback", "id", 0)
+            + " returning feedback_id",
+        ),
+    ),
+    InjectedViolation(
+        "result_applied_once",
+        "batching",
+        (
+            "update bank_feedback set applied = applied + 10000, results = results + 10000 where id = "
+            + _nth("bank_feedback", "id", 1, "applied > 0")
+            + " returning batch_no",
+        ),
+    ),
+    InjectedViolation(
+        "rejected_result_waits",
+        "batching",
+        (
+            "insert into bank_feedback (feedback_id, batch_no, results, applied, repeated, rejected) select 'lost',"
+            " batch_no, 1, 0, 0, 1 from batch limit 1 returning feedback_id",
+        ),
+    ),
+    InjectedViolation(
+        "outbox_empty",
+        "notification",
+        (
+            "insert into outbox (exchange, routing_key, body, properties, mandatory)"
+            " values ('events', 'lost', '', '{}', true) returning 'notification/' || id",
+        ),
+    ),
+    InjectedViolation(
+        "sms_settled",
+        "notification",
+        (
+            "update sms set state = 'sending' where sms_id = "
+            + _nth("sms", "sms_id", 0, "state = 'sent' and kind = 'cards_refused'")
+            + " returning sms_id",
+        ),
+    ),
+    InjectedViolation(
+        "clerk_told",
+        "notification",
+        (
+            "update inbox_message set count = count + 1 where message_id = (select message_id from inbox_message where"
+            " split_part(topic, ':', 3) = 'cards_refused' limit 1) returning split_part(topic, ':', 4)",
+        ),
+    ),
+    InjectedViolation(
+        "revocation_told",
+        "notification",
+        (
+            "delete from inbox_message where message_id = (select message_id from inbox_message where"
+            " split_part(topic, ':', 3) = 'revocation_requested' limit 1) returning split_part(topic, ':', 4)",
+        ),
+    ),
+    InjectedViolation(
+        "contact_texted",
+        "notification",
+        (
+            "delete from sms where sms_id = "
+            + _nth("sms", "sms_id", 0, "kind = 'cards_issued'")
+            + " returning split_part(topic, ':', 2)",
+        ),
+    ),
+    InjectedViolation(
+        "audit_head_remembered",
+        "revocation",
+        ("alter table audit_head disable trigger user", "delete from audit_head", "select 'revocation'"),
+    ),
+    InjectedViolation(
+        "audit_head_signed",
+        "batching",
+        ("insert into audit_head (position, hash, statement) values (1, 'forged', 'forged')", "select 'batching'"),
+    ),
+    InjectedViolation(
+        "act_log_holds",
+        "membership",
+        (
+            "alter table audit_entry disable trigger user",
+            "update audit_entry set outcome = 'refused' where position = 2",
+            "select 'membership'",
+        ),
+    ),
+)
+LETTERS = {
+    ("queue_empty", "batching.members_queued"): ("batching.members_queued", "on-its-way", {}),
+    ("queue_empty", "membership.retry-5"): ("membership.retry-5", "waiting", {}),
+    ("dead_letter_explained", "notification.batch_submitted.dead/died"): (
+        "notification.batch_submitted.dead",
+        "died",
+        {"x-cause": "Reject", "x-reason": "wrong in itself"},
+    ),
+    ("dead_letter_explained", "bank.feedback.rejected/unsaid"): ("bank.feedback.rejected", "unsaid", {}),
+}
+"""Violations by the queue, id and headers of the message that causes them."""
+
+
+def violate_in_databases(database_urls: Mapping[str, str]) -> list[tuple[InjectedViolation, str]]:
+    """Applies all changes to databases; returns the offender of each."""
+    offenders = []
+    for broken in VIOLATIONS:
+        engine = create_engine(database_urls[broken.service])
+        with engine.begin() as connection:
+            for statement in broken.statements:
+                answer = connection.execute(text(statement))
+            offenders.append((broken, str(answer.scalars().first())))
+        engine.dispose()
+    return offenders
+
+
+def violate_in_queues(amqp_uri: str) -> None:
+    """Publishes each message to a queue that should be empty."""
+    connection = open_connection(amqp_uri, "test")
+    channel = connection.channel()
+    channel.confirm_select()
+    for queue, message_id, headers in LETTERS.values():
+        message = amqp.Message(b"{}", message_id=message_id, delivery_mode=2, application_headers=headers)
+        channel.basic_publish_confirm(message, "", queue, mandatory=True)
+    connection.close()
