@@ -6,7 +6,10 @@ import pytest
 
 from tests.databases import ROOT
 
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-node.lock", "gateway/web/package-lock.json")
+LOCKS = (
+    *("requirements.lock", "requirements-dev.lock", "requirements-node.lock", "gateway/web/package-lock.json"),
+    *("tests/deploy/tools/requirements.lock", "tests/deploy/tools/package-lock.json"),
+)
 
 
 @pytest.mark.parametrize("lock", LOCKS)
