@@ -8,7 +8,7 @@ from tests.databases import ROOT
 
 LOCKS = (
     *("requirements.lock", "requirements-dev.lock", "requirements-node.lock", "gateway/web/package-lock.json"),
-    *("tests/deploy/tools/requirements.lock", "tests/deploy/tools/package-lock.json"),
+    *(f"tests/deploy/tools/{name}" for name in ("requirements.lock", "checkov.lock", "package-lock.json")),
 )
 
 

@@ -144,6 +144,19 @@ def custom_resource_errors(manifests: Iterable[Manifest]) -> list[str]:
     return checked.stdout.splitlines()
 
 
+def failed_practices(folder: Path) -> list[tuple[str, str, str]]:
+    """Runs checkov on the manifests in a folder: file, check and resource of each that failed."""
+    command = [_python_tools("checkov.lock") / "checkov", "--framework", "kubernetes", "--directory", str(folder)]
+    offline = ["--skip-download", "--output", "json"]
+    checked = subprocess.run([*command, *offline], capture_output=True, text=True, check=False)
+    report = json.loads(checked.stdout)
+    assert report["summary"]["passed"] > 0, checked.stderr
+    assert report["summary"]["parsing_errors"] == 0
+    return [
+        (Path(one["file_path"]).name, one["check_id"], one["resource"]) for one in report["results"]["failed_checks"]
+    ]
+
+
 @cache
 def installed_helm() -> Path:
     """helm, installed where it is not yet."""
