@@ -1,7 +1,7 @@
 """Keeps the settings and secrets of the chart's values.schema.json as the classes that read them have them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,8 @@ def text() -> str:
     parts = schema["$defs"]
     parts["commonSettings"]["propertyNames"]["enum"] = _free(settings_by_reader()["all"])
     for program in (*SERVICES, "gateway"):
-        found = list(settings_of_program(program))
-        parts[f"{program}Settings"]["propertyNames"]["enum"] = _free(found)
-        parts[f"{program}Secrets"]["enum"] = sorted(
-            {one.variable for one in found if is_secret(one)} - set(SHARED_SECRETS)
-        )
+        parts[f"{program}Settings"]["propertyNames"]["enum"] = _free(settings_of_program(program))
+        parts[f"{program}Secrets"]["enum"] = sorted(secrets_of_program(program) - set(SHARED_SECRETS))
     return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -46,12 +43,17 @@ def settings_of_program(program: str) -> Iterator[Setting]:
         yield from by_reader.get(reader, [])
 
 
-def is_secret(one: Setting) -> bool:
+def secrets_of_program(program: str) -> set[str]:
+    """Returns the variables that a program reads and that are in Secrets, its own and the shared ones."""
+    return {one.variable for one in settings_of_program(program) if _is_secret(one)} - SET_BY_CHART
+
+
+def _free(found: Iterable[Setting]) -> list[str]:
+    """Returns the variables that values may set."""
+    return sorted({one.variable for one in found if not _is_secret(one)} - SET_BY_CHART - _NOT_OF_PODS)
+
+
+def _is_secret(one: Setting) -> bool:
     """Returns whether the setting is read from a file too, and hidden from logs."""
     kind: Any = one.of_type
     return isinstance(kind, type) and issubclass(kind, Secret)
-
-
-def _free(found: list[Setting]) -> list[str]:
-    """Returns the variables that values may set."""
-    return sorted({one.variable for one in found if not is_secret(one)} - SET_BY_CHART - _NOT_OF_PODS)

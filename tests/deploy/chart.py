@@ -146,9 +146,9 @@ def custom_resource_errors(manifests: Iterable[Manifest]) -> list[str]:
 
 def failed_practices(folder: Path) -> list[tuple[str, str, str]]:
     """Runs checkov on the manifests in a folder: file, check and resource of each that failed."""
-    command = [_python_tools("checkov.lock") / "checkov", "--framework", "kubernetes", "--directory", str(folder)]
-    offline = ["--skip-download", "--output", "json"]
-    checked = subprocess.run([*command, *offline], capture_output=True, text=True, check=False)
+    program = str(_python_tools("checkov.lock") / "checkov")
+    options = ["--framework", "kubernetes", "--directory", str(folder), "--skip-download", "--output", "json"]
+    checked = subprocess.run([program, *options], capture_output=True, text=True, check=False)
     report = json.loads(checked.stdout)
     assert report["summary"]["passed"] > 0, checked.stderr
     assert report["summary"]["parsing_errors"] == 0

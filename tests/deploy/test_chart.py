@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deploy.chart_schema import SHARED_SECRETS, is_secret, settings_of_program
+from deploy.chart_schema import SHARED_SECRETS, secrets_of_program, settings_of_program
 from deploy.permissions import PROGRAMS, SERVICES
 from tests.databases import ROOT
 from tests.deploy import chart, custom_resources
@@ -175,7 +175,7 @@ def test_a_program_is_given_its_own_secrets_and_no_others(manifests: list[Manife
     assert given.keys() == {f"cards-{program}", *shared}
     assert given.items() >= shared.items()
     own = given[f"cards-{program}"]
-    assert own.keys() <= {one.variable for one in settings_of_program(program) if is_secret(one)}
+    assert own.keys() <= secrets_of_program(program)
     assert own == {name: name for name in own}
 
 
@@ -204,8 +204,7 @@ def test_every_variable_is_a_documented_setting(manifests: list[Manifest]) -> No
 
 
 def test_no_secret_is_in_a_manifest(manifests: list[Manifest]) -> None:
-    programs = (*SERVICES, "gateway")
-    secrets = {one.variable for program in programs for one in settings_of_program(program) if is_secret(one)}
+    secrets = set().union(*map(secrets_of_program, (*SERVICES, "gateway")))
 
     assert not of_kind(manifests, "Secret")
     for name, pod in pods(manifests):

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from deploy.chart_schema import SCHEMA, SHARED_SECRETS, is_secret, settings_of_program
+from deploy.chart_schema import SCHEMA, SHARED_SECRETS, secrets_of_program, settings_of_program
 from deploy.local.rabbitmq import LARGEST_MESSAGE
 from deploy.permissions import SERVICES
 from services.contracts import bank
@@ -77,11 +77,11 @@ def test_what_must_be_set_has_no_default() -> None:
 def test_a_program_is_given_the_secrets_that_it_cannot_start_without(program: str) -> None:
     given = set(chart.default_values()["programs"][program]["secretKeys"])
     shared = set(SHARED_SECRETS) if program in SERVICES else set()
-    secrets = {one.variable: one for one in settings_of_program(program) if is_secret(one)}
+    secrets = secrets_of_program(program)
 
-    needed = {name for name, one in secrets.items() if one.is_required} | NEEDED_IN_PRODUCTION.get(program, set())
-    assert needed <= given | shared
-    assert given <= secrets.keys() - shared
+    required = {one.variable for one in settings_of_program(program) if one.is_required} & secrets
+    assert required | NEEDED_IN_PRODUCTION.get(program, set()) <= given | shared
+    assert given <= secrets - shared
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -150,7 +150,7 @@ def test_grants_of_the_example_are_those_of_the_installation_guide() -> None:
 
 def test_values_hold_no_secret() -> None:
     programs = (*SERVICES, "gateway")
-    secrets = {one.variable for program in programs for one in settings_of_program(program) if is_secret(one)}
+    secrets = set().union(*map(secrets_of_program, programs))
     lists = [kind["propertyNames"]["enum"] for kind in _schema()["$defs"].values() if "propertyNames" in kind]
 
     assert "AMQP_URI" in secrets
