@@ -11,7 +11,7 @@ from deploy.permissions import PROGRAMS, SERVICES
 from tests.databases import ROOT
 from tests.deploy import chart, custom_resources
 from tests.deploy.chart import CHART, SMALLEST, Manifest, container, environment, merged, of_kind, pods, secret_keys
-from tests.deploy.test_chart_values import NEEDED_IN_PRODUCTION
+from tests.deploy.test_chart_values import NEEDED_IN_PRODUCTION, database_connections
 
 pytestmark = pytest.mark.deploy("installs helm and the schemas of custom resources")
 
@@ -99,6 +99,16 @@ def test_bad_values_are_refused_with_their_place(change: dict[str, Any], word: s
 
     assert refused.returncode != 0
     assert word in refused.stderr
+
+
+def test_the_operator_reads_how_many_connections_are_opened_and_how_the_first_account_is_made(values: Any) -> None:
+    said = chart.helm("install", "cards", str(CHART), "--namespace", "cards", "--dry-run=client", values=values)
+
+    assert said.returncode == 0, said.stderr
+    _, _, notes = said.stdout.partition("NOTES:")
+    most = database_connections(merged(chart.default_values(), values))
+    assert f"open at most {most} connections to PostgreSQL" in notes
+    assert "exec -it deploy/cards-membership -- python -m services.membership.accounts.first_administrator" in notes
 
 
 def test_every_pod_is_bounded_and_confined(manifests: list[Manifest]) -> None:

@@ -20,7 +20,7 @@ import requests
 import yaml
 
 from deploy.local import nodes as private_nodes
-from deploy.local import postgres, rabbitmq
+from deploy.local import postgres, rabbitmq, web
 from deploy.local.client import wait_until
 from deploy.local.nodes import Nodes
 from deploy.local.ports import LOOPBACK, hold_port
@@ -118,6 +118,7 @@ def prepared(city: City) -> City:
 
 @pytest.fixture(scope="module")
 def programs(prepared: City) -> Iterator[dict[str, Program]]:
+    web.build()  # an image has the pages
     started = {}
     try:
         for name in (*SERVICES, "gateway"):

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jsonschema
@@ -28,6 +28,19 @@ NEEDED_IN_PRODUCTION = {
 }
 _CONNECTIONS_OF_OTHERS = 40
 """Of jobs, checks, backups, replication and administrators."""
+
+
+def database_connections(values: Mapping[str, Any]) -> int:
+    """The most connections of all services to PostgreSQL, with one pod more of each during an upgrade."""
+    found = 0
+    for service in SERVICES:
+        program = values["programs"][service]
+        settings = DatabaseSettings(database_url=Secret("postgresql://localhost/none"), max_workers=program["workers"])
+        pool: Any = engine_for(settings, "test").pool
+        of_relay = 1
+        pods = program["scale"]["max"] if values["scaling"]["services"] else program["replicas"]
+        found += (pods + 1) * (int(pool.size()) + int(pool._max_overflow) + of_relay)
+    return found
 
 
 def _schema() -> Any:
@@ -122,19 +135,11 @@ def test_the_example_of_databases_has_two_roles_and_a_database_for_each_service(
 
 
 def test_the_example_of_databases_has_room_for_the_connections_of_a_scaled_production() -> None:
-    programs = chart.merged(chart.default_values(), chart.example("production"))["programs"]
-
-    def connections(workers: int) -> int:
-        settings = DatabaseSettings(database_url=Secret("postgresql://localhost/none"), max_workers=workers)
-        pool: Any = engine_for(settings, "test").pool
-        relay = 1
-        return int(pool.size()) + int(pool._max_overflow) + relay
-
-    most = sum(
-        (programs[service]["scale"]["max"] + 1) * connections(programs[service]["workers"]) for service in SERVICES
-    )
+    values = chart.merged(chart.default_values(), chart.example("production"))
     allowed = int(_examples("postgres.yaml")[0]["spec"]["postgresql"]["parameters"]["max_connections"])
-    assert most + _CONNECTIONS_OF_OTHERS <= allowed
+
+    assert values["scaling"]["services"]
+    assert database_connections(values) + _CONNECTIONS_OF_OTHERS <= allowed
 
 
 def test_grants_of_the_example_are_those_of_the_installation_guide() -> None:
