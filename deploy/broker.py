@@ -4,6 +4,7 @@
 them: the virtual host is BROKER_VHOST, a password comes from AMQP_PASSWORD_MEMBERSHIP … AMQP_PASSWORD_BANK.
 `python -m deploy.broker declare` declares exchanges and queues as the administrator of AMQP_URI; services declare none,
 so RETRY_DELAYS must be as theirs.
+Each secret may be in the file that `<VARIABLE>_FILE` names.
 With `--beside-former` both add what the previous release needs, until all its processes are replaced; without it they
 remove that. Each may be repeated at any time, and changes passwords that differ.
 """
@@ -12,7 +13,6 @@ import argparse
 import base64
 import hashlib
 import json
-import os
 import re
 import secrets
 import sys
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import amqp
+from environs import FileAwareEnv
 
 from deploy.permissions import PROGRAMS, SERVICES, Permissions, permissions_of
 from services.contracts.bank_queues import declare_bank
@@ -50,6 +51,7 @@ from services.kit.settings import MessagingSettings
 _HASHING = "rabbit_password_hashing_sha256"
 _UNLIMITED = 2**31 - 1
 """RabbitMQ 3.10 does not accept -1, which means the same from 4.0 on."""
+_ENVIRONMENT = FileAwareEnv(strip_whitespace=True)
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def main() -> int:
         "definitions": ["BROKER_VHOST", *map(password_variable, PROGRAMS)],
         "declare": ["AMQP_URI"],
     }[options.command]
-    values = {variable: os.environ.get(variable, "") for variable in needed}
+    values = {variable: _ENVIRONMENT.str(variable, "") for variable in needed}
     if missing := [variable for variable, text in values.items() if not text]:
         print(f"not set: {', '.join(missing)}", file=sys.stderr)
         return 2
@@ -121,7 +123,7 @@ def main() -> int:
 
 def _configured_delays() -> list[tuple[float, ...]]:
     """Returns RETRY_DELAYS as the only item; empty if they are not set."""
-    text = os.environ.get("RETRY_DELAYS")
+    text = _ENVIRONMENT.str("RETRY_DELAYS", "")
     return [tuple(map(float, text.split(",")))] if text else []
 
 

@@ -16,7 +16,7 @@ _READ_BY = {
     "MessagingSettings": "all",
     "ProcessSettings": "all",
     "DatabaseSettings": "services",
-    "PersonalDataSettings": "all",
+    "PersonalDataSettings": "services",
     "VerifyingSettings": "services",
     "SigningSettings": "gateway",
     "BankEncryptionSettings": "batching",
@@ -39,7 +39,12 @@ _FOOT = """
 Besides: `python -m services.kit.data.migrate <service>` reads `DATABASE_URL_<SERVICE>`,
 `python -m deploy.dead_letters` and `python -m deploy.broker declare` read `AMQP_URI`, this one
 `RETRY_DELAYS`, that one `BLIND_INDEX_KEY` to replay, `python -m deploy.broker definitions` reads `BROKER_VHOST` and
-`AMQP_PASSWORD_<PROGRAM>`.
+`AMQP_PASSWORD_<PROGRAM>`, `python -m deploy.broker_import` also `BROKER_MANAGEMENT_URL`
+(`https://administrator:password@broker:15671`), `python -m deploy.invariants` what it lists with `--help`,
+`python -m services.membership.audit.audit_verify` also `AUDIT_LOST`.
+
+Authorities of your own are in the files that `SSL_CERT_FILE` (the broker's), `REQUESTS_CA_BUNDLE` (of registry, SMS
+provider and the broker's management) and `sslrootcert` in a database's address name.
 """
 
 
@@ -51,6 +56,14 @@ def text() -> str:
         for setting in settings.settings_of(kind):
             rows.setdefault(setting.variable, _row(kind, setting, said.get(setting.name, "")))
     return _HEAD + "\n".join(rows.values()) + "\n" + _FOOT
+
+
+def settings_by_reader() -> dict[str, list[Setting]]:
+    """Returns the settings by who reads them: `all`, `services`, or one program."""
+    found: dict[str, list[Setting]] = {}
+    for kind in _kinds():
+        found.setdefault(_reader(kind), []).extend(settings.settings_of(kind))
+    return found
 
 
 def _kinds() -> Iterator[type[Any]]:

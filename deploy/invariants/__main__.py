@@ -8,6 +8,7 @@ import warnings
 from collections import Counter
 
 from deploy.invariants import INVARIANTS, System, Violation, check
+from deploy.invariants.system import names_a_system
 from deploy.local import stack
 from deploy.local.environment import ROOT
 from deploy.local.stack import StackError
@@ -19,7 +20,8 @@ def main() -> int:
         prog="python -m deploy.invariants",
         description="Checks the data of all services and the broker against the invariants. Changes nothing.",
         epilog="Another system than the local one is named by DATABASE_URL_MEMBERSHIP and so on for all five, AMQP_URI "
-        "(or AMQP_URI_MEMBERSHIP and so on), and by the keys and ENVIRONMENT that membership has.",
+        "(or AMQP_URI_MEMBERSHIP and so on), and by the keys and ENVIRONMENT that membership has; "
+        "DATABASE_URL_MEMBERSHIP_FILE and the like name files of secrets.",
     )
     parser.add_argument("--settle", type=float, default=10, help="seconds that messages on their way may take (10)")
     parser.add_argument(
@@ -52,7 +54,7 @@ def main() -> int:
 
 
 def _system() -> System:
-    if "DATABASE_URL_MEMBERSHIP" in os.environ:
+    if names_a_system(os.environ):
         return System.from_environment(os.environ)
     return System.of_stack(stack.find(ROOT / ".local"))
 

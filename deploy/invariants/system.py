@@ -16,6 +16,8 @@ from services.kit.data.encryption import FileKeyring, Keyring
 from services.kit.settings import MessagingSettings
 
 ROWS_AT_ONCE = 5000
+_SECRETS = ("AUDIT_KEYS", "AUDIT_PUBLIC_KEYS", "BLIND_INDEX_KEY", "DATABASE_URL", "PERSONAL_DATA_KEYS")
+"""Beginnings of the variables, and of those with `_FILE`, that a System holds; both at once are refused."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,9 @@ class System:
     def from_environment(cls, environment: Mapping[str, str]) -> "System":
         """Returns the system that the environment names, by the same variables as a stack's databases and broker.
 
-        Raises KeyError for the first that is missing.
+        `<VARIABLE>_FILE` may name a secret's file instead. Raises KeyError for the first that is missing.
         """
+        environment = {**environment, **_from_files(environment)}
         everybody = environment.get("AMQP_URI")
         return cls(
             {service: environment[f"DATABASE_URL_{service.upper()}"] for service in SERVICES},
@@ -92,6 +95,16 @@ class Snapshots:
             raise Unreadable(service, reason) from error
 
 
+def names_a_system(environment: Mapping[str, str]) -> bool:
+    """Returns whether the environment names another system than the local stack."""
+    return bool({"DATABASE_URL_MEMBERSHIP", "DATABASE_URL_MEMBERSHIP_FILE"} & environment.keys())
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Returns the environment without what a System holds, for a process that is given that of one service."""
+    return {name: value for name, value in environment.items() if not name.startswith(_SECRETS)}
+
+
 @contextmanager
 def snapshots_of(system: System) -> Iterator[Snapshots]:
     """Yields the snapshots, and closes them at the end."""
@@ -119,6 +132,13 @@ def _reason(error: SQLAlchemyError) -> str:
     if isinstance(error, (OperationalError, ProgrammingError, InterfaceError)):
         return str(error.orig).strip().splitlines()[0]
     return type(error).__name__
+
+
+def _from_files(environment: Mapping[str, str]) -> dict[str, str]:
+    """Returns the secrets whose files the environment names; the file of personal data's keys is read when needed."""
+    names = [name.removesuffix("_FILE") for name in environment if name.endswith("_FILE") and environment[name]]
+    ours = [name for name in names if name.startswith((*_SECRETS, "AMQP_URI")) and name != "PERSONAL_DATA_KEYS"]
+    return {name: Path(environment[f"{name}_FILE"]).read_text("utf-8").strip() for name in ours}
 
 
 def _from_settings(environment: Mapping[str, str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from deploy.invariants import System
-from deploy.invariants.system import Unreadable
+from deploy.invariants.system import Unreadable, names_a_system, without_secrets
 from deploy.local import stack
 from deploy.local.environment import ROOT
 from deploy.local.stack import StackError
@@ -71,10 +71,11 @@ def _carry_out(runner: Runner, task: Task, caller: dict[str, object] | None, lef
 
 def _runner(older_than: timedelta) -> Runner:
     """Returns a runner for the named system or the local stack; raises KeyError for a missing variable, StackError."""
-    if "DATABASE_URL_MEMBERSHIP" in os.environ:
+    if names_a_system(os.environ):
         system = System.from_environment(os.environ)
         urls = system.database_urls
-        named = {one: {**os.environ, **system.keys, "DATABASE_URL": urls[one]} for one in SERVICES}
+        others = without_secrets(os.environ)
+        named = {one: {**others, **system.keys, "DATABASE_URL": urls[one]} for one in SERVICES}
         return Runner(system, named, older_than)
     running = stack.find(ROOT / ".local")
     environments: Mapping[str, Mapping[str, str]] = {one: running.environment(one) for one in SERVICES}

@@ -6,7 +6,10 @@ import pytest
 
 from tests.databases import ROOT
 
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-node.lock", "gateway/web/package-lock.json")
+LOCKS = (
+    *("requirements.lock", "requirements-dev.lock", "requirements-node.lock", "gateway/web/package-lock.json"),
+    *(f"tests/deploy/tools/{name}" for name in ("requirements.lock", "checkov.lock", "package-lock.json")),
+)
 
 
 @pytest.mark.parametrize("lock", LOCKS)

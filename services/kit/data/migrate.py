@@ -4,7 +4,6 @@ A service's `migrations/env.py` is one call of `run_migrations`; its `migrations
 """
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from alembic import command, context
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from environs import FileAwareEnv
 from sqlalchemy import Connection, Engine, MetaData, create_engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
@@ -107,7 +107,11 @@ def _main() -> int:
     parser.add_argument("--check", action="store_true", help="compare the models with the migrated database instead")
     arguments = parser.parse_args()
     variable = f"DATABASE_URL_{arguments.service.upper()}"
-    database_url = os.environ.get(variable)
+    try:
+        database_url = FileAwareEnv(strip_whitespace=True).str(variable, "")
+    except ValueError:
+        print(f"{variable}_FILE cannot be read", file=sys.stderr)
+        return 2
     if not database_url:
         print(f"{variable} is not set", file=sys.stderr)
         return 2

@@ -1,0 +1,32 @@
+"""The broker's definitions are imported over its management API."""
+
+import pytest
+
+from deploy import broker_import
+from deploy.broker import password_variable
+from deploy.permissions import PROGRAMS
+
+
+def test_a_broker_that_is_away_is_an_error_that_does_not_quote_its_password(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BROKER_VHOST", "cards")
+    monkeypatch.setenv("BROKER_MANAGEMENT_URL", "http://admin:very-secret@127.0.0.1:1")
+    for program in PROGRAMS:
+        monkeypatch.setenv(password_variable(program), "password")
+
+    assert broker_import.main() == 1
+
+    said = capsys.readouterr().err
+    assert "BROKER_MANAGEMENT_URL did not take the definitions: ConnectionError" in said
+    assert "very-secret" not in said
+
+
+def test_all_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("AMQP_PASSWORD_BANK", raising=False)
+
+    assert broker_import.main() == 2
+
+    said = capsys.readouterr().err
+    assert "BROKER_MANAGEMENT_URL" in said
+    assert "AMQP_PASSWORD_BANK" in said
