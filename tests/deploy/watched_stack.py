@@ -1,0 +1,102 @@
+"""A small system with nodes of its own, watched by Prometheus and Alertmanager whose time passes faster."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import requests
+
+from deploy.local import nodes as private_nodes
+from deploy.local.client import wait_until
+from deploy.local.environment import SERVICES
+from deploy.local.nodes import Nodes
+from deploy.local.stack import Stack
+from deploy.monitoring.servers import CONFIGURATION, Servers, running_servers
+from tests.databases import ROOT
+from tests.e2e.hurt_stack import hurt_stack, vhost_of
+
+SPEED = 30
+"""How much shorter the rules' durations are: `for: 2m` is 4 seconds, an hour's window two minutes."""
+_KIND = "alerts"
+_FOLDER = ROOT / ".local" / "test-monitoring"
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(?<=\[)(\d+)([smhd])(?=\])|(?<=for: )(\d+)([smhd])$", re.MULTILINE)
+
+
+@dataclass
+class Watched:
+    """The system, its nodes, and the servers that watch it."""
+
+    stack: Stack
+    nodes: Nodes
+    servers: Servers
+
+    @property
+    def broker_uri(self) -> str:
+        """The address of the system's virtual host, as the broker's administrator."""
+        return self.nodes.rabbitmq.uri(vhost_of(_KIND))
+
+    def database(self, service: str) -> str:
+        """Returns the address of a service's database, as PostgreSQL's administrator."""
+        return self.nodes.postgres.url(f"{vhost_of(_KIND)}_{service}").replace("+psycopg", "")
+
+    def alerts(self) -> set[str]:
+        """Returns the alerts that Alertmanager has now: name, severity, and the program or queue that it is about."""
+        answer = requests.get(f"{self.servers.alertmanager_url}/api/v2/alerts", timeout=30).json()
+        labels = [one["labels"] for one in answer]
+        return {
+            " ".join(filter(None, (one["alertname"], one["severity"], one.get("program"), one.get("queue"))))
+            for one in labels
+        }
+
+    def wait_for(self, *expected: str) -> None:
+        """Waits until Alertmanager has all these alerts."""
+        wait_until(lambda: set(expected) <= self.alerts(), f"all of {', '.join(expected)} fire", 120)
+
+    def wait_until_over(self, *expected: str) -> None:
+        """Waits until Alertmanager has none of these alerts."""
+        wait_until(lambda: not set(expected) & self.alerts(), f"all of {', '.join(expected)} are over", 120)
+
+    def is_reached(self) -> bool:
+        """Whether Prometheus reaches every process."""
+        return len(self.query('up{program!=""} == 1')) == len(SERVICES) + 1
+
+    def query(self, expression: str) -> list[dict[str, object]]:
+        """Returns what Prometheus answers to an expression; raises ValueError for one that it cannot evaluate."""
+        answer = requests.get(
+            f"{self.servers.prometheus_url}/api/v1/query", params={"query": expression}, timeout=30
+        ).json()
+        if answer["status"] != "success":
+            raise ValueError(f"{expression}: {answer['error']}")
+        result = answer["data"]["result"]
+        return result if isinstance(result, list) else [result]
+
+
+def faster(rules: str) -> str:
+    """Returns the rules with each `for` and each window divided by SPEED; thresholds stay as they are."""
+
+    def shorter(found: re.Match[str]) -> str:
+        number, unit = found[1] or found[3], found[2] or found[4]
+        return f"{int(number) * _SECONDS[unit] * 1000 // SPEED}ms"
+
+    return _DURATION.sub(shorter, rules)
+
+
+@contextmanager
+def watched_stack() -> Iterator[Watched]:
+    """Runs all of it, and removes it at the end; the logs stay."""
+    folder = ROOT / ".local" / "test-monitoring-nodes"
+    private_nodes.drop(folder)
+    nodes = private_nodes.start(folder, durable=False)
+    rules = faster((CONFIGURATION / "alerts.yml").read_text("utf-8"))
+    try:
+        with (
+            hurt_stack(nodes, _KIND, dict.fromkeys(SERVICES, 1)) as stack,
+            running_servers(_FOLDER, stack.folder, rules=rules, interval="1s") as servers,
+        ):
+            yield Watched(stack, nodes, servers)
+    finally:
+        private_nodes.drop(folder)
+        shutil.rmtree(folder, ignore_errors=True)
