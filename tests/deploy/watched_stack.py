@@ -2,9 +2,11 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import requests
 
@@ -32,6 +34,9 @@ class Watched:
     stack: Stack
     nodes: Nodes
     servers: Servers
+    awaited: set[str] = field(default_factory=set)
+    """All alerts that were waited for."""
+    _began_at: float = field(default_factory=time.time)
 
     @property
     def broker_uri(self) -> str:
@@ -45,14 +50,21 @@ class Watched:
     def alerts(self) -> set[str]:
         """Returns the alerts that Alertmanager has now: name, severity, and the program or queue that it is about."""
         answer = requests.get(f"{self.servers.alertmanager_url}/api/v2/alerts", timeout=30).json()
-        labels = [one["labels"] for one in answer]
-        return {
-            " ".join(filter(None, (one["alertname"], one["severity"], one.get("program"), one.get("queue"))))
-            for one in labels
-        }
+        return {_named(one["labels"]) for one in answer}
+
+    def begin(self) -> None:
+        """Lets `fired` count from now on."""
+        self._began_at = time.time()
+
+    def fired(self) -> set[str]:
+        """Returns all alerts that have fired since `begin`."""
+        seconds = int(time.time() - self._began_at)
+        found = self.query(f'count_over_time(ALERTS{{alertstate="firing"}}[{seconds}s])')
+        return {_named(one["metric"]) for one in found}
 
     def wait_for(self, *expected: str) -> None:
         """Waits until Alertmanager has all these alerts."""
+        self.awaited |= set(expected)
         wait_until(lambda: set(expected) <= self.alerts(), f"all of {', '.join(expected)} fire", 120)
 
     def wait_until_over(self, *expected: str) -> None:
@@ -63,7 +75,7 @@ class Watched:
         """Whether Prometheus reaches every process."""
         return len(self.query('up{program!=""} == 1')) == len(SERVICES) + 1
 
-    def query(self, expression: str) -> list[dict[str, object]]:
+    def query(self, expression: str) -> list[dict[str, Any]]:
         """Returns what Prometheus answers to an expression; raises ValueError for one that it cannot evaluate."""
         answer = requests.get(
             f"{self.servers.prometheus_url}/api/v1/query", params={"query": expression}, timeout=30
@@ -72,6 +84,10 @@ class Watched:
             raise ValueError(f"{expression}: {answer['error']}")
         result = answer["data"]["result"]
         return result if isinstance(result, list) else [result]
+
+
+def _named(labels: Mapping[str, str]) -> str:
+    return " ".join(filter(None, map(labels.get, ("alertname", "severity", "program", "queue"))))
 
 
 def faster(rules: str) -> str:
@@ -94,7 +110,7 @@ def watched_stack() -> Iterator[Watched]:
     try:
         with (
             hurt_stack(nodes, _KIND, dict.fromkeys(SERVICES, 1)) as stack,
-            running_servers(_FOLDER, stack.folder, rules=rules, interval="1s") as servers,
+            running_servers(_FOLDER, stack.folder, rules=rules, interval="2s") as servers,
         ):
             yield Watched(stack, nodes, servers)
     finally:
