@@ -98,7 +98,8 @@ def test_a_runbook_names_metrics_commands_log_events_and_pages_that_exist(name: 
     assert set(re.findall(r"make ([a-z-]+)", text)) - _make_targets() == set()
     assert [module for module in _modules(text) if importlib.util.find_spec(module) is None] == []
     assert {event for event in _log_events(text) if f'"{event}"' not in _sources()} == set()
-    assert [link for link in re.findall(r"\]\(([\w./-]+\.md)", text) if not (RUNBOOKS / link).is_file()] == []
+    links = re.findall(r"\]\(([\w./-]+\.md)(?:#([\w-]+))?\)", text)
+    assert [link for link in links if not _leads_somewhere(*link)] == []
 
 
 def test_the_runbooks_readme_names_commands_that_exist() -> None:
@@ -109,6 +110,14 @@ def test_the_runbooks_readme_names_commands_that_exist() -> None:
 
 def _cells(place: dict[str, int]) -> Iterator[tuple[int, int]]:
     return itertools.product(range(place["x"], place["x"] + place["w"]), range(place["y"], place["y"] + place["h"]))
+
+
+def _leads_somewhere(page: str, heading: str) -> bool:
+    path = RUNBOOKS / page
+    if not path.is_file():
+        return False
+    headings = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), re.MULTILINE)
+    return not heading or heading in {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
 
 
 @cache

@@ -47,10 +47,13 @@ class Watched:
         """Returns the address of a service's database, as PostgreSQL's administrator."""
         return self.nodes.postgres.url(f"{vhost_of(_KIND)}_{service}").replace("+psycopg", "")
 
-    def alerts(self) -> set[str]:
-        """Returns the alerts that Alertmanager has now: name, severity, and the program or queue that it is about."""
-        answer = requests.get(f"{self.servers.alertmanager_url}/api/v2/alerts", timeout=30).json()
-        return {_named(one["labels"]) for one in answer}
+    def alerts(self, *, inhibited: bool = True) -> set[str]:
+        """Returns the alerts that Alertmanager has now: name, severity, and the program or queue that it is about.
+
+        Without `inhibited` only those that it tells people of.
+        """
+        url, asked = f"{self.servers.alertmanager_url}/api/v2/alerts", {"inhibited": str(inhibited).lower()}
+        return {_named(one["labels"]) for one in requests.get(url, params=asked, timeout=30).json()}
 
     def begin(self) -> None:
         """Lets `fired` count from now on."""
