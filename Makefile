@@ -29,7 +29,7 @@ PYTEST := $(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations
 REPORTS := .local/reports
 
 .DEFAULT_GOAL := help
-.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair session rotate-keys demo test test-all test-long test-deploy test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
+.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair session rotate-keys demo test test-all test-long test-deploy test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench monitoring setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
 
 help: ## List these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -66,6 +66,9 @@ status: $(VENV)/python ## Show the state of each process
 
 logs: $(VENV)/python ## Follow the logs: make logs SERVICE=batching
 	@$(VENV)/python -m deploy.local logs --of "$(SERVICE)"
+
+monitoring: $(VENV)/python ## Run Prometheus and Alertmanager for the running system, until Ctrl-C
+	@$(VENV)/python -m deploy.monitoring run
 
 audit-verify: $(VENV)/python ## Verify the chain of the audit log: make audit-verify HEAD=position:hash LOST=A-B
 	@$(VENV)/python -m deploy.local audit-verify --head "$(HEAD)" --lost "$(LOST)"

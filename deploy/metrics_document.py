@@ -62,7 +62,7 @@ def _definitions_in(tree: ast.AST, program: str) -> Iterator[MetricDefinition]:
         ):
             labels = ast.literal_eval(node.args[2]) if len(node.args) > 2 else ()
             yield MetricDefinition(
-                f"{name.value}{_SUFFIXES.get(kind, '')}", program, kind, tuple(labels), str(says.value)
+                str(name.value) + _SUFFIXES.get(kind, ""), program, kind, tuple(labels), str(says.value)
             )
 
 

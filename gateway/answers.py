@@ -8,10 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from prometheus_client import Counter
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response
 
 from services.kit.problems import Problem
+
+_answers = Counter("http_answers", "Answers over HTTP by class of status, without those to health checks.", ["class"])
+for _class in ("2xx", "3xx", "4xx", "5xx"):
+    _answers.labels(_class)
 
 _PROBLEM_TYPE = "urn:union-card-services:problem:"
 _LONGEST_NAME = 150
@@ -23,6 +28,11 @@ _TITLES = {
     413: ("too_large", "提交的内容过大"),
     415: ("unsupported_media_type", "不支持的内容格式"),
 }
+
+
+def count_answer(status: int) -> None:
+    """Counts an answer by its class of status, such as `5xx`."""
+    _answers.labels(f"{status // 100}xx").inc()
 
 
 def json_answer(document: Any, status: int = 200, location: str | None = None) -> Response:

@@ -12,13 +12,14 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from gateway import policy
-from gateway.answers import http_error_answer, problem_answer
+from gateway.answers import count_answer, http_error_answer, problem_answer
 from gateway.headers import secure
 from gateway.limits import Allowance, TooManyRequests
 from gateway.pages import PagePath
 from gateway.routes import Dependencies, RequestContext, Route
 from gateway.sessions import Session
 from services.kit.events.envelope import correlation, new_message_id
+from services.kit.operations.metrics import busy_worker
 from services.kit.operations.tracing import TRACEPARENT, span
 from services.kit.problems import Problem
 
@@ -46,6 +47,7 @@ class Router:
         correlation.set(correlation_id)
         received = request.headers.get(TRACEPARENT)
         with (
+            busy_worker(),
             span(f"HTTP {request.method}", SpanKind.SERVER, received, correlation_id) as work,
             bound_contextvars(correlation_id=correlation_id),
         ):
@@ -105,6 +107,8 @@ def _record(request: Request, route: Route | None, session: Session | None, resp
     """Logs and counts the request by its route, never by its URL, which may hold personal data."""
     template = route.template if route else "unknown"
     method = request.method if route else "any"
+    if route is None or not route.is_unlimited:
+        count_answer(response.status_code)
     _request_seconds.labels(method, template, response.status_code).observe(seconds)
     log.info(
         "request",

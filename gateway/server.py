@@ -13,7 +13,7 @@ from nameko.web.server import WebServer
 from prometheus_client import Counter
 from werkzeug.wrappers import Request, Response
 
-from gateway.answers import json_answer, problem_answer
+from gateway.answers import count_answer, json_answer, problem_answer
 from gateway.headers import secure
 from gateway.origins import behind_proxies
 from gateway.protocol import IDLE_SECONDS, StrictProtocol
@@ -132,6 +132,7 @@ class PublicServer(WebServer):
         else:
             _requests_turned_away.inc()
             response = problem_answer(Unavailable(RETRY_AFTER), request.path)
+            count_answer(response.status_code)
         secure(response, by_https=settings.needs_https)
         return response
 

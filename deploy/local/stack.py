@@ -200,7 +200,8 @@ def reset(folder: Path) -> None:
             BANK_BOOKS,
         ):
             (folder / name).unlink(missing_ok=True)
-        shutil.rmtree(folder / "logs", ignore_errors=True)
+        for name in ("logs", "monitoring"):
+            shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def status(folder: Path) -> list[ProcessStatus]:

@@ -142,6 +142,9 @@ def test_more_requests_than_may_wait_get_503_at_once(start_gateway: StartGateway
         assert (answer.json()["code"], int(answer.headers["Retry-After"])) == ("unavailable", 5)
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert gateway.get("/api/v1/pending").status_code == 200
+    counted = requests.get(f"{gateway.process.health_url}/metrics", timeout=_SECONDS).text
+    assert 'http_answers_total{class="5xx"} 32.0' in counted
+    assert "http_requests_turned_away_total 32.0" in counted
 
 
 def test_all_paths_and_methods_are_the_gateways_own_affair(gateway: RunningGateway) -> None:

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 import structlog
 from marshmallow import Schema, fields, validates_schema
+from prometheus_client import REGISTRY
 from werkzeug.test import TestResponse
 from werkzeug.wrappers import Response
 
+from gateway.api import health
 from gateway.reading import JSON_LIMIT
 from gateway.routes import RequestContext, file_route, route, rpc_route
 from services.kit.problems import Conflict, Unavailable
@@ -284,6 +286,22 @@ def test_an_error_of_our_own_is_a_500_that_tells_nothing_but_its_id(page: Page) 
     assert problem_of(response)["code"] == "internal_error"
     assert "张三" not in response.text
     assert response.headers["X-Correlation-Id"]
+
+
+def test_answers_are_counted_by_class_without_those_to_health_checks() -> None:
+    page = Page((*ROUTES, *health.ROUTES))
+    before = _counted()
+    page.get("/broken")
+    page.get("/nowhere")
+    assert [now - then for now, then in zip(_counted(), before, strict=True)] == [0, 0, 1, 1]
+
+    assert page.get("/healthz").status_code == 200
+    assert sum(_counted()) == sum(before) + 2
+
+
+def _counted() -> list[float]:
+    classes = ("2xx", "3xx", "4xx", "5xx")
+    return [REGISTRY.get_sample_value("http_answers_total", {"class": one}) or 0 for one in classes]
 
 
 def test_the_access_line_names_route_account_and_address_but_no_values(page: Page) -> None:

@@ -91,7 +91,7 @@ class QueueEntrypoint(Entrypoint):
         self._reading: Any = None
         self._working: Any = None
         self._connections_lost = 0
-        self._is_busy = False
+        self._busy_since: float | None = None
         self._is_over = False
 
     def setup(self) -> None:
@@ -100,7 +100,7 @@ class QueueEntrypoint(Entrypoint):
         self.users = BrokerUsers.of(self.settings.amqp_uri, self.container.service_name)
         self.queue = self.name_queue()
         self.reader = QueueReader(self.queue, self.settings, self.declare, self.take, prefetch=self.prefetch)
-        self.reader.is_idle = lambda: not self._is_busy and self._taken.empty()
+        self.reader.is_idle = lambda: self._busy_since is None and self._taken.empty()
         self.reader.on_lost = self._forget
 
     def start(self) -> None:
@@ -182,6 +182,10 @@ class QueueEntrypoint(Entrypoint):
             )
         return error
 
+    def seconds_in_hand(self) -> float:
+        """How long the taken message or chunk is being handled; 0 where there is none."""
+        return 0.0 if self._busy_since is None else time.monotonic() - self._busy_since
+
     def backoff(self) -> Iterator[None]:
         """Yields after growing intervals, until we stop or the connection that brought the messages is lost."""
         lost, pause = self._connections_lost, 0.1
@@ -199,11 +203,11 @@ class QueueEntrypoint(Entrypoint):
             message = self._taken.get()
             if message is None:
                 return
-            self._is_busy = True
+            self._busy_since = time.monotonic()
             try:
                 self.handle(message)
             finally:
-                self._is_busy = False
+                self._busy_since = None
 
     def _forget(self) -> None:
         """Drops the messages of a lost connection; the broker delivers them again over the next."""
@@ -222,7 +226,7 @@ class Subscription(QueueEntrypoint):
     def setup(self) -> None:
         """Creates the reader, and the dead-letter publisher, which moves failed messages."""
         super().setup()
-        metrics.begin_series_of_queue(self.queue)
+        metrics.begin_series_of_queue(self.queue, self.seconds_in_hand)
         self._dead_letter_publisher = ConfirmedPublisher(
             self.settings.amqp_uri, f"{self.queue} failures", self.settings.publish_seconds
         )
@@ -327,7 +331,7 @@ class BatchSubscription(QueueEntrypoint):
     def setup(self) -> None:
         """Creates the reader, which pauses while we hold much, and the publisher of rejections past the database."""
         super().setup()
-        metrics.begin_series_of_queue(self.queue)
+        metrics.begin_series_of_queue(self.queue, self.seconds_in_hand)
         self.reader.is_full = lambda: self._held >= _MOST_HELD
         self._dead_letter_publisher = ConfirmedPublisher(
             self.settings.amqp_uri, f"{self.queue} rejections", self.settings.publish_seconds

@@ -141,13 +141,14 @@ class Relay(DependencyProvider):
 
     def _work(self, database: "psycopg.Connection[Any]") -> None:
         log.info("relay_leads")
-        database.execute(f"listen {CHANNEL}")
+        metrics.relay_leads.set(1)
         publisher = ConfirmedPublisher(
             self._settings.amqp_uri, f"{self.container.service_name} relay", self._settings.publish_seconds
         )
         self._measured_at = self._purged_at = 0.0
         backoff = 0.2
         try:
+            database.execute(f"listen {CHANNEL}")
             if BrokerUsers.of(self._settings.amqp_uri, self.container.service_name).is_shared:
                 publisher.declare(lambda channel: declare_queues_of_producer(channel, self.container.service_name))
             while not self._stopping:
@@ -167,6 +168,7 @@ class Relay(DependencyProvider):
         finally:
             publisher.drop()
             self._refusals = []
+            metrics.relay_leads.set(0)
             metrics.outbox_size.set(0)
             metrics.outbox_age_seconds.set(0)
 

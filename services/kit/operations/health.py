@@ -1,13 +1,21 @@
 """Health over HTTP: /healthz (the process is alive), /readyz (it can work), /metrics (for Prometheus)."""
 
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from services.kit.data.encryption import keyring
+from services.kit.operations import metrics
+from services.kit.operations.logs import class_name
 from services.kit.settings import SettingsError
+
+log = structlog.get_logger()
+
+_SECONDS_BETWEEN_CHECKS = 5.0
 
 
 def health_app(containers: Sequence[Any]) -> Callable[..., Iterable[bytes]]:
@@ -30,6 +38,17 @@ def health_app(containers: Sequence[Any]) -> Callable[..., Iterable[bytes]]:
         return _answer(start_response, "404 Not Found", {"status": "unknown path"})
 
     return app
+
+
+def watch_readiness(containers: Sequence[Any]) -> None:
+    """Measures every few seconds whether the process can work, for ever; a scrape itself waits for nothing."""
+    while True:
+        try:
+            metrics.ready.set(not not_ready(containers))
+        except Exception as error:
+            metrics.ready.set(0)
+            log.warning("readiness_unknown", error=class_name(error))
+        time.sleep(_SECONDS_BETWEEN_CHECKS)
 
 
 def not_ready(containers: Sequence[Any]) -> list[str]:

@@ -4,7 +4,7 @@ A series exists from the start of the process, so that an alert sees its first i
 """
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from prometheus_client import Counter, Gauge, Histogram, Info
@@ -22,6 +22,9 @@ message_age_seconds = Histogram(
     "message_age_seconds", "Age of an event when it is handled: how late its consumer is.", ["queue"], buckets=_AGES
 )
 handler_seconds = Histogram("handler_seconds", "One attempt to handle a message or a set.", ["queue"], buckets=_SECONDS)
+message_in_hand_seconds = Gauge(
+    "message_in_hand_seconds", "How long a message or chunk is being handled, with retries; 0 without one.", ["queue"]
+)
 queue_messages = Gauge("queue_messages", "Ready messages in a queue of this service.", ["queue"])
 queue_consumers = Gauge("queue_consumers", "Consumers of a queue of this service.", ["queue"])
 queues_missing = Gauge("queues_missing", "Queues and exchanges that this process needs and the broker lacks.")
@@ -36,6 +39,8 @@ outbox_size = Gauge("outbox_size", "Messages that wait in the outbox; 0 in a pro
 outbox_age_seconds = Gauge("outbox_age_seconds", "Age of the oldest message in the outbox; likewise.")
 database_connections = Gauge("database_connections", "Connections of the pool that are in use.")
 database_connections_limit = Gauge("database_connections_limit", "Connections that the pool opens at most.")
+relay_leads = Gauge("relay_leads", "1 in the one process of a service that publishes its outbox.")
+ready = Gauge("ready", "1 while the process can work; /readyz says what it lacks.")
 workers_busy = Gauge("workers_busy", "Requests and messages that are being handled.")
 workers_limit = Gauge("workers_limit", "Requests and messages that are handled at once at most.")
 _build = Info("build", "The program, its release and its Python.")
@@ -47,8 +52,9 @@ def describe_build(service: str, release: str, workers: int) -> None:
     workers_limit.set(workers)
 
 
-def begin_series_of_queue(queue: str) -> None:
-    """Creates the series of a queue that this process consumes."""
+def begin_series_of_queue(queue: str, seconds_in_hand: Callable[[], float]) -> None:
+    """Creates the series of a queue that this process consumes; the function says how long a message is in hand."""
+    message_in_hand_seconds.labels(queue).set_function(seconds_in_hand)
     for metric in (
         *(messages_handled, messages_redelivered, messages_retried, messages_dead, messages_refused),
         *(message_age_seconds, handler_seconds),

@@ -29,7 +29,7 @@ from nameko.runners import ServiceRunner
 from services.kit.amqp.broker_users import require_own_user
 from services.kit.amqp.queues import QueueChanged
 from services.kit.operations import metrics
-from services.kit.operations.health import health_app
+from services.kit.operations.health import health_app, watch_readiness
 from services.kit.operations.logs import class_name, configure_logs, traceback_without_values
 from services.kit.operations.tracing import TracingSettings, configure_tracing, end_tracing
 from services.kit.settings import MessagingSettings, ProcessSettings, SettingsError, check_secrets, read_settings
@@ -62,7 +62,7 @@ def run(modules: Sequence[str]) -> int:
     if settings.health_port >= 0:
         address = (settings.health_host, settings.health_port)
         log.info("listening", what="health", port=serve_http(address, health_app(list(runner.containers))))
-    return _live(runner, settings.stop_seconds)
+    return _live(runner, settings)
 
 
 def service_classes(module: ModuleType) -> list[Any]:
@@ -81,7 +81,7 @@ def _has_entrypoints(cls: type) -> bool:
     return any(hasattr(method, ENTRYPOINT_EXTENSIONS_ATTR) for _, method in inspect.getmembers(cls, inspect.isfunction))
 
 
-def _live(runner: ServiceRunner, stop_seconds: float) -> int:
+def _live(runner: ServiceRunner, settings: ProcessSettings) -> int:
     ending = Signal()
 
     def end(reason: Any) -> None:
@@ -95,6 +95,8 @@ def _live(runner: ServiceRunner, stop_seconds: float) -> int:
             gc.set_threshold(20_000)  # a chunk of messages outlives Python's 700; that cost a tenth of the time
             gc.freeze()  # objects from the start stay; collecting through them takes 0.1 s each time
             log.info("started")
+            if settings.health_port >= 0:
+                spawn(watch_readiness, list(runner.containers))
             runner.wait()
             end(None)
         except Exception as error:
@@ -108,7 +110,7 @@ def _live(runner: ServiceRunner, stop_seconds: float) -> int:
         words = str(error) if isinstance(error, (QueueChanged, SettingsError)) else class_name(error)
         log.critical("service_failed", reason=words, traceback=traceback_without_values(error))
     is_done = False
-    with leave_after(stop_seconds):
+    with leave_after(settings.stop_seconds):
         runner.stop()
         is_done = True
     with leave_after(_SECONDS_FOR_SPANS):

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from joserfc.jwk import OKPKey
 from nameko.extensions import DependencyProvider
+from prometheus_client import Counter, Gauge
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
@@ -22,6 +23,11 @@ from services.membership.audit import audit_log
 from services.membership.audit.audit_chain import START, Head
 
 log = structlog.get_logger()
+
+_published = Counter("audit_heads_published", "Signed heads of the audit log that were published to the services.")
+_checked_at = Gauge(
+    "audit_heads_checked_timestamp_seconds", "When the process last made sure that the newest due head is published."
+)
 
 
 @settings_class
@@ -66,7 +72,10 @@ class AuditHeads(DependencyProvider):
     def publish(self, session: Session) -> None:
         """Publishes the head, unless one was published recently and few entries were added since."""
         head = audit_log.head(session)
-        if self._key is None or head == START or not self._is_due(head):
+        if self._key is None:
+            return
+        event.listen(session, "after_commit", lambda _: _checked_at.set_to_current_time(), once=True)
+        if head == START or not self._is_due(head):
             return
         if not self._is_published(session, head):
             stated = signed(head.position, head.hash, self._key)
@@ -74,6 +83,7 @@ class AuditHeads(DependencyProvider):
             self.write_when_committed(session, head)  # the process that appended may have been killed before writing
             data = AuditHeadSignedData(position=head.position, statement=stated.statement)
             publish(session, AUDIT_HEAD_SIGNED, data)
+            event.listen(session, "after_commit", lambda _: _published.inc(), once=True)
         self._published_at, self._published = time.monotonic(), head.position
 
     def _is_due(self, head: Head) -> bool:

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
@@ -105,6 +106,24 @@ def test_each_chunk_is_written_down_once_it_is_committed(office: Office, heads: 
     assert [verified(line.split()[1], public_keys()).position for line in lines] == [1, 2, 3]
     assert (tmp_path / "heads").stat().st_mode & 0o077 == 0
     assert verdict(office, "--heads", str(tmp_path / "heads")).startswith("3 entries, chain intact")
+
+
+def test_published_heads_are_counted_once_they_are_committed(office: Office, heads: AuditHeads) -> None:
+    began, counted = time.time(), _measured("audit_heads_published_total")
+    keep(office, heads, 1)
+    with office.begin() as session:
+        heads.publish(session)
+        session.rollback()
+    assert _measured("audit_heads_published_total") == counted
+
+    publish(office, heads)
+    publish(office, heads)
+    assert _measured("audit_heads_published_total") == counted + 1
+    assert _measured("audit_heads_checked_timestamp_seconds") >= began
+
+
+def _measured(name: str) -> float:
+    return REGISTRY.get_sample_value(name) or 0
 
 
 def test_a_file_that_cannot_be_written_keeps_nothing_from_being_recorded(

@@ -1,0 +1,17 @@
+"""Installs the Debian packages that only tests of deployment need."""
+
+import subprocess
+
+from deploy.local.bootstrap import install_packages
+
+
+def need_packages(*names: str) -> None:
+    """Installs those of the packages that are missing; none of them starts a system service."""
+    missing = [name for name in names if not _is_installed(name)]
+    if missing:
+        install_packages(missing)
+
+
+def _is_installed(name: str) -> bool:
+    query = ["dpkg-query", "--show", "--showformat=${db:Status-Status}", name]
+    return subprocess.run(query, capture_output=True, text=True, check=False).stdout == "installed"
