@@ -1,5 +1,6 @@
 // Fields and buttons of a page under test, found by their labels and words, as people find them.
 import { flushPromises, type VueWrapper } from "@vue/test-utils";
+import { vi } from "vitest";
 import type { ComponentPublicInstance } from "vue";
 
 export type Values = Record<string, unknown>;
@@ -62,6 +63,11 @@ export function press(word: string, within = "body"): void {
   const button = buttons.find((one) => one.textContent.trim() === word || one.getAttribute("aria-label") === word);
   if (!button) throw new Error(`no button ${word}`);
   button.click();
+}
+
+/** Until it holds; generous, since what is told of a field fades in. */
+export function eventually(expectation: () => unknown): Promise<unknown> {
+  return vi.waitFor(expectation, { timeout: 30_000 });
 }
 
 /** Until answers have come and what follows them is drawn. */

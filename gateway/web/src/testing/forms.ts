@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { defineComponent, type Component } from "vue";
 import { createMemoryHistory, createRouter } from "vue-router";
 import { fakeApi, signIn } from "@/testing/fakeApi";
-import { fieldsOf, press, settle, type Values } from "@/testing/fields";
+import { eventually, fieldsOf, press, settle, type Values } from "@/testing/fields";
 
 export interface FormCase {
   page: Component;
@@ -66,7 +66,7 @@ export function describeForm(name: string, form: FormCase): void {
       open.api.refuse(409);
       await complete(open, form);
 
-      await vi.waitFor(() => expect(open.timesShown("请求未被接受")).toBe(1));
+      await eventually(() => expect(open.timesShown("请求未被接受")).toBe(1));
       expect(open.reasons()).toEqual({});
     });
 
@@ -77,7 +77,7 @@ export function describeForm(name: string, form: FormCase): void {
       await complete(open, form);
 
       expect(open.reasons()).toEqual(label ? { [label]: REASON } : {});
-      await vi.waitFor(() => expect(open.timesShown(REASON)).toBe(1));
+      await eventually(() => expect(open.timesShown(REASON)).toBe(1));
       if (label) expect(open.focused()).toBe(label);
     });
 
@@ -165,7 +165,7 @@ export async function closeForm(): Promise<void> {
 
 /** Presses the button of the question that is asked before something is sent. */
 export async function confirm(word: string): Promise<void> {
-  await vi.waitFor(() => press(word, ".el-message-box"));
+  await eventually(() => press(word, ".el-message-box"));
   await settle();
 }
 

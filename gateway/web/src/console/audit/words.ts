@@ -11,7 +11,8 @@ export const OUTCOMES = {
 
 /** Who acted: the name is for administrators, members act by themselves. */
 export function actorOf(act: Act): string {
-  const byLink = act.new?.link_made_by ? `，凭管理员${act.new.link_made_by}的链接` : "";
+  const maker = act.new?.link_made_by;
+  const byLink = typeof maker === "string" && maker ? `，凭管理员${maker}的链接` : "";
   if (act.account_name && byLink) return `${act.display_name ?? act.account_name}${byLink}`;
   if (act.account_name) return act.display_name ? `${act.display_name}（${act.account_name}）` : act.account_name;
   return act.member_id ? "会员本人" : "未登录";

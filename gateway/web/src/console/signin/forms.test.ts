@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { session } from "@/console/session";
 import PasswordPage from "@/console/signin/PasswordPage.vue";
 import ResetPage from "@/console/signin/ResetPage.vue";
@@ -8,7 +8,7 @@ import SecondFactorQuestion from "@/console/signin/SecondFactorQuestion.vue";
 import SecondFactorRemoval from "@/console/signin/SecondFactorRemoval.vue";
 import SignInPage from "@/console/signin/SignInPage.vue";
 import { numberedCaptchas, signIn } from "@/testing/fakeApi";
-import { press, settle } from "@/testing/fields";
+import { eventually, press, settle } from "@/testing/fields";
 import { closeForm, confirm, describeForm, openForm, stubBrowser, type FormCase } from "@/testing/forms";
 
 const clerk = { account_name: "wangfang", display_name: "王芳", roles: ["clerk"], union: {}, next_step: null };
@@ -69,7 +69,7 @@ describe("the sign-in page", () => {
     await settle();
 
     expect(open.reasons()).toEqual({ 验证码: "验证码不正确" });
-    await vi.waitFor(() => expect(open.timesShown("验证码不正确")).toBe(1));
+    await eventually(() => expect(open.timesShown("验证码不正确")).toBe(1));
     expect(open.focused()).toBe("验证码");
   });
 
