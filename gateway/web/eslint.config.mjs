@@ -1,4 +1,4 @@
-// What the pages are checked for: TypeScript, Vue's recommendations, accessibility. Types are vue-tsc's, layout is Prettier's.
+// What the pages are checked for: TypeScript with its types, Vue's recommendations, accessibility. Layout is Prettier's.
 import eslint from "@eslint/js";
 import prettier from "eslint-config-prettier/flat";
 import vue from "eslint-plugin-vue";
@@ -11,24 +11,35 @@ export default defineConfig(
   globalIgnores(["dist*/", "src/api/schema.d.ts"]),
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   eslint.configs.recommended,
-  typescript.configs.recommended,
+  typescript.configs.recommendedTypeChecked,
   typescript.configs.stylistic,
   vue.configs["flat/recommended"],
   accessibility.configs["flat/recommended"],
   prettier,
   {
-    languageOptions: { globals: { ...globals.browser, ...globals.node } },
+    languageOptions: {
+      globals: { ...globals.browser, ...globals.node },
+      parserOptions: { project: "tsconfig.json", tsconfigRootDir: import.meta.dirname, extraFileExtensions: [".vue"] },
+    },
     rules: {
       // A name that begins with _ stands for what a function is given and has no use for; the rest of an object leaves something out.
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", ignoreRestSiblings: true }],
+      // What a form's values may become is said by an assertion, from which their type is inferred: it takes those away.
+      "@typescript-eslint/no-unnecessary-type-assertion": "off",
       // A label around its control needs no id.
       "vuejs-accessibility/label-has-for": ["error", { required: { some: ["nesting", "id"] } }],
     },
   },
   { files: ["**/*.vue"], languageOptions: { parserOptions: { parser: typescript.parser } } },
   {
-    files: ["src/console/signin/**"],
-    // These pages are there to fill in their first field.
-    rules: { "vuejs-accessibility/no-autofocus": "off" },
+    files: ["**/*.test.ts", "src/testing/**"],
+    rules: {
+      // Vitest's matchers are any.
+      "@typescript-eslint/no-unsafe-assignment": "off",
+      // What stands for an act that fails is async, so that it rejects instead of throwing.
+      "@typescript-eslint/require-await": "off",
+    },
   },
+  // Tools of the build are not in the pages' program.
+  { files: ["*.mjs", "*.config.ts"], extends: [typescript.configs.disableTypeChecked] },
 );

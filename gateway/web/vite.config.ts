@@ -36,6 +36,9 @@ export default defineConfig({
   test: {
     include: ["src/**/*.test.ts"],
     environment: "node",
+    // Ends a test that hangs; a busy machine fails none.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     alias: [{ find: /^element-plus\/es\/.*\/style\/css$/, replacement: fileURLToPath(new URL("src/testing/noStyle.ts", import.meta.url)) }],
   },
 });

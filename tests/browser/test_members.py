@@ -109,6 +109,7 @@ def test_a_new_member_appears_and_gets_a_number_without_a_reload(desk: Desk, pag
     page.goto("/members")
     page.get_by_role("button", name="登记会员").click()
     dialog = page.get_by_role("dialog", name="登记会员")
+    expect(dialog.get_by_label("姓名")).to_be_focused()
 
     dialog.get_by_label("姓名").fill(person.name)
     dialog.get_by_label("证件号码").fill(person.document_number)

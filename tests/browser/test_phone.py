@@ -159,6 +159,7 @@ def test_what_is_missing_is_told_and_a_reload_and_the_way_back_lose_nothing(
     expect(page.get_by_text("请填写证件到期日")).to_be_visible()
     expect(page.get_by_text("请填写联系地址")).to_be_visible()
     expect(page.get_by_text("请核对信息后勾选")).to_be_visible()
+    expect(page.get_by_label("证件到期日")).to_be_focused()
 
     complete_profile(page)
     choose_outlet(page)
@@ -184,6 +185,7 @@ def test_no_code_is_asked_for_before_the_captcha_is_answered(page: Page) -> None
     page.get_by_role("button", name="获取验证码").click()
 
     expect(page.get_by_role("alert")).to_contain_text("验证码不正确")
+    expect(page.get_by_placeholder("图中字符")).to_be_focused()
 
 
 def test_who_cannot_see_the_picture_gets_a_code_by_waiting(member: Flexible, page: Page, stack: Stack) -> None:

@@ -97,6 +97,7 @@ def test_a_rejection_needs_a_reason_which_the_clerk_reads(desk: Desk, batch_no: 
 
     reviewer.get_by_role("button", name="审核不通过").click()
     expect(reviewer.get_by_text("审核不通过时，请填写审核意见")).to_be_visible()
+    expect(reviewer.get_by_label("审核意见")).to_be_focused()
     reviewer.get_by_label("审核意见").fill("银行已在制卡，请等待领卡")
     reviewer.get_by_role("button", name="审核不通过").click()
     question = reviewer.get_by_role("dialog", name="审核不通过")

@@ -24,15 +24,19 @@ def test_a_wrong_password_is_reported_without_saying_which_part_is_wrong(page: P
     fill_sign_in(page, "nobody-at-all", "wrong-password")
 
     expect(page.get_by_role("alert")).to_contain_text("账号或密码")
+    expect(page.get_by_role("button", name="登录", exact=True)).to_be_focused()
 
 
 def test_empty_fields_are_reported_before_anything_is_sent(page: Page) -> None:
     page.goto("/sign-in")
+    expect(page.get_by_label("账号")).to_be_focused()
+    page.get_by_label("账号").fill("jianlang")
 
     page.get_by_role("button", name="登录", exact=True).click()
 
-    expect(page.get_by_text("请输入账号")).to_be_visible()
+    expect(page.get_by_text("请输入密码")).to_be_visible()
     expect(page.get_by_text("请输入验证码")).to_be_visible()
+    expect(page.get_by_label("密码", exact=True)).to_be_focused()
 
 
 def test_a_wrong_captcha_is_reported_and_another_one_shown(page: Page) -> None:
@@ -49,6 +53,7 @@ def test_a_wrong_captcha_is_reported_and_another_one_shown(page: Page) -> None:
     expect(page.get_by_role("alert")).to_contain_text("验证码不正确")
     expect(picture).not_to_have_attribute("src", before or "")
     expect(page.get_by_label("验证码", exact=True)).to_have_value("")
+    expect(page.get_by_label("验证码", exact=True)).to_be_focused()
 
 
 def test_who_cannot_see_the_captcha_signs_in_by_keyboard_without_it(page: Page) -> None:

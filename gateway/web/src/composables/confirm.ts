@@ -27,7 +27,7 @@ export function notifySuccess(message: string): void {
 
 /** What went wrong and what to do, where no form is there to show it. */
 export function notifyProblem(problem: ApiProblem): void {
-  const reasons = problem.fields.map((wrong) => wrong.reason);
+  const reasons = problem.reasonsBeside([]);
   const message = [problem.title, ...reasons, reasons.length ? "" : problem.detail].filter(Boolean).join("。");
   ElMessage({ type: "error", message: message.replace(/。。/g, "。"), grouping: true, duration: 8000, showClose: true });
 }

@@ -1,8 +1,9 @@
 // A captcha 验证码 in hand: taken from the API, worked for beside the page, and handed to the form once it may be sent.
 import { computed, onMounted, onScopeDispose, ref, shallowRef } from "vue";
 import { answer, api } from "@/api/client";
-import { asProblem, type ApiProblem } from "@/api/problems";
+import type { ApiProblem } from "@/api/problems";
 import type { Captcha } from "@/api/types";
+import { useMutation } from "@/composables/useMutation";
 
 type Purpose = "sign_in" | "sms_code";
 
@@ -13,18 +14,25 @@ export interface CaptchaFields {
   proof_of_work: string;
 }
 
+/** What a captcha's field shows. */
+export type CaptchaInHand = ReturnType<typeof useCaptcha>;
+
+/** Takes the first one as the page is mounted. */
 export function useCaptcha(purpose: Purpose) {
   const given = ref("");
   const captcha = shallowRef<Captcha>();
-  const trouble = ref("");
-  const isLoading = ref(false);
   const isWorking = ref(false);
   const partsDone = ref(0);
   let solved: Promise<string> = Promise.resolve("");
   let running: Worker | undefined;
   let forUnknownDevice = false;
+  const taking = useMutation((_key, kind: Captcha["kind"], for_unknown_device: boolean) =>
+    answer(api.POST("/api/v1/captchas", { body: { kind, purpose, for_unknown_device } })),
+  );
+  const trouble = computed(() => taking.problem.value?.title);
 
   const hasPicture = computed(() => captcha.value?.kind !== "work");
+  const isMissing = computed(() => hasPicture.value && !given.value.trim());
   /** How far the work is, in words that are read aloud too; nothing while no captcha is there. */
   const progress = computed(() => {
     if (!captcha.value) return "";
@@ -34,24 +42,16 @@ export function useCaptcha(purpose: Purpose) {
 
   /** Takes another captcha, of the same kind unless told otherwise, and begins to work for it. */
   async function renew(kind: Captcha["kind"] = captcha.value?.kind ?? "image"): Promise<void> {
-    if (isLoading.value) return;
-    isLoading.value = true;
     given.value = "";
-    trouble.value = "";
-    try {
-      const body = { kind, purpose, for_unknown_device: forUnknownDevice };
-      captcha.value = await answer(api.POST("/api/v1/captchas", { body }));
-      solved = work(captcha.value);
-    } catch (error) {
-      trouble.value = asProblem(error).title;
-    } finally {
-      isLoading.value = false;
-    }
+    const taken = await taking.run(kind, forUnknownDevice);
+    if (!taken) return;
+    captcha.value = taken;
+    solved = work(taken);
   }
 
   /** Takes another one after a refusal: as hard as for a stranger where this one was too easy. */
-  function renewAfter(problem: ApiProblem | undefined): Promise<void> {
-    if (problem?.code === "captcha_too_easy") forUnknownDevice = true;
+  function renewAfter(problem: ApiProblem): Promise<void> {
+    if (problem.code === "captcha_too_easy") forUnknownDevice = true;
     return renew();
   }
 
@@ -86,5 +86,5 @@ export function useCaptcha(purpose: Purpose) {
 
   onMounted(() => renew());
   onScopeDispose(() => running?.terminate());
-  return { given, captcha, trouble, isLoading, isWorking, hasPicture, progress, renew, renewAfter, fields };
+  return { given, captcha, trouble, isLoading: taking.isRunning, hasPicture, isMissing, progress, renew, renewAfter, fields };
 }

@@ -54,7 +54,7 @@ describe("a form", () => {
     await form.submit();
 
     expect(sent).toEqual([{ key: expect.any(String), name: "王芳" }]);
-    expect(onSuccess).toHaveBeenCalledExactlyOnceWith({ number: 1 });
+    expect(onSuccess).toHaveBeenCalledExactlyOnceWith({ number: 1 }, { name: "王芳" });
     expect(isOpen.value).toBe(false);
   });
 
@@ -117,5 +117,103 @@ describe("a form", () => {
     expect(send).not.toHaveBeenCalled();
     await form.submit();
     expect(send).toHaveBeenCalledOnce();
+  });
+
+  it("submitted again while it asks, sends or goes on, does nothing", async () => {
+    const confirm = vi.fn(() => Promise.resolve(true));
+    const send = vi.fn(() => Promise.resolve(1));
+    const onSuccess = vi.fn(() => Promise.resolve());
+    const form = useForm({ values: () => ({}), confirm, send, onSuccess });
+
+    await Promise.all([form.submit(), form.submit(), nextTick().then(() => form.submit())]);
+
+    expect([confirm, send, onSuccess].map((called) => called.mock.calls.length)).toEqual([1, 1, 1]);
+    await form.submit();
+    expect(send).toHaveBeenCalledTimes(2);
+  });
+
+  it("runs from sending until what follows the answer is done", async () => {
+    const told: boolean[] = [];
+    const tell = () => {
+      told.push(form.isRunning);
+      return Promise.resolve(true);
+    };
+    const form = useForm({ values: () => ({}), confirm: tell, send: tell, onSuccess: tell });
+
+    await form.submit();
+
+    expect([...told, form.isRunning]).toEqual([false, true, true, false]);
+  });
+
+  it("can be submitted again after what follows the answer has failed", async () => {
+    const onSuccess = vi.fn().mockRejectedValueOnce(new Error("lost"));
+    const form = useForm({ values: () => ({}), onSuccess });
+
+    await expect(form.submit()).rejects.toThrow("lost");
+    expect(form.isRunning).toBe(false);
+    await form.submit();
+    expect(onSuccess).toHaveBeenCalledTimes(2);
+  });
+
+  it("renews what it has to after a problem, and does not ask for it before it is submitted again", async () => {
+    const send = vi.fn().mockRejectedValueOnce(new ApiProblem(409, "conflict", "冲突"));
+    const onFailure = vi.fn(() => {
+      form.values.code = "";
+    });
+    const form = useForm({
+      values: () => ({ code: "1" }),
+      validate: ({ code }) => ({ code: !code && "请填写" }),
+      send,
+      onSuccess: () => undefined,
+      onFailure,
+    });
+
+    await form.submit();
+    expect(onFailure).toHaveBeenCalledExactlyOnceWith(form.problem, { code: "1" });
+    expect(form.errorOf("code")).toBeFalsy();
+    await form.submit();
+    expect(form.errorOf("code")).toBe("请填写");
+    expect(form.problem).toBeUndefined();
+    expect(send).toHaveBeenCalledOnce();
+  });
+
+  it("counts how often something was wrong, not how often the user declined", async () => {
+    const { form } = failing(refusal());
+    await form.submit();
+    expect(form.refusals).toBe(1);
+    form.values.name = "王芳";
+    await form.submit();
+    expect(form.refusals).toBe(2);
+    await form.submit();
+    expect(form.refusals).toBe(2);
+
+    const declined = useForm({ values: () => ({}), confirm: () => Promise.resolve(false), onSuccess: () => undefined });
+    await declined.submit();
+    expect(declined.refusals).toBe(0);
+  });
+
+  it("that sends nothing goes on with its request", async () => {
+    const onSuccess = vi.fn();
+    const form = useForm({ values: () => ({ name: " 王芳 " }), request: ({ name }) => name.trim(), onSuccess });
+
+    await form.submit();
+
+    expect(onSuccess).toHaveBeenCalledExactlyOnceWith("王芳", "王芳");
+  });
+
+  it("with several buttons sends the one that was pressed, whatever is pressed meanwhile", async () => {
+    const onSuccess = vi.fn();
+    const form = useForm({
+      values: () => ({ remark: "", wanted: "approve" }),
+      validate: ({ remark, wanted }) => ({ remark: wanted === "reject" && !remark && "请填写" }),
+      send: (_key, { wanted }) => Promise.resolve(`${wanted}d`),
+      onSuccess,
+    });
+
+    await form.submit({ wanted: "reject" });
+    expect(form.errorOf("remark")).toBe("请填写");
+    await Promise.all([form.submit({ wanted: "approve" }), form.submit({ wanted: "reject" })]);
+
+    expect(onSuccess).toHaveBeenCalledExactlyOnceWith("approved", { remark: "", wanted: "approve" });
   });
 });

@@ -49,4 +49,13 @@ describe("an act", () => {
 
     expect(keys).toHaveLength(1);
   });
+
+  it("tells what it runs with", async () => {
+    const { mutation } = failing();
+
+    const run = mutation.run("given");
+    expect(mutation.running.value).toEqual(["given"]);
+    await run;
+    expect(mutation.running.value).toBeUndefined();
+  });
 });

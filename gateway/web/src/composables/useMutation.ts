@@ -1,5 +1,5 @@
 // One act of the user that changes something: runs once at a time, and is sent again under the same key.
-import { ref, shallowRef } from "vue";
+import { computed, shallowRef } from "vue";
 import { asProblem, type ApiProblem } from "@/api/problems";
 
 /**
@@ -7,17 +7,19 @@ import { asProblem, type ApiProblem } from "@/api/problems";
  * key, so that nothing is done twice; `run` resolves to undefined where it failed, and `problem` says why.
  */
 export function useMutation<Arguments extends unknown[], Result>(act: (key: string, ...given: Arguments) => Promise<Result>) {
-  const isRunning = ref(false);
+  /** What it runs with, while it does: tells which button was pressed, or for which row. */
+  const running = shallowRef<Arguments>();
+  const isRunning = computed(() => running.value !== undefined);
   const problem = shallowRef<ApiProblem>();
   let key = newKey();
   let lastGiven = "";
 
   async function run(...given: Arguments): Promise<Result | undefined> {
-    if (isRunning.value) return undefined;
+    if (running.value) return undefined;
     const same = JSON.stringify(given);
     if (same !== lastGiven) key = newKey();
     lastGiven = same;
-    isRunning.value = true;
+    running.value = given;
     problem.value = undefined;
     try {
       const result = await act(key, ...given);
@@ -28,11 +30,11 @@ export function useMutation<Arguments extends unknown[], Result>(act: (key: stri
       if (!problem.value.isUndecided) key = newKey();
       return undefined;
     } finally {
-      isRunning.value = false;
+      running.value = undefined;
     }
   }
 
-  return { run, isRunning, problem, forget: () => (problem.value = undefined) };
+  return { run, running, isRunning, problem, forget: () => (problem.value = undefined) };
 }
 
 /** A key for one command: its repetition is known by it. */

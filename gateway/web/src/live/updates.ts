@@ -42,7 +42,7 @@ export function startUpdates(): void {
     wasOpen = true;
   });
   for (const kind of KINDS) {
-    source.addEventListener(kind, (event) => publish(kind, JSON.parse((event as MessageEvent<string>).data)));
+    source.addEventListener(kind, (event) => publish(kind, JSON.parse((event as MessageEvent<string>).data) as Record<string, unknown>));
   }
   source.onerror = reopen;
 }

@@ -1,11 +1,10 @@
 // What every dialog with a form does, as tests: `describeDialog` says of one what it holds, refuses, sends and tells.
-import { flushPromises, mount, type VueWrapper } from "@vue/test-utils";
+import { mount, type VueWrapper } from "@vue/test-utils";
 import { ElMessage } from "element-plus";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { defineComponent, h, reactive, type Component } from "vue";
 import { fakeApi, signIn } from "@/testing/fakeApi";
-
-type Values = Record<string, unknown>;
+import { fieldsOf, settle, type Values } from "@/testing/fields";
 
 export interface DialogCase {
   dialog: Component;
@@ -35,7 +34,6 @@ export interface DialogCase {
 
 export type OpenDialog = Awaited<ReturnType<typeof openDialog>>;
 
-const INPUTS = ["ElSelect", "ElDatePicker", "ElRadioGroup", "ElCheckboxGroup", "ElInputNumber", "ElCheckbox"];
 /** What Element Plus's lists and calendars do is theirs to test, and takes most of the time. */
 const STUBS = { RouterLink: true, transition: true, ElSelect: true, ElDatePicker: true };
 let mounted: VueWrapper | undefined;
@@ -125,57 +123,23 @@ export async function openDialog({ dialog, props = {}, opensBy, reads }: DialogC
     await show();
   }
 
-  const items = () => wrapper.findAllComponents({ name: "ElFormItem" });
-  function inputOf(label: string) {
-    const item = items().find((one) => one.props("label") === label);
-    if (!item) throw new Error(`no field ${label}`);
-    const native = item.find("input:not([type=radio]):not([type=checkbox]), textarea");
-    const control = INPUTS.map((name) => item.findComponent({ name })).find((found) => found.exists());
-    return { native, control };
-  }
-
-  function valueOf(label: string): unknown {
-    const { native, control } = inputOf(label);
-    return control ? control.props("modelValue") : (native.element as HTMLInputElement).value;
-  }
-
-  async function fill(values: Values): Promise<void> {
-    for (const [label, value] of Object.entries(values)) {
-      const { native, control } = inputOf(label);
-      if (control) control.vm.$emit("update:modelValue", value);
-      else await native.setValue(value);
-    }
-    await settle();
-  }
-
   await show();
   return {
+    ...fieldsOf(wrapper),
     api,
     wrapper,
-    fill,
     reopen,
     title: () => wrapper.findComponent({ name: "ElDialog" }).props("title") as string,
     text: () => document.body.textContent,
-    valuesOf: (fields: Values): Values => Object.fromEntries(Object.keys(fields).map((label) => [label, valueOf(label)])),
-    reasons: (): Record<string, string> =>
-      Object.fromEntries(
-        items()
-          .filter((item) => item.props("error"))
-          .map((item) => [item.props("label") ?? "", item.props("error") as string]),
-      ),
-    async send(): Promise<void> {
+    send: async () => {
       await wrapper.findComponent({ name: "ElForm" }).trigger("submit");
       await settle();
     },
-    async tick(selector: string): Promise<void> {
+    tick: async (selector: string) => {
       await wrapper.findComponent({ name: "ElForm" }).find(selector).setValue(true);
       await settle();
     },
-    async leave(label: string): Promise<void> {
-      await inputOf(label).native.trigger("blur");
-      await settle();
-    },
-    async press(word: string): Promise<void> {
+    press: async (word: string) => {
       await wrapper
         .findAllComponents({ name: "ElButton" })
         .find((button) => button.text() === word)!
@@ -193,13 +157,6 @@ async function complete(open: OpenDialog, { prepares, fills, alsoDoes }: DialogC
   await open.fill(fills);
   await alsoDoes?.(open);
   await open.send();
-}
-
-async function settle(): Promise<void> {
-  for (let round = 0; round < 3; round++) {
-    await flushPromises();
-    await new Promise((resolve) => setTimeout(resolve));
-  }
 }
 
 /** Messages too: one that is still there is not told again. */

@@ -10,14 +10,25 @@ export interface Command {
   body: unknown;
 }
 
-/** What GETs are answered by, by path; every command is answered by `answers`, one after another. */
+interface Wrong {
+  field: string;
+  reason: string;
+}
+
+/**
+ * `reads` are answered by path, whatever the method: what a page only asks for. Each other command is answered by
+ * `answers`, one after another.
+ */
 export function fakeApi(reads: Record<string, unknown> = {}) {
   const commands: Command[] = [];
   const answers: (() => Response)[] = [];
 
   vi.stubGlobal("fetch", async (request: Request): Promise<Response> => {
     const path = new URL(request.url).pathname;
-    if (request.method === "GET") return Response.json(reads[path] ?? { items: [], total: 0 });
+    const known = reads[path];
+    if (known !== undefined || request.method === "GET") {
+      return Response.json(typeof known === "function" ? (known as () => unknown)() : (known ?? { items: [], total: 0 }));
+    }
     const text = await request.text();
     commands.push({
       method: request.method,
@@ -31,13 +42,21 @@ export function fakeApi(reads: Record<string, unknown> = {}) {
   return {
     commands,
     answer: (body: unknown) => answers.push(() => Response.json(body)),
-    refuse: (status: number, ...fields: { field: string; reason: string }[]) => answers.push(() => problem(status, ...fields)),
+    refuse: (status: number, ...fields: Wrong[]) => answers.push(() => problem(status, fields)),
+    refuseAs: (code: string, title: string, ...fields: Wrong[]) => answers.push(() => problem(422, fields, { code, title })),
   };
 }
 
-function problem(status: number, ...fields: { field: string; reason: string }[]): Response {
-  const body = { code: "refused", title: "请求未被接受", fields: fields.map((wrong) => ({ code: "wrong", ...wrong })) };
+function problem(status: number, fields: Wrong[] = [], named = { code: "refused", title: "请求未被接受" }): Response {
+  const body = { ...named, fields: fields.map((wrong) => ({ code: "wrong", ...wrong })) };
   return new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/problem+json" } });
+}
+
+/** Captchas with pictures, whose numbers go up from `c-1`. */
+export function numberedCaptchas(): () => object {
+  let taken = 0;
+  const proof_of_work = { salt: "s", bits: 1, parts: 1 };
+  return () => ({ captcha_id: `c-${++taken}`, kind: "image", image: "data:image/png;base64,", wait_seconds: 0, proof_of_work });
 }
 
 /** Signs an account of the city's union in, without a stream of live updates. */

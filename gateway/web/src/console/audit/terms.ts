@@ -11,10 +11,10 @@ export const OUTCOMES = {
 
 /** Who acted: the name is for administrators, members act by themselves. */
 export function actorOf(auditEvent: AuditEvent): string {
-  const byLink = auditEvent.new?.link_made_by ? `，凭管理员${auditEvent.new.link_made_by}的链接` : "";
+  const maker = auditEvent.new?.link_made_by;
+  const byLink = typeof maker === "string" && maker ? `，凭管理员${maker}的链接` : "";
   if (auditEvent.account_name && byLink) return `${auditEvent.display_name ?? auditEvent.account_name}${byLink}`;
-  if (auditEvent.account_name)
-    return auditEvent.display_name ? `${auditEvent.display_name}（${auditEvent.account_name}）` : auditEvent.account_name;
+  if (auditEvent.account_name) return auditEvent.display_name ? `${auditEvent.display_name}（${auditEvent.account_name}）` : auditEvent.account_name;
   return auditEvent.member_id ? "会员本人" : "未登录";
 }
 

@@ -68,6 +68,6 @@ function wordOf(value: unknown, name: string): string {
   if (value === null || value === undefined || value === "") return NOTHING;
   if (typeof value === "boolean") return value ? "是" : "否";
   if (Array.isArray(value)) return value.map((one) => wordOf(one, name)).join("、") || NOTHING;
-  if (typeof value === "object") return JSON.stringify(value);
+  if (typeof value !== "string" && typeof value !== "number") return JSON.stringify(value);
   return name === "roles" ? (ROLES[value as keyof typeof ROLES] ?? String(value)) : String(value);
 }

@@ -22,7 +22,7 @@ describeDialog("a request to revoke a batch", {
   title: "撤销办卡批次申请",
   shows: { 申请人姓名: "简朗", 申请人联系电话: "" },
   empties: { 申请人姓名: "" },
-  refuses: { 申请人姓名: "请填写申请人姓名", 申请人联系电话: "请填写正确的手机号或固定电话" },
+  refuses: { 申请人姓名: "请填写申请人姓名", 申请人联系电话: "请填写正确的手机号或固定电话", "": "请选择要撤销的批次" },
   fills: { 申请人联系电话: "021-65556666 " },
   alsoDoes: ({ tick }) => tick("input[type=radio]"),
   sends: {

@@ -1,5 +1,6 @@
 // @vitest-environment happy-dom
 // Tests of the dialogs of this folder.
+import type { ComponentPublicInstance } from "vue";
 import { describe, expect, it } from "vitest";
 import ExportDialog from "@/console/members/ExportDialog.vue";
 import MemberDialog from "@/console/members/MemberDialog.vue";
@@ -108,7 +109,8 @@ describeDialog("an export of whole numbers", {
   opensBy: "model",
   title: "导出会员名单",
   shows: {},
-  prepares: ({ wrapper }) => wrapper.findComponent({ name: "ElRadioGroup" }).vm.$emit("update:modelValue", true),
+  prepares: ({ wrapper }) =>
+    (wrapper.findComponent({ name: "ElRadioGroup" }).vm as ComponentPublicInstance).$emit("update:modelValue", true),
   refuses: { 导出原因: "请填写原因，至少 2 个字" },
   fills: { 导出原因: "年度核对 " },
   sends: {

@@ -1,5 +1,4 @@
 // Both ways to queue members for a card: those ticked, or all without a card that a search finds.
-import { computed } from "vue";
 import { askToConfirm } from "@/composables/confirm";
 import { useMutation } from "@/composables/useMutation";
 import { answer, api } from "@/api/client";
@@ -9,22 +8,21 @@ import { count } from "@/locales/format";
 type Asked = { member_ids: string[] } | { filter: Record<string, string> };
 
 export function useQueueing() {
-  const queue = useMutation((key, member_ids: string[]) => ask(key, { member_ids }));
-  const queueAll = useMutation(inParts);
+  const queue = useMutation((key, asked: Asked) => ("filter" in asked ? inParts(key, asked.filter) : ask(key, asked)));
 
   async function queueAllOf(filters: Record<string, string>): Promise<QueueResult | undefined> {
     const filter = Object.fromEntries(Object.entries(filters).filter(([, value]) => value));
     const scope = Object.keys(filter).length ? "符合当前查询条件的" : "本工会";
     const question = `${scope}全部未办卡会员将加入待办会员列表；尚未生成会员编号、待办中、办理中或已办卡的会员会被跳过。`;
     if (!(await askToConfirm("添加全部的未办卡会员至待办", question, "确认添加", false))) return undefined;
-    return queueAll.run(filter);
+    return queue.run({ filter });
   }
 
   return {
-    queueThese: queue.run,
+    queueThese: (member_ids: string[]) => queue.run({ member_ids }),
     queueAllOf,
-    isRunning: computed(() => queue.isRunning.value || queueAll.isRunning.value),
-    problem: computed(() => queue.problem.value ?? queueAll.problem.value),
+    isRunning: queue.isRunning,
+    problem: queue.problem,
   };
 }
 

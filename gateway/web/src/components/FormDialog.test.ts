@@ -1,0 +1,38 @@
+// @vitest-environment happy-dom
+import { mount } from "@vue/test-utils";
+import { afterEach, expect, it } from "vitest";
+import { defineComponent, h, ref, type ComponentPublicInstance } from "vue";
+import { useForm } from "@/composables/useForm";
+import FormDialog from "@/components/FormDialog.vue";
+import { settle } from "@/testing/fields";
+
+afterEach(() => document.body.replaceChildren());
+
+/** A dialog whose first field cannot be filled in, and the place where the focus is. */
+async function opened() {
+  const form = useForm({ isOpen: ref(true), values: () => ({}), onSuccess: () => undefined });
+  const slot = () => [h("input", { disabled: true }), h("input", { name: "first" }), h("textarea", { name: "second" })];
+  const page = defineComponent(() => () => h(FormDialog, { form, title: "修改", act: "保存" }, slot));
+  const wrapper = mount(page, { attachTo: document.body, global: { stubs: { transition: true } } });
+  await settle();
+  const dialog = wrapper.findComponent({ name: "ElDialog" });
+  return { dialog, focused: () => document.activeElement?.getAttribute("name") };
+}
+
+it("a dialog that has opened begins in the first field that can be filled in", async () => {
+  const { dialog, focused } = await opened();
+  expect(focused()).toBeNull();
+
+  (dialog.vm as ComponentPublicInstance).$emit("opened");
+
+  expect(focused()).toBe("first");
+});
+
+it("a dialog leaves who has begun to fill in another field there", async () => {
+  const { dialog, focused } = await opened();
+  document.querySelector<HTMLElement>("[name=second]")!.focus();
+
+  (dialog.vm as ComponentPublicInstance).$emit("opened");
+
+  expect(focused()).toBe("second");
+});
