@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, create_engine, make_url, text
+from sqlalchemy import Connection, RowMapping, text
 from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from deploy.local.stack import Stack
 from deploy.permissions import SERVICES
 from services.kit.data.encryption import FileKeyring, Keyring
+from services.kit.data.primary import tool_engine
 from services.kit.settings import MessagingSettings
 
 ROWS_AT_ONCE = 5000
@@ -107,8 +107,7 @@ def snapshots_of(system: System) -> Iterator[Snapshots]:
 
 
 def _snapshot(opened: ExitStack, url: str) -> Connection:
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
-    connection = opened.enter_context(engine.connect())
+    connection = opened.enter_context(tool_engine(url).connect())
     connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     connection.execute(text("select 1"))
     return connection

@@ -4,7 +4,6 @@ A service's `migrations/env.py` is one call of `run_migrations`; its `migrations
 """
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
@@ -13,9 +12,11 @@ from alembic import command, context
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, MetaData, create_engine, text
+from sqlalchemy import Connection, Engine, MetaData, text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import NullPool
+
+from services.kit.data.primary import tool_engine
+from services.kit.settings import SettingsError, database_address
 
 SERVICES_FOLDER = Path(__file__).parents[2]
 
@@ -41,7 +42,7 @@ def upgrade(service: str, database_url: str, patience_seconds: float = 600) -> N
     table was not free within `patience_seconds`.
     """
     config = _configuration(service)
-    engine = create_engine(database_url, poolclass=NullPool)
+    engine = tool_engine(database_url)
     until = time.monotonic() + patience_seconds
     while True:
         try:
@@ -58,7 +59,7 @@ def upgrade(service: str, database_url: str, patience_seconds: float = 600) -> N
 def check(service: str, database_url: str) -> None:
     """Raise alembic's CommandError where the service's models differ from its migrated database."""
     config = _configuration(service)
-    engine = create_engine(database_url, poolclass=NullPool)
+    engine = tool_engine(database_url)
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.check(config)
@@ -107,7 +108,11 @@ def _main() -> int:
     parser.add_argument("--check", action="store_true", help="compare the models with the migrated database instead")
     arguments = parser.parse_args()
     variable = f"DATABASE_URL_{arguments.service.upper()}"
-    database_url = os.environ.get(variable)
+    try:
+        database_url = database_address(variable)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
     if not database_url:
         print(f"{variable} is not set", file=sys.stderr)
         return 2
