@@ -16,6 +16,8 @@ from psycopg import sql
 from deploy.local import postgres_home
 from deploy.local.ports import LOOPBACK, hold_port
 from deploy.local.private_files import UMASK, write_private
+from services.kit.secret_values import Secret
+from services.kit.settings import DatabaseSettings
 
 SUPERUSER = "postgres"
 _SHARED = ("postgres", "template1")
@@ -89,12 +91,14 @@ class Postgres:
     def prepare_private_database(self, name: str, password: str, owner_password: str) -> None:
         """Make a database that only two roles may connect to.
 
-        The role of its name reads and writes rows, the owner migrates tables. Repeated, it updates the passwords.
+        The role of its name reads and writes rows within limits of time, the owner migrates tables. Repeated, it
+        updates the passwords.
         """
         database, owner = sql.Identifier(name), sql.Identifier(owner_of(name))
         with self._connect() as connection:
             for role, secret in ((name, password), (owner_of(name), owner_password)):
                 _prepare_role(connection, role, secret)
+            _limit_role(connection, name)
             if not self.has_database(name):
                 connection.execute(sql.SQL("create database {} owner {} template template0").format(database, owner))
             connection.execute(sql.SQL("alter database {} owner to {}").format(database, owner))
@@ -215,6 +219,13 @@ def _prepare_role(connection: "psycopg.Connection", name: str, password: str) ->
         connection.execute(sql.SQL("create role {}").format(role))
     rights = "login nosuperuser nocreatedb nocreaterole noreplication nobypassrls"
     connection.execute(sql.SQL(f"alter role {{}} {rights} password {{}}").format(role, sql.Literal(password)))
+
+
+def _limit_role(connection: "psycopg.Connection", name: str) -> None:
+    """Give a role's sessions the limits that services ask for; behind a pooler they cannot ask."""
+    for parameter, value in DatabaseSettings(Secret()).session_limits.items():
+        statement = sql.SQL("alter role {} set {} = {}")
+        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(parameter), sql.Literal(value)))
 
 
 def _owns_tables(connection: "psycopg.Connection", role: str) -> bool:

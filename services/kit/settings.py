@@ -198,6 +198,18 @@ class DatabaseSettings:
         return bool(self.database_direct_url)
 
     @property
+    def session_limits(self) -> dict[str, str]:
+        """The parameters of each session; behind a pooler the role must have them."""
+        return {
+            "statement_timeout": str(int(self.statement_timeout_seconds * 1000)),
+            "lock_timeout": str(int(self.lock_timeout_seconds * 1000)),
+            # Parameters differ too much for one generic plan: common or rare names, unions of ten or of a million.
+            "plan_cache_mode": "force_custom_plan",
+            # Our queries are short: starting parallel workers takes longer than they save.
+            "max_parallel_workers_per_gather": "0",
+        }
+
+    @property
     def direct_url(self) -> Secret:
         """The address at which a session keeps its connection, for what LISTEN and session locks need."""
         return self.database_direct_url or self.database_url

@@ -311,7 +311,7 @@ def engine_for(settings: DatabaseSettings, application_name: str) -> Engine:
         # A pooler takes no startup options, which the role has instead, and prepared statements stay behind in it.
         arguments["prepare_threshold"] = None
     else:
-        arguments["options"] = " ".join(f"-c {name}={value}" for name, value in session_limits(settings).items())
+        arguments["options"] = " ".join(f"-c {name}={value}" for name, value in settings.session_limits.items())
     engine = create_engine(
         "postgresql+psycopg://",
         creator=partial(primary.connect, **arguments),
@@ -325,18 +325,6 @@ def engine_for(settings: DatabaseSettings, application_name: str) -> Engine:
     if primary.may_move:
         _leave_former_primaries(engine, primary)
     return engine
-
-
-def session_limits(settings: DatabaseSettings) -> dict[str, str]:
-    """The parameters of each session; behind a pooler the role must have them."""
-    return {
-        "statement_timeout": str(int(settings.statement_timeout_seconds * 1000)),
-        "lock_timeout": str(int(settings.lock_timeout_seconds * 1000)),
-        # Parameters differ too much for one generic plan: common or rare names, unions of ten or of a million.
-        "plan_cache_mode": "force_custom_plan",
-        # Our queries are short: starting parallel workers takes longer than they save.
-        "max_parallel_workers_per_gather": "0",
-    }
 
 
 def _leave_former_primaries(engine: Engine, primary: Primary) -> None:
