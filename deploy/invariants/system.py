@@ -22,9 +22,9 @@ ROWS_AT_ONCE = 5000
 class System:
     """The databases, broker and keys that the checker reads; it changes nothing.
 
-    `database_urls` are by service, `amqp_uris` by program, since only a service's user may read its dead letters.
-    `keys` are membership's settings AUDIT_KEYS, AUDIT_PUBLIC_KEYS, AUDIT_HEAD_FILE, PERSONAL_DATA_KEYS (or _FILE),
-    BLIND_INDEX_KEY and ENVIRONMENT.
+    `database_urls` are by service, past a pooler, `amqp_uris` by program, since only a service's user may read its dead
+    letters. `keys` are membership's settings AUDIT_KEYS, AUDIT_PUBLIC_KEYS, AUDIT_HEAD_FILE, PERSONAL_DATA_KEYS (or
+    _FILE), BLIND_INDEX_KEY and ENVIRONMENT.
     """
 
     database_urls: Mapping[str, str] = field(repr=False)
@@ -35,9 +35,8 @@ class System:
     @classmethod
     def of_stack(cls, stack: Stack) -> "System":
         """Returns the system of the stack on this machine."""
-        return cls(
-            stack.addresses.database_urls, stack.addresses.amqp_uris, **_from_settings(stack.environment("membership"))
-        )
+        databases = {**stack.addresses.database_urls, **stack.addresses.direct_urls}
+        return cls(databases, stack.addresses.amqp_uris, **_from_settings(stack.environment("membership")))
 
     @classmethod
     def given(cls, environment: Mapping[str, str]) -> "System":
@@ -47,7 +46,11 @@ class System:
         """
         everybody = environment.get("AMQP_URI")
         return cls(
-            {service: environment[f"DATABASE_URL_{service.upper()}"] for service in SERVICES},
+            {
+                service: environment.get(f"DATABASE_DIRECT_URL_{service.upper()}")
+                or environment[f"DATABASE_URL_{service.upper()}"]
+                for service in SERVICES
+            },
             {
                 service: environment.get(f"AMQP_URI_{service.upper()}") or everybody or environment["AMQP_URI"]
                 for service in SERVICES

@@ -213,6 +213,32 @@ def binaries() -> Path | None:
     return Path(on_path).resolve().parent if on_path else None
 
 
+def run(command: list[str]) -> None:
+    """Run one of PostgreSQL's programs: as the user postgres when we are root."""
+    folder = binaries()
+    if folder is None:
+        raise RuntimeError("PostgreSQL is not installed: apt-get install postgresql")
+    account = postgres_home.ACCOUNT if os.geteuid() == 0 else None
+    with tempfile.TemporaryFile("w+") as output:
+        # The output goes to a file: the server inherits it, and a pipe would stay open as long as it runs.
+        done = subprocess.run(
+            [str(folder / command[0]), *command[1:]],
+            stdin=subprocess.DEVNULL,
+            text=True,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            check=False,
+            user=account,
+            group=account,
+            extra_groups=[] if account else None,
+            umask=UMASK,
+        )
+        output.seek(0)
+        if done.returncode:
+            raise RuntimeError(f"{command[0]} {command[-1]} failed:\n{output.read()[-2000:]}")
+
+
 def _prepare_role(connection: "psycopg.Connection", name: str, password: str) -> None:
     role = sql.Identifier(name)
     if connection.execute("select 1 from pg_roles where rolname = %s", [name]).fetchone() is None:
@@ -242,7 +268,7 @@ def _initialise(data: Path) -> None:
     write_private(password_file, secrets.token_hex(16))
     postgres_home.hand_over(password_file)
     options = ["--encoding=UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256", f"--username={SUPERUSER}"]
-    _run(["initdb", "-D", str(half), *options, f"--pwfile={password_file}"])
+    run(["initdb", "-D", str(half), *options, f"--pwfile={password_file}"])
     half.rename(data)
 
 
@@ -293,30 +319,4 @@ def _last_port(data: Path) -> int | None:
 
 
 def _pg_ctl(data: Path, *arguments: str) -> None:
-    _run(["pg_ctl", "-D", str(data), *arguments])
-
-
-def _run(command: list[str]) -> None:
-    """Run one of PostgreSQL's programs: as the user postgres when we are root."""
-    folder = binaries()
-    if folder is None:
-        raise RuntimeError("PostgreSQL is not installed: apt-get install postgresql")
-    account = postgres_home.ACCOUNT if os.geteuid() == 0 else None
-    with tempfile.TemporaryFile("w+") as output:
-        # The output goes to a file: the server inherits it, and a pipe would stay open as long as it runs.
-        done = subprocess.run(
-            [str(folder / command[0]), *command[1:]],
-            stdin=subprocess.DEVNULL,
-            text=True,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd="/",
-            check=False,
-            user=account,
-            group=account,
-            extra_groups=[] if account else None,
-            umask=UMASK,
-        )
-        output.seek(0)
-        if done.returncode:
-            raise RuntimeError(f"{command[0]} {command[-1]} failed:\n{output.read()[-2000:]}")
+    run(["pg_ctl", "-D", str(data), *arguments])

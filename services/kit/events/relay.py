@@ -61,7 +61,7 @@ select coalesce(extract(epoch from now() - min(created_at)), 0), count(*),
     array_agg(distinct last_error) filter (where attempts > 1)
 from (select created_at, attempts, last_error from outbox order by id limit 10000) as oldest
 """
-_COMMITS = "select pg_logical_emit_message(true, 'relay', 'at work')"
+COMMITS = "select pg_logical_emit_message(true, 'relay', 'at work')"
 """A commit waits for the synchronous standby, if there must be one. A former primary that was started again has none:
 its relay waits here, and publishes nothing of what no client was answered.
 """
@@ -144,7 +144,7 @@ class Relay(DependencyProvider):
             time.sleep(_STANDBY_SECONDS)
 
     def _work(self, database: "psycopg.Connection[Any]") -> None:
-        database.execute(_COMMITS)
+        database.execute(COMMITS)
         log.info("relay_at_work")
         database.execute(f"listen {CHANNEL}")
         publisher = ConfirmedPublisher(

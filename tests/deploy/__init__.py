@@ -1,0 +1,1 @@
+"""Tests of what the system is deployed on, with the real parts: `make test-deploy`."""
