@@ -199,7 +199,9 @@ def patroni_cluster() -> Iterator[Cluster]:
 
 def _lay_out(folder: Path) -> None:
     """Writes the configuration and certificates where the user postgres alone may read them."""
-    (folder / "config.yml").write_text((_EXAMPLE / "config.yml").read_text().replace("/etc/patroni/", f"{folder}/"))
+    example = (_EXAMPLE / "config.yml").read_text()
+    here = example.replace("/etc/patroni/", f"{folder}/").replace("/var/run/postgresql", str(folder))
+    (folder / "config.yml").write_text(here)
     write_certificates(folder)
     for name in NODES:
         (folder / name).mkdir()
