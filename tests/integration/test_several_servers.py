@@ -1,4 +1,4 @@
-"""An address of several servers leads to the one that is primary; roles have limits, also where sessions ask for none."""
+"""An address of several servers leads to the primary; roles have limits, also where sessions cannot ask for them."""
 
 from collections.abc import Iterator
 
