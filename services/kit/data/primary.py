@@ -67,7 +67,7 @@ class Primary:
                 return self._connect_to(position, more)
             except psycopg.OperationalError as error:
                 errors.append(error)
-        raise errors[-1]
+        raise next((error for error in errors if isinstance(error, FormerPrimary)), errors[-1])
 
     def _in_order(self) -> Iterator[int]:
         count = len(self._servers)
