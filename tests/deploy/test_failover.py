@@ -41,11 +41,11 @@ _KINDS = [
     *(replace(kind, seconds=(0.5, 1.0)) for kind in (KILL, CUT, RESTART_DATABASE)),
 ]
 _UNDER_LOAD = Size(
-    faults=6,
-    members=120,
+    faults=5,
+    members=80,
     seed=1,
-    seconds=60,
-    members_a_union=60,
+    seconds=40,
+    members_a_union=40,
     members_a_round=20,
     phones=2,
     kinds=_KINDS,
