@@ -4,7 +4,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import psycopg
 from deploy.local.client import wait_until
 from deploy.local.environment import ROOT
 from deploy.local.ports import LOOPBACK, hold_port
+from deploy.local.postgres import Postgres
 from deploy.local.postgres_home import ACCOUNT
 from tests.deploy.packages import need
 
@@ -66,13 +67,13 @@ class PgBouncer:
 
 
 @contextmanager
-def pgbouncer(database_port: int, passwords: Mapping[str, str]) -> Iterator[PgBouncer]:
+def pgbouncer(server: Postgres, roles: Sequence[str]) -> Iterator[PgBouncer]:
     """Runs a pooler for these roles in front of a PostgreSQL on loopback."""
     need({"pgbouncer": _PROGRAM})
     folder = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
-    pooler = PgBouncer(folder, hold_port(), database_port)
+    pooler = PgBouncer(folder, hold_port(), server.port)
     try:
-        _configure(pooler, passwords)
+        _configure(pooler, _secrets_of(server, roles))
         pooler.start()
         yield pooler
     finally:
@@ -80,7 +81,16 @@ def pgbouncer(database_port: int, passwords: Mapping[str, str]) -> Iterator[PgBo
         shutil.rmtree(folder)
 
 
-def _configure(pooler: PgBouncer, passwords: Mapping[str, str]) -> None:
+def _secrets_of(server: Postgres, roles: Sequence[str]) -> list[tuple[str, str]]:
+    """Returns the server's secret of each role."""
+    with psycopg.connect(server.url().replace("+psycopg", "")) as administrator:
+        found = administrator.execute(
+            "select rolname, rolpassword from pg_authid where rolname = any(%s)", [list(roles)]
+        )
+        return found.fetchall()
+
+
+def _configure(pooler: PgBouncer, secrets: Sequence[tuple[str, str]]) -> None:
     """Writes the example's configuration with another place, and without the certificates that loopback needs not."""
     here = {
         "listen_addr": LOOPBACK,
@@ -100,7 +110,7 @@ def _configure(pooler: PgBouncer, passwords: Mapping[str, str]) -> None:
             )
     assert not here, f"the example says nothing of {', '.join(here)}"
     (pooler.folder / "pgbouncer.ini").write_text("\n".join(lines) + "\n")
-    users = "".join(f'"{role}" "{password}"\n' for role, password in passwords.items())
+    users = "".join(f'"{role}" "{secret}"\n' for role, secret in secrets)
     (pooler.folder / "users").write_text(users)
     account = pwd.getpwnam(ACCOUNT)
     for path in (pooler.folder, *pooler.folder.iterdir()):

@@ -41,8 +41,8 @@ def addresses(nodes: Nodes) -> Iterator[Addresses]:
 @pytest.fixture(scope="module")
 def pooler(nodes: Nodes, addresses: Addresses) -> Iterator[PgBouncer]:
     """PgBouncer for the roles of the services."""
-    named = [parameters_of(url) for url in addresses.database_urls.values()]
-    with pgbouncer(nodes.postgres.port, {one["user"]: one["password"] for one in named}) as running:
+    roles = [parameters_of(url)["user"] for url in addresses.database_urls.values()]
+    with pgbouncer(nodes.postgres, roles) as running:
         yield running
 
 
