@@ -300,7 +300,7 @@ def _prepare_databases(folder: Path, context: RuntimeContext, say: Say) -> None:
 
 
 def _without_password(url: str) -> str:
-    return make_conninfo(**{**parameters_of(url), "password": None})
+    return make_conninfo(**{name: value for name, value in parameters_of(url).items() if name != "password"})
 
 
 def _migrate_and_seed(context: RuntimeContext, service: str) -> None:

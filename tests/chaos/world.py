@@ -103,8 +103,7 @@ def hurt_world(
             to_broker = {name: running.enter_context(TcpProxy(uri)) for name, uri in direct.amqp_uris.items()}
             administrator = running.enter_context(TcpProxy(on.rabbitmq.uri(_VHOST)))
             to_database = {
-                name: running.enter_context(_proxy_to_database(url, servers))
-                for name, url in direct.database_urls.items()
+                name: _proxy_to_database(running, url, servers) for name, url in direct.database_urls.items()
             }
             addresses = Addresses(
                 {name: proxy.url for name, proxy in to_broker.items()},
@@ -131,8 +130,10 @@ def _nodes(
     return on, make_addresses(on, _VHOST), servers
 
 
-def _proxy_to_database(url: str, servers: PrimaryAndStandby | None) -> TcpProxy | TcpProxies:
-    return TcpProxy(url) if servers is None else TcpProxies(url, [node.port for node in servers.servers.values()])
+def _proxy_to_database(running: ExitStack, url: str, servers: PrimaryAndStandby | None) -> TcpProxy | TcpProxies:
+    if servers is None:
+        return running.enter_context(TcpProxy(url))
+    return running.enter_context(TcpProxies(url, [node.port for node in servers.servers.values()]))
 
 
 def _targets(
