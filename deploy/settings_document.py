@@ -36,7 +36,7 @@ with commas.
 |---|---|---|---|---|
 """
 _FOOT = """
-Besides: `python -m services.kit.data.migrate <service>` reads `DATABASE_URL_<SERVICE>`,
+Besides: `python -m services.kit.data.migrate <service>` and `.reencrypt` read `DATABASE_URL_<SERVICE>`,
 `python -m deploy.dead_letters` and `python -m deploy.broker declare` read `AMQP_URI`, this one
 `RETRY_DELAYS`, that one `BLIND_INDEX_KEY` to replay, `python -m deploy.broker definitions` reads `BROKER_VHOST` and
 `AMQP_PASSWORD_<PROGRAM>`, `python -m deploy.broker_import` also `BROKER_MANAGEMENT_URL`

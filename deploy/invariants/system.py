@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, create_engine, make_url, text
+from sqlalchemy import Connection, RowMapping, text
 from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from deploy.local.stack import Stack
 from deploy.permissions import SERVICES
 from services.kit.data.encryption import FileKeyring, Keyring
+from services.kit.data.primary import tool_engine
 from services.kit.settings import MessagingSettings
 
 ROWS_AT_ONCE = 5000
@@ -24,9 +24,9 @@ _SECRETS = ("AUDIT_KEYS", "AUDIT_PUBLIC_KEYS", "BLIND_INDEX_KEY", "DATABASE_URL"
 class System:
     """The databases, broker and keys that the checker reads; it changes nothing.
 
-    `database_urls` are by service, `amqp_uris` by program, since only a service's user may read its dead letters.
-    `keys` are membership's settings AUDIT_KEYS, AUDIT_PUBLIC_KEYS, AUDIT_HEAD_FILE, PERSONAL_DATA_KEYS (or _FILE),
-    BLIND_INDEX_KEY and ENVIRONMENT.
+    `database_urls` are by service, past a pooler, `amqp_uris` by program, since only a service's user may read its dead
+    letters. `keys` are membership's settings AUDIT_KEYS, AUDIT_PUBLIC_KEYS, AUDIT_HEAD_FILE, PERSONAL_DATA_KEYS (or
+    _FILE), BLIND_INDEX_KEY and ENVIRONMENT.
     """
 
     database_urls: Mapping[str, str] = field(repr=False)
@@ -37,9 +37,8 @@ class System:
     @classmethod
     def of_stack(cls, stack: Stack) -> "System":
         """Returns the system of the stack on this machine."""
-        return cls(
-            stack.addresses.database_urls, stack.addresses.amqp_uris, **_from_settings(stack.environment("membership"))
-        )
+        databases = {**stack.addresses.database_urls, **stack.addresses.direct_urls}
+        return cls(databases, stack.addresses.amqp_uris, **_from_settings(stack.environment("membership")))
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "System":
@@ -50,7 +49,11 @@ class System:
         environment = {**environment, **_from_files(environment)}
         everybody = environment.get("AMQP_URI")
         return cls(
-            {service: environment[f"DATABASE_URL_{service.upper()}"] for service in SERVICES},
+            {
+                service: environment.get(f"DATABASE_DIRECT_URL_{service.upper()}")
+                or environment[f"DATABASE_URL_{service.upper()}"]
+                for service in SERVICES
+            },
             {
                 service: environment.get(f"AMQP_URI_{service.upper()}") or everybody or environment["AMQP_URI"]
                 for service in SERVICES
@@ -120,8 +123,7 @@ def snapshots_of(system: System) -> Iterator[Snapshots]:
 
 
 def _snapshot(opened: ExitStack, url: str) -> Connection:
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
-    connection = opened.enter_context(engine.connect())
+    connection = opened.enter_context(tool_engine(url).connect())
     connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     connection.execute(text("select 1"))
     return connection

@@ -71,10 +71,12 @@ class Addresses:
     database_urls: Mapping[str, str] = field(repr=False)
     owner_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The databases as the roles that migrate, if these are others."""
+    direct_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The databases past a pooler, if `database_urls` are a pooler's."""
 
     def migration_url(self, service: str) -> str:
         """Return the address with which a service's database is migrated."""
-        return self.owner_urls.get(service, self.database_urls[service])
+        return self.owner_urls.get(service) or self.direct_urls.get(service) or self.database_urls[service]
 
 
 @dataclass(frozen=True)
@@ -253,6 +255,7 @@ def service_environment(service: str, context: RuntimeContext) -> dict[str, str]
     return {
         **_common_environment(service, context),
         "DATABASE_URL": context.addresses.database_urls[service],
+        **({"DATABASE_DIRECT_URL": direct} if (direct := context.addresses.direct_urls.get(service)) else {}),
         "REGISTRY_URL": f"http://{LOOPBACK}:{ports['registry-1']}",
         "SMS_URL": f"http://{LOOPBACK}:{ports['sms-1']}",
         "PUBLIC_URL": f"http://{LOOPBACK}:{ports['gateway']}",

@@ -112,7 +112,8 @@ def _environment(folder: Path, service: str) -> dict[str, str]:
     started_with = next((one.environment for one in read_plan(folder).processes if one.program == service), None)
     if started_with is None:
         raise StackError(f"no process of {service} is planned: its database cannot be found")
-    return {**started_with, f"DATABASE_URL_{service.upper()}": started_with["DATABASE_URL"]}
+    url = started_with.get("DATABASE_DIRECT_URL") or started_with["DATABASE_URL"]
+    return {**started_with, f"DATABASE_URL_{service.upper()}": url}
 
 
 def _wait_until_known(folder: Path, what: str, is_known: Callable[[list[str]], bool]) -> None:

@@ -16,6 +16,8 @@ from psycopg import sql
 from deploy.local import postgres_home
 from deploy.local.ports import LOOPBACK, hold_port
 from deploy.local.private_files import UMASK, write_private
+from services.kit.secret_values import Secret
+from services.kit.settings import DatabaseSettings
 
 SUPERUSER = "postgres"
 _SHARED = ("postgres", "template1")
@@ -89,12 +91,14 @@ class Postgres:
     def prepare_private_database(self, name: str, password: str, owner_password: str) -> None:
         """Make a database that only two roles may connect to.
 
-        The role of its name reads and writes rows, the owner migrates tables. Repeated, it updates the passwords.
+        The role of its name reads and writes rows within limits of time, the owner migrates tables. Repeated, it
+        updates the passwords.
         """
         database, owner = sql.Identifier(name), sql.Identifier(owner_of(name))
         with self._connect() as connection:
             for role, secret in ((name, password), (owner_of(name), owner_password)):
                 _prepare_role(connection, role, secret)
+            _limit_role(connection, name)
             if not self.has_database(name):
                 connection.execute(sql.SQL("create database {} owner {} template template0").format(database, owner))
             connection.execute(sql.SQL("alter database {} owner to {}").format(database, owner))
@@ -209,12 +213,45 @@ def binaries() -> Path | None:
     return Path(on_path).resolve().parent if on_path else None
 
 
+def run(command: list[str]) -> None:
+    """Run one of PostgreSQL's programs: as the user postgres when we are root."""
+    folder = binaries()
+    if folder is None:
+        raise RuntimeError("PostgreSQL is not installed: apt-get install postgresql")
+    account = postgres_home.ACCOUNT if os.geteuid() == 0 else None
+    with tempfile.TemporaryFile("w+") as output:
+        # The output goes to a file: the server inherits it, and a pipe would stay open as long as it runs.
+        done = subprocess.run(
+            [str(folder / command[0]), *command[1:]],
+            stdin=subprocess.DEVNULL,
+            text=True,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            check=False,
+            user=account,
+            group=account,
+            extra_groups=[] if account else None,
+            umask=UMASK,
+        )
+        output.seek(0)
+        if done.returncode:
+            raise RuntimeError(f"{command[0]} {command[-1]} failed:\n{output.read()[-2000:]}")
+
+
 def _prepare_role(connection: "psycopg.Connection", name: str, password: str) -> None:
     role = sql.Identifier(name)
     if connection.execute("select 1 from pg_roles where rolname = %s", [name]).fetchone() is None:
         connection.execute(sql.SQL("create role {}").format(role))
     rights = "login nosuperuser nocreatedb nocreaterole noreplication nobypassrls"
     connection.execute(sql.SQL(f"alter role {{}} {rights} password {{}}").format(role, sql.Literal(password)))
+
+
+def _limit_role(connection: "psycopg.Connection", name: str) -> None:
+    """Give a role's sessions the limits that services ask for; behind a pooler they cannot ask."""
+    for parameter, value in DatabaseSettings(Secret()).session_limits.items():
+        statement = sql.SQL("alter role {} set {} = {}")
+        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(parameter), sql.Literal(value)))
 
 
 def _owns_tables(connection: "psycopg.Connection", role: str) -> bool:
@@ -231,7 +268,7 @@ def _initialise(data: Path) -> None:
     write_private(password_file, secrets.token_hex(16))
     postgres_home.hand_over(password_file)
     options = ["--encoding=UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256", f"--username={SUPERUSER}"]
-    _run(["initdb", "-D", str(half), *options, f"--pwfile={password_file}"])
+    run(["initdb", "-D", str(half), *options, f"--pwfile={password_file}"])
     half.rename(data)
 
 
@@ -282,30 +319,4 @@ def _last_port(data: Path) -> int | None:
 
 
 def _pg_ctl(data: Path, *arguments: str) -> None:
-    _run(["pg_ctl", "-D", str(data), *arguments])
-
-
-def _run(command: list[str]) -> None:
-    """Run one of PostgreSQL's programs: as the user postgres when we are root."""
-    folder = binaries()
-    if folder is None:
-        raise RuntimeError("PostgreSQL is not installed: apt-get install postgresql")
-    account = postgres_home.ACCOUNT if os.geteuid() == 0 else None
-    with tempfile.TemporaryFile("w+") as output:
-        # The output goes to a file: the server inherits it, and a pipe would stay open as long as it runs.
-        done = subprocess.run(
-            [str(folder / command[0]), *command[1:]],
-            stdin=subprocess.DEVNULL,
-            text=True,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd="/",
-            check=False,
-            user=account,
-            group=account,
-            extra_groups=[] if account else None,
-            umask=UMASK,
-        )
-        output.seek(0)
-        if done.returncode:
-            raise RuntimeError(f"{command[0]} {command[-1]} failed:\n{output.read()[-2000:]}")
+    run(["pg_ctl", "-D", str(data), *arguments])

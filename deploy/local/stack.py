@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 import requests
-from sqlalchemy import make_url
+from psycopg.conninfo import make_conninfo
 
 from deploy.local import nodes, postgres
 from deploy.local.addresses import end_upgrade, find_addresses, is_upgrading, private_nodes
@@ -55,6 +55,7 @@ from deploy.local.processes import (
     supervisor_pid,
     write_plan,
 )
+from services.kit.data.database_address import parameters_of
 
 _SECONDS_TO_BE_READY = 180.0
 _SECONDS_TO_STOP = 60.0
@@ -174,7 +175,8 @@ def find(folder: Path) -> Stack:
     def addresses(variable: str) -> dict[str, str]:
         return {program: values[variable] for program, values in started_with.items() if variable in values}
 
-    return _stack(folder, Addresses(addresses("AMQP_URI"), addresses("DATABASE_URL")))
+    databases, direct = addresses("DATABASE_URL"), addresses("DATABASE_DIRECT_URL")
+    return _stack(folder, Addresses(addresses("AMQP_URI"), databases, direct_urls=direct))
 
 
 def stop(folder: Path) -> None:
@@ -306,7 +308,7 @@ def _prepare_databases(folder: Path, context: RuntimeContext, say: Say) -> None:
 
 
 def _without_password(url: str) -> str:
-    return make_url(url).set(password=None).render_as_string()
+    return make_conninfo(**{name: value for name, value in parameters_of(url).items() if name != "password"})
 
 
 def _migrate_and_seed(folder: Path, forks: ForkServer, context: RuntimeContext, service: str) -> None:

@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Iterable
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from services.kit.strict_json import read_json
 
@@ -37,19 +37,22 @@ class KeySet(Secret):
 
 def weaknesses(secrets: Iterable[tuple[str, Secret]]) -> list[str]:
     """Why these secrets, listed with their variables, are unfit for production: made for the demo, too short, or used
-    for two purposes.
+    for two purposes. A password is for one purpose in all addresses of its user: a pooler's and the database's own.
     """
     found: dict[str, None] = {}
+    variables: dict[str, str] = {}
     purposes: dict[bytes, str] = {}
     for variable, secret in secrets:
+        purpose = _account(secret) or variable
+        variables.setdefault(purpose, variable)
         for part in _parts(secret):
             if part.startswith(DEMO_MARK):
                 found[f"{variable} is a secret of the demo"] = None
             elif isinstance(secret, Key) and len(_key_bytes(part)) < SHORTEST_KEY:
                 found[f"{variable} is shorter than {SHORTEST_KEY} bytes"] = None
-            other = purposes.setdefault(hashlib.sha256(part.encode()).digest(), variable)
-            if other != variable:
-                found[f"{variable} is the same secret as {other}"] = None
+            other = purposes.setdefault(hashlib.sha256(part.encode()).digest(), purpose)
+            if other != purpose:
+                found[f"{variable} is the same secret as {variables[other]}"] = None
     return list(found)
 
 
@@ -60,10 +63,31 @@ def _parts(secret: Secret) -> list[str]:
     if isinstance(secret, Key):
         parts = (part.strip() for part in secret.replace("\n", ",").split(","))
         return [part.rpartition(":")[2] for part in parts if part]
-    if "://" in secret:
-        password = urlsplit(secret).password
-        return [unquote(password)] if password else []
+    if (address := _address(secret)) is not None:
+        password = unquote(address.password or "") or _in_query(address, "password")
+        return [password] if password else []
     return [str(secret)]
+
+
+def _account(secret: Secret) -> str | None:
+    """The kind and user of an address with a password; None for another secret."""
+    address = None if isinstance(secret, (Key, KeySet)) else _address(secret)
+    user = address and (unquote(address.username or "") or _in_query(address, "user"))
+    return f"{address.scheme.partition('+')[0]} {user}" if address and user else None
+
+
+def _address(secret: Secret) -> SplitResult | None:
+    if "://" not in secret:
+        return None
+    try:
+        return urlsplit(secret)
+    except ValueError:  # it is no address, which its reader says
+        return None
+
+
+def _in_query(address: SplitResult, name: str) -> str:
+    """What a database's address may say after its question mark."""
+    return parse_qs(address.query).get(name, [""])[-1] if address.scheme.startswith("postgres") else ""
 
 
 def _keys_of_set(keys: KeySet) -> list[str]:

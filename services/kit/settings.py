@@ -69,10 +69,25 @@ def read_settings(kind: type[Settings]) -> Settings:
             wrong.append(f"{one.variable} is not set")
     if is_production():
         wrong += weaknesses((name.upper(), value) for name, value in values.items() if isinstance(value, Secret))
-        wrong += _plain_addresses(kind, values)
+        wrong += _plain_addresses({name.upper(): value for name, value in values.items()})
     if wrong:
         raise SettingsError("Settings in the environment: " + "; ".join(wrong) + ".")
     return kind(**values)
+
+
+def database_address(variable: str) -> Secret | None:
+    """The database's address in a variable, or in the file that `<variable>_FILE` names, for tools that need no other
+    setting; None where there is none. Raises SettingsError for one that production refuses.
+    """
+    address = _secret_text(variable)
+    if not address:
+        return None
+    wrong = [] if _is_database_address(address) else [f"{variable} is no address of PostgreSQL"]
+    if is_production():
+        wrong += _plain_addresses({variable: address})
+    if wrong:
+        raise SettingsError("Settings in the environment: " + "; ".join(wrong) + ".")
+    return Secret(address)
 
 
 def check_secrets() -> None:
@@ -161,9 +176,43 @@ class DatabaseSettings:
     """The address of the service's database, and its time limits."""
 
     database_url: Secret
+    """libpq's address; with several servers (`?host=a,b&port=1,2`) the one that is primary is found."""
+    database_direct_url: Secret = Secret("")
+    """The address past a pooler of transactions (PgBouncer), where `DATABASE_URL` is the pooler's; the role then has
+    the time limits."""
     max_workers: int = 16
     statement_timeout_seconds: float = 30
     lock_timeout_seconds: float = 10
+
+    def __post_init__(self) -> None:
+        for variable, address in (
+            ("DATABASE_URL", self.database_url),
+            ("DATABASE_DIRECT_URL", self.database_direct_url),
+        ):
+            if address and not _is_database_address(address):
+                raise SettingsError(f"Settings in the environment: {variable} is no address of PostgreSQL.")
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether `database_url` is a pooler's: a session may have another connection in each transaction."""
+        return bool(self.database_direct_url)
+
+    @property
+    def session_limits(self) -> dict[str, str]:
+        """The parameters of each session; behind a pooler the role must have them."""
+        return {
+            "statement_timeout": str(int(self.statement_timeout_seconds * 1000)),
+            "lock_timeout": str(int(self.lock_timeout_seconds * 1000)),
+            # Parameters differ too much for one generic plan: common or rare names, unions of ten or of a million.
+            "plan_cache_mode": "force_custom_plan",
+            # Our queries are short: starting parallel workers takes longer than they save.
+            "max_parallel_workers_per_gather": "0",
+        }
+
+    @property
+    def direct_url(self) -> Secret:
+        """The address at which a session keeps its connection, for what LISTEN and session locks need."""
+        return self.database_direct_url or self.database_url
 
 
 @settings_class
@@ -226,9 +275,22 @@ def _is_required(field: "Field[Any]") -> bool:
     return field.default is MISSING and field.default_factory is MISSING
 
 
-def _plain_addresses(kind: type[Any], values: Mapping[str, Any]) -> list[str]:
-    """Errors for unencrypted addresses; they name only the variables."""
-    plain = [name.upper() for name, value in values.items() if isinstance(value, str) and is_unencrypted(value)]
+def _is_database_address(text: str) -> bool:
+    from services.kit.data.database_address import (  # noqa: PLC0415 - the gateway needs no psycopg
+        NotADatabaseAddress,
+        parameters_of,
+    )
+
+    try:
+        parameters_of(text)
+    except NotADatabaseAddress:
+        return False
+    return True
+
+
+def _plain_addresses(values: Mapping[str, Any]) -> list[str]:
+    """Errors for unencrypted addresses, by variable; they quote no address."""
+    plain = [variable for variable, value in values.items() if isinstance(value, str) and is_unencrypted(value)]
     if not plain or read_settings(ProcessSettings).allow_plain_connections:
         return []
     return [f"{variable} is not encrypted (amqps, https, sslmode=verify-full)" for variable in plain]

@@ -1,7 +1,7 @@
 """Finds addresses whose connections are not encrypted."""
 
 from ipaddress import ip_address
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 
 def is_unencrypted(text: str) -> bool:
@@ -9,6 +9,10 @@ def is_unencrypted(text: str) -> bool:
 
     A database address is safe only with `sslmode=verify-full`; otherwise PostgreSQL's library accepts any certificate.
     """
+    if text.startswith("postgres"):
+        from services.kit.data.database_address import is_plain_database  # noqa: PLC0415 - the gateway needs no psycopg
+
+        return is_plain_database(text)
     try:
         address = urlsplit(text)
         host = address.hostname
@@ -16,8 +20,6 @@ def is_unencrypted(text: str) -> bool:
         return False
     if not host or _is_this_machine(host):
         return False
-    if address.scheme.startswith("postgres"):
-        return parse_qs(address.query).get("sslmode") != ["verify-full"]
     return address.scheme in ("amqp", "http")
 
 

@@ -7,9 +7,11 @@ an invariant is violated, or a client got an unacceptable answer.
 import argparse
 import sys
 import time
+from dataclasses import replace
 
 from deploy.local.environment import ROOT
 from tests.chaos import report
+from tests.chaos.plan import FAIL_OVER
 from tests.chaos.run import Size, run_chaos
 
 _SECONDS_A_FAULT = 3.4
@@ -22,6 +24,7 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--members", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1, help="draws the plan and what clients do")
+    parser.add_argument("--standby", action="store_true", help="give the database a standby, and kill its primary too")
     asked = parser.parse_args()
     began = time.monotonic()
 
@@ -29,6 +32,8 @@ def main() -> int:
         print(f"{time.monotonic() - began:7.1f} s  {line}", flush=True)
 
     size = Size(asked.faults, asked.members, asked.seed, _SECONDS_A_FAULT * asked.faults, rest_seconds=_SECONDS_TO_REST)
+    if asked.standby:
+        size = replace(size, kinds=(*size.kinds, FAIL_OVER), has_standby=True)
     outcome = run_chaos(size, ROOT / ".local" / f"chaos-{asked.seed}", say)
     path = report.write(outcome, (time.monotonic() - began) / 60)
     say(f"written: {path.relative_to(ROOT)}")

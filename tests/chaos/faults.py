@@ -31,7 +31,8 @@ from services.kit.amqp.queues import (
 from services.kit.events.contract import EventContract
 from tests.chaos import plan
 from tests.chaos.plan import Fault
-from tests.tcp_proxy import TcpProxy
+from tests.primary_and_standby import PrimaryAndStandby
+from tests.tcp_proxy import TcpProxies, TcpProxy
 
 _DELAY_SECONDS = 0.15
 _SLOW_MILLISECONDS = 6000
@@ -58,13 +59,15 @@ class Targets:
     """The nodes' folder."""
     pids: Callable[[str], list[int]]
     """Returns the current process ids of a program."""
-    proxies: Mapping[str, TcpProxy]
+    proxies: Mapping[str, TcpProxy | TcpProxies]
     """The proxies by the connections through them, such as `batching to broker`."""
     simulators: Mapping[str, str] = field(default_factory=dict)
     vhost: str = ""
     environment: Callable[[str], Mapping[str, str]] = lambda _program: {}
     """Returns the environment of a program's processes."""
     behaviour: BankBehaviour = field(default_factory=BankBehaviour)
+    servers: PrimaryAndStandby | None = None
+    """The database's servers, if it has a standby."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class Faults:
             plan.CUT.name: self._cut,
             plan.DELAY.name: self._delay,
             plan.RESTART_DATABASE.name: self._restart_database,
+            plan.FAIL_OVER.name: self._fail_over,
             plan.RESTART_BROKER.name: self._restart_broker,
             plan.FREEZE_BROKER.name: self._freeze_broker,
             plan.REGISTRY.name: lambda fault: self._misbehave("registry", fault),
@@ -157,10 +161,24 @@ class Faults:
 
     def _restart_database(self, fault: Fault) -> None:
         with self._locks["database"]:
+            if self._targets.servers is not None:
+                self._targets.servers.restart_primary(fault.seconds)
+                return
             postgres.stop(self._targets.folder)
             time.sleep(fault.seconds)
             started = nodes.start_postgres(self._targets.folder)
             self._point("database", started.port)
+
+    def _fail_over(self, fault: Fault) -> None:
+        """Kills the primary and promotes its standby; the fault lasts until the former primary is a standby again."""
+        servers = self._targets.servers
+        if servers is None:
+            raise LookupError("the database has no standby")
+        with self._locks["database"]:
+            servers.kill_primary()
+            time.sleep(fault.seconds)
+            servers.promote()
+            servers.rejoin()
 
     def _restart_broker(self, fault: Fault) -> None:
         with self._locks["broker"]:
@@ -181,7 +199,7 @@ class Faults:
     def _point(self, node: str, port: int) -> None:
         """Directs the proxies to a node's new port, in case its old one was taken."""
         for name, proxy in self._targets.proxies.items():
-            if name.endswith(f" to {node}"):
+            if name.endswith(f" to {node}") and isinstance(proxy, TcpProxy):
                 proxy.target = (proxy.target[0], port)
 
     def _misbehave(self, simulator: str, fault: Fault) -> None:

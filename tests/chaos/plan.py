@@ -72,6 +72,8 @@ CHEAP_KINDS = (
     UNBIND,
 )
 """Kinds after which work resumes within seconds."""
+FAIL_OVER = Kind("database's primary killed", 3, (1, 3), ("postgres",))
+"""For a stack whose database has a standby; it is promoted after the fault's seconds, and gets a standby itself."""
 ALL_KINDS = (*CHEAP_KINDS, DELETE, RESTART_BROKER, FREEZE_BROKER)
 
 

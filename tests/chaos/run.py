@@ -74,6 +74,8 @@ class Size:
     kinds: Sequence[Kind] = ALL_KINDS
     scale: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(SERVICES, 2))
     is_durable: bool = True
+    has_standby: bool = False
+    """Whether the database has a synchronous standby, as faults of its primary need."""
     rest_seconds: float = 120
     """The time after the last fault in which the system must come to rest."""
 
@@ -98,6 +100,8 @@ class Outcome:
     injected: list[InjectedFault] = field(default_factory=list)
     recoveries: dict[str, Recovery] = field(default_factory=dict)
     share_of_well: float = 0.0
+    longest_silence: float = 0.0
+    """The longest time in which queries to all services were not answered at once."""
     fault_seconds: float = 0.0
     working_seconds: float = 0.0
     """The time from the end of the last fault until the last client had finished."""
@@ -145,7 +149,7 @@ class Outcome:
 def run_chaos(size: Size, folder: Path, say: Say = print) -> Outcome:
     """Injects faults into a separate stack in this folder, by the size and its seed; returns the result."""
     outcome = Outcome(size, draw(size.seed, size.faults, size.seconds, size.kinds))
-    with start_world(folder, size.scale, size.is_durable, say) as world:
+    with start_world(folder, size.scale, size.is_durable, say, has_standby=size.has_standby) as world:
         office = Office(world.stack.gateway_url, world.stack.simulator_urls["sms"])
         clerks = hire_clerks(office, size.clerks, size.seed)
         with Watch(world.ready_urls, _probe(clerks[0])) as watch:
@@ -237,6 +241,7 @@ def _sum_up(outcome: Outcome, world: World, office: Office, watch: Watch) -> Non
     outcome.troubles = office.troubles
     outcome.recoveries = recovery_by_kind(watch, outcome.injected)
     outcome.share_of_well = watch.share_of_well
+    outcome.longest_silence = watch.longest_silence
     outcome.counted = {name: round(counted.total) for name, counted in watch.counted.items()}
     outcome.logged = _logged(world.stack.folder / "logs")
     outcome.restarts = world.restarts()

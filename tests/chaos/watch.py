@@ -1,11 +1,13 @@
 """Watches a system under faults: whether it answers, how long it takes to recover, and its metrics."""
 
+import math
 import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import median, quantiles
 
 import requests
@@ -87,6 +89,12 @@ class Watch:
     def share_of_well(self) -> float:
         """Returns the share of checks at which everything was well."""
         return sum(look.is_well for look in self._looks) / max(1, len(self._looks))
+
+    @property
+    def longest_silence(self) -> float:
+        """Returns the most seconds from one check at which queries were answered to the next such check."""
+        answered = [look.at for look in self._looks if look.answers]
+        return max((after - before for before, after in pairwise(answered)), default=math.inf)
 
     def is_well(self) -> bool:
         """Whether everything was well at the last check."""

@@ -11,7 +11,7 @@ import psycopg
 
 from deploy.invariants import System
 from deploy.local import nodes
-from deploy.local.addresses import temporary_addresses
+from deploy.local.addresses import make_addresses, temporary_addresses
 from deploy.local.captcha_solver import use_secret_of
 from deploy.local.environment import SERVICES, Addresses
 from deploy.local.nodes import Nodes
@@ -19,7 +19,8 @@ from deploy.local.processes import read_plan, read_record
 from deploy.local.stack import Say, Stack, running_stack
 from services.kit.amqp.connection import open_connection
 from tests.chaos.faults import Targets
-from tests.tcp_proxy import TcpProxy
+from tests.primary_and_standby import PrimaryAndStandby, primary_and_standby
+from tests.tcp_proxy import TcpProxies, TcpProxy
 from tests.unlimited import UNLIMITED
 
 _VHOST = "chaos"
@@ -91,15 +92,19 @@ def node_versions(database_url: str, amqp_uri: str) -> dict[str, str]:
 
 
 @contextmanager
-def start_world(folder: Path, scale: Mapping[str, int], durable: bool, say: Say) -> Iterator[World]:
-    """Runs a fresh stack behind proxies; only its logs remain afterwards."""
+def start_world(
+    folder: Path, scale: Mapping[str, int], durable: bool, say: Say, *, has_standby: bool = False
+) -> Iterator[World]:
+    """Runs a fresh stack behind proxies, with a standby for its database or none; only its logs remain afterwards."""
     nodes.drop(folder)
     try:
-        on = nodes.start(folder, durable)
-        with ExitStack() as proxies, temporary_addresses(on, _VHOST) as direct:
-            to_broker = {name: proxies.enter_context(TcpProxy(uri)) for name, uri in direct.amqp_uris.items()}
-            administrator = proxies.enter_context(TcpProxy(on.rabbitmq.uri(_VHOST)))
-            to_database = {name: proxies.enter_context(TcpProxy(url)) for name, url in direct.database_urls.items()}
+        with ExitStack() as running:
+            on, direct, servers = _nodes(running, folder, durable, has_standby)
+            to_broker = {name: running.enter_context(TcpProxy(uri)) for name, uri in direct.amqp_uris.items()}
+            administrator = running.enter_context(TcpProxy(on.rabbitmq.uri(_VHOST)))
+            to_database = {
+                name: _proxy_to_database(running, url, servers) for name, url in direct.database_urls.items()
+            }
             addresses = Addresses(
                 {name: proxy.url for name, proxy in to_broker.items()},
                 {name: proxy.url for name, proxy in to_database.items()},
@@ -108,13 +113,35 @@ def start_world(folder: Path, scale: Mapping[str, int], durable: bool, say: Say)
             with running_stack(folder / "stack", addresses, scale, {**_QUICKER, **UNLIMITED}, say) as stack:
                 use_secret_of(folder / "stack")
                 to_broker["administrator"] = administrator
-                yield World(stack, on, direct, _targets(folder, stack, to_broker, to_database))
+                yield World(stack, on, direct, _targets(folder, stack, to_broker, to_database, servers))
     finally:
         nodes.drop(folder)
 
 
+def _nodes(
+    running: ExitStack, folder: Path, durable: bool, has_standby: bool
+) -> tuple[Nodes, Addresses, PrimaryAndStandby | None]:
+    """Starts the nodes and makes a stack's addresses on them; servers that may change roles are dropped as a whole."""
+    if not has_standby:
+        on = nodes.start(folder, durable)
+        return on, running.enter_context(temporary_addresses(on, _VHOST)), None
+    servers = running.enter_context(primary_and_standby(folder))
+    on = Nodes(folder.resolve(), servers.as_one, nodes.start_rabbitmq(folder))
+    return on, make_addresses(on, _VHOST), servers
+
+
+def _proxy_to_database(running: ExitStack, url: str, servers: PrimaryAndStandby | None) -> TcpProxy | TcpProxies:
+    if servers is None:
+        return running.enter_context(TcpProxy(url))
+    return running.enter_context(TcpProxies(url, [node.port for node in servers.servers.values()]))
+
+
 def _targets(
-    folder: Path, stack: Stack, to_broker: Mapping[str, TcpProxy], to_database: Mapping[str, TcpProxy]
+    folder: Path,
+    stack: Stack,
+    to_broker: Mapping[str, TcpProxy],
+    to_database: Mapping[str, TcpProxy | TcpProxies],
+    servers: PrimaryAndStandby | None,
 ) -> Targets:
     return Targets(
         folder=folder,
@@ -126,4 +153,5 @@ def _targets(
         },
         simulators=stack.simulator_urls,
         vhost=_VHOST,
+        servers=servers,
     )

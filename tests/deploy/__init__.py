@@ -1,1 +1,1 @@
-"""Tests of deployment: `make test-deploy` only."""
+"""Tests of what the system is deployed on, with the real parts: `make test-deploy`."""

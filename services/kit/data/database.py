@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,21 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
-    make_url,
     text,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError, TimeoutError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InvalidatePoolError,
+    OperationalError,
+    SQLAlchemyError,
+    TimeoutError,
+)
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
 from services.kit.data.encryption import is_encrypted, keyring
+from services.kit.data.primary import Primary, primary_of
 from services.kit.operations import metrics
 from services.kit.settings import DatabaseSettings, read_settings
 
@@ -52,6 +59,7 @@ _NOT_WRITABLE = (_READ_ONLY, "53100")
 """SQLSTATEs: a read-only transaction, and a full disk."""
 _FILL_A_FILE = text("select count(*) from generate_series(1, 10000)")
 """Exceeds 64 kB, so the database writes it to a temporary file: readiness detects a full disk by it."""
+_IS_LIMITED = text("select '0' not in (current_setting('statement_timeout'), current_setting('lock_timeout'))")
 
 
 class EncryptedText(TypeDecorator[str]):
@@ -230,10 +238,12 @@ class Database(DependencyProvider):
 
     def __init__(self) -> None:
         self.engine: Engine | None = None
+        self._is_pooled = False
 
     def setup(self) -> None:
         """Creates the engine; connections are opened when they are needed."""
         settings = read_settings(DatabaseSettings)
+        self._is_pooled = settings.is_pooled
         self.engine = engine_for(settings, self.container.service_name)
         if isinstance(pool := self.engine.pool, QueuePool):
             metrics.database_connections.set_function(pool.checkedout)
@@ -248,6 +258,7 @@ class Database(DependencyProvider):
             with self.engine.connect() as connection:
                 found = connection.scalar(text("select version_num from alembic_version")) if expected else None
                 is_read_only = connection.scalar(text("select current_setting('transaction_read_only')::boolean"))
+                is_limited = not self._is_pooled or connection.scalar(_IS_LIMITED)
                 connection.execute(text("set local work_mem = '64kB'"))
                 connection.execute(_FILL_A_FILE)
         except SQLAlchemyError as error:
@@ -256,6 +267,8 @@ class Database(DependencyProvider):
             return f"the database does not answer ({type(error).__name__})"
         if is_read_only:
             return "the database takes no changes: it is read-only"
+        if not is_limited:
+            return "the database's role has no statement_timeout or lock_timeout, which a pooler needs"
         return None if found == expected else f"the database is at {found}, the code at {expected}"
 
     def stop(self) -> None:
@@ -298,26 +311,40 @@ def head_revision(service_folder: Path) -> str | None:
 
 def engine_for(settings: DatabaseSettings, application_name: str) -> Engine:
     """An engine with a connection for each worker, bounded waits, and connections that are checked before use."""
+    primary = primary_of(settings.database_url)
+    arguments: dict[str, Any] = {"application_name": application_name}
+    if settings.is_pooled:
+        # A pooler takes no startup options, which the role has instead, and prepared statements stay behind in it.
+        arguments["prepare_threshold"] = None
+    else:
+        arguments["options"] = " ".join(f"-c {name}={value}" for name, value in settings.session_limits.items())
     engine = create_engine(
-        make_url(settings.database_url).set(drivername="postgresql+psycopg"),
+        "postgresql+psycopg://",
+        creator=partial(primary.connect, **arguments),
         pool_size=settings.max_workers,
         max_overflow=_OVERFLOW,
         pool_pre_ping=True,
         pool_timeout=10,
         hide_parameters=True,
-        connect_args={
-            "application_name": application_name,
-            "connect_timeout": 5,
-            "options": f"-c statement_timeout={int(settings.statement_timeout_seconds * 1000)}"
-            f" -c lock_timeout={int(settings.lock_timeout_seconds * 1000)}"
-            # Parameters differ too much for one generic plan: common or rare names, unions of ten or of a million.
-            " -c plan_cache_mode=force_custom_plan"
-            # Our queries are short: starting parallel workers takes longer than they save.
-            " -c max_parallel_workers_per_gather=0",
-        },
     )
     event.listen(engine, "checkin", _reset_read_only)
+    if primary.may_move:
+        _leave_former_primaries(engine, primary)
     return engine
+
+
+def _leave_former_primaries(engine: Engine, primary: Primary) -> None:
+    """Drops pooled connections to a server when a connection to its successor has been made."""
+
+    def note(_connection: Any, record: Any) -> None:
+        record.info["timeline"] = primary.timeline
+
+    def refuse_older(_connection: Any, record: Any, _proxy: Any) -> None:
+        if record.info["timeline"] < primary.timeline:
+            raise InvalidatePoolError("its server is a former primary")
+
+    event.listen(engine, "connect", note)
+    event.listen(engine, "checkout", refuse_older)
 
 
 def _reset_read_only(connection: Any, _record: Any) -> None:

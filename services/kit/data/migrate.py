@@ -12,10 +12,11 @@ from alembic import command, context
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from environs import FileAwareEnv
-from sqlalchemy import Connection, Engine, MetaData, create_engine, text
+from sqlalchemy import Connection, Engine, MetaData, text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import NullPool
+
+from services.kit.data.primary import tool_engine
+from services.kit.settings import SettingsError, database_address
 
 SERVICES_FOLDER = Path(__file__).parents[2]
 
@@ -41,7 +42,7 @@ def upgrade(service: str, database_url: str, wait_seconds: float = 600) -> None:
     table was not free within `wait_seconds`.
     """
     config = _configuration(service)
-    engine = create_engine(database_url, poolclass=NullPool)
+    engine = tool_engine(database_url)
     until = time.monotonic() + wait_seconds
     while True:
         try:
@@ -58,7 +59,7 @@ def upgrade(service: str, database_url: str, wait_seconds: float = 600) -> None:
 def check(service: str, database_url: str) -> None:
     """Raise alembic's CommandError where the service's models differ from its migrated database."""
     config = _configuration(service)
-    engine = create_engine(database_url, poolclass=NullPool)
+    engine = tool_engine(database_url)
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.check(config)
@@ -108,9 +109,9 @@ def _main() -> int:
     arguments = parser.parse_args()
     variable = f"DATABASE_URL_{arguments.service.upper()}"
     try:
-        database_url = FileAwareEnv(strip_whitespace=True).str(variable, "")
-    except ValueError:
-        print(f"{variable}_FILE cannot be read", file=sys.stderr)
+        database_url = database_address(variable)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
         return 2
     if not database_url:
         print(f"{variable} is not set", file=sys.stderr)

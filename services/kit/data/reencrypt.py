@@ -5,7 +5,6 @@ current key, so it can be stopped at any moment and started again.
 """
 
 import argparse
-import os
 import sys
 import time
 from collections import Counter
@@ -23,7 +22,6 @@ from sqlalchemy import (
     MetaData,
     Row,
     Table,
-    create_engine,
     func,
     literal,
     or_,
@@ -33,12 +31,12 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
-from sqlalchemy.pool import NullPool
 
 from services.kit.data.bulk import values_table
 from services.kit.data.database import EncryptedBytes, EncryptedText, outbox
 from services.kit.data.encryption import encrypted_prefix, keyring, token_prefix
-from services.kit.settings import SettingsError
+from services.kit.data.primary import tool_engine
+from services.kit.settings import SettingsError, database_address
 
 CHUNK = 500
 """Rows in one transaction, so that others wait for a row some milliseconds at most."""
@@ -171,12 +169,12 @@ def _main() -> int:
     arguments = parser.parse_args()
     service = arguments.service
     variable = f"DATABASE_URL_{service.upper()}"
-    database_url = os.environ.get(variable)
-    if not database_url:
-        print(f"{variable} is not set", file=sys.stderr)
-        return 2
-    engine, metadata = create_engine(database_url, poolclass=NullPool), metadata_of(service)
     try:
+        database_url = database_address(variable)
+        if not database_url:
+            print(f"{variable} is not set", file=sys.stderr)
+            return 2
+        engine, metadata = tool_engine(database_url), metadata_of(service)
         current = keyring().key_ids()[0]
     except (SettingsError, OSError) as error:
         print(error, file=sys.stderr)

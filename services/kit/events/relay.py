@@ -26,6 +26,7 @@ from services.kit.amqp.queues import (
 from services.kit.amqp.watch import BrokerWatch
 from services.kit.data.database import decrypted
 from services.kit.data.encryption import CannotDecrypt
+from services.kit.data.primary import primary_of
 from services.kit.events.contract import LIVE
 from services.kit.events.outbox import CHANNEL
 from services.kit.operations import metrics
@@ -60,6 +61,10 @@ select coalesce(extract(epoch from now() - min(created_at)), 0), count(*),
     array_agg(distinct last_error) filter (where attempts > 1)
 from (select created_at, attempts, last_error from outbox order by id limit 10000) as oldest
 """
+COMMITS = "select pg_logical_emit_message(true, 'relay', 'at work')"
+"""A commit waits for the synchronous standby, if there must be one. A former primary that was started again has none:
+its relay waits here, and publishes nothing of what no client was answered.
+"""
 POLL_SECONDS = 1.0
 """How long the leader waits for a commit's notification before it polls."""
 _STANDBY_SECONDS = 1.0
@@ -81,7 +86,8 @@ class Relay(DependencyProvider):
 
     Leader election is by the database's advisory lock. The lock ends with the connection, so a relay that cannot reach
     the database stops publishing, and a standby takes over within a second. A relay that is killed loses nothing: rows
-    are deleted when the broker has confirmed them, and published again if that could not be recorded.
+    are deleted when the broker has confirmed them, and published again if that could not be recorded. The connection
+    is a direct one, since behind a pooler of transactions neither the lock nor LISTEN would be its own.
     """
 
     watch = BrokerWatch()
@@ -91,7 +97,7 @@ class Relay(DependencyProvider):
         self._missing: set[str] = set()
         self._refusals: list[str] = []
         self._settings = read_settings(MessagingSettings)
-        self._database_url = read_settings(DatabaseSettings).database_url.replace("+psycopg", "")
+        self._primary = primary_of(read_settings(DatabaseSettings).direct_url)
         self._stopping = False
         self._thread: Any = None
 
@@ -113,10 +119,8 @@ class Relay(DependencyProvider):
         backoff = 0.2
         while not self._stopping:
             try:
-                with psycopg.connect(
-                    self._database_url,
+                with self._primary.connect(
                     autocommit=True,
-                    connect_timeout=5,
                     application_name=f"{self.container.service_name} relay",
                     options="-c statement_timeout=30000",
                     row_factory=namedtuple_row,
@@ -140,6 +144,7 @@ class Relay(DependencyProvider):
             time.sleep(_STANDBY_SECONDS)
 
     def _work(self, database: "psycopg.Connection[Any]") -> None:
+        database.execute(COMMITS)
         log.info("relay_leads")
         metrics.relay_leads.set(1)
         publisher = ConfirmedPublisher(
