@@ -1,5 +1,7 @@
 """Addresses of databases are read as PostgreSQL's library reads them, and no plain one passes in production."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from psycopg import pq
 
+from deploy.local.environment import ROOT
 from services.kit.data.database_address import NotADatabaseAddress, is_plain_database, parameters_of, servers_of
 from services.kit.data.primary import Primary
 from services.kit.secret_values import DEMO_MARK, Secret, weaknesses
@@ -187,3 +190,10 @@ def test_one_user_may_have_one_password_at_the_pooler_and_past_it() -> None:
 def test_a_password_after_the_question_mark_is_held_to_the_same_rules() -> None:
     address = Secret(f"postgresql:///cards?user=cards&password={DEMO_MARK}1")
     assert weaknesses([("DATABASE_URL", address)]) == ["DATABASE_URL is a secret of the demo"]
+
+
+def test_what_the_gateway_shares_with_services_loads_no_database_library() -> None:
+    """It would also be loaded before the runner says how it waits, and would block all green threads."""
+    shared = "import sys, gateway.service, services.kit.rpc.methods; sys.exit('psycopg' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-W", "ignore", "-c", shared], cwd=ROOT, check=False)
+    assert ran.returncode == 0

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nameko.extensions import DependencyProvider
 from sqlalchemy import (
@@ -40,9 +40,11 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
 from services.kit.data.encryption import is_encrypted, keyring
-from services.kit.data.primary import Primary, primary_of
 from services.kit.operations import metrics
 from services.kit.settings import DatabaseSettings, read_settings
+
+if TYPE_CHECKING:
+    from services.kit.data.primary import Primary
 
 NAMING = {
     "pk": "pk_%(table_name)s",
@@ -311,6 +313,8 @@ def head_revision(service_folder: Path) -> str | None:
 
 def engine_for(settings: DatabaseSettings, application_name: str) -> Engine:
     """An engine with a connection for each worker, bounded waits, and connections that are checked before use."""
+    from services.kit.data.primary import primary_of  # noqa: PLC0415 - the gateway needs no psycopg
+
     primary = primary_of(settings.database_url)
     arguments: dict[str, Any] = {"application_name": application_name}
     if settings.is_pooled:
@@ -333,7 +337,7 @@ def engine_for(settings: DatabaseSettings, application_name: str) -> Engine:
     return engine
 
 
-def _leave_former_primaries(engine: Engine, primary: Primary) -> None:
+def _leave_former_primaries(engine: Engine, primary: "Primary") -> None:
     """Drops pooled connections to a server when a connection to its successor has been made."""
 
     def note(_connection: Any, record: Any) -> None:
