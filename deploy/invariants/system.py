@@ -16,8 +16,8 @@ from services.kit.data.primary import tool_engine
 from services.kit.settings import MessagingSettings
 
 ROWS_AT_ONCE = 5000
-_SECRETS = ("AUDIT_KEYS", "AUDIT_PUBLIC_KEYS", "BLIND_INDEX_KEY", "DATABASE_URL", "PERSONAL_DATA_KEYS")
-"""Beginnings of the variables, and of those with `_FILE`, that a System holds; both at once are refused."""
+_SECRETS = ("AMQP_URI", "AUDIT_KEYS", "AUDIT_PUBLIC_KEYS", "BLIND_INDEX_KEY", "DATABASE_URL")
+"""Beginnings of the variables that may be in files."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +103,6 @@ def names_a_system(environment: Mapping[str, str]) -> bool:
     return bool({"DATABASE_URL_MEMBERSHIP", "DATABASE_URL_MEMBERSHIP_FILE"} & environment.keys())
 
 
-def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Returns the environment without what a System holds, for a process that is given that of one service."""
-    return {name: value for name, value in environment.items() if not name.startswith(_SECRETS)}
-
-
 @contextmanager
 def snapshots_of(system: System) -> Iterator[Snapshots]:
     """Yields the snapshots, and closes them at the end."""
@@ -137,10 +132,9 @@ def _reason(error: SQLAlchemyError) -> str:
 
 
 def _from_files(environment: Mapping[str, str]) -> dict[str, str]:
-    """Returns the secrets whose files the environment names; the file of personal data's keys is read when needed."""
-    names = [name.removesuffix("_FILE") for name in environment if name.endswith("_FILE") and environment[name]]
-    ours = [name for name in names if name.startswith((*_SECRETS, "AMQP_URI")) and name != "PERSONAL_DATA_KEYS"]
-    return {name: Path(environment[f"{name}_FILE"]).read_text("utf-8").strip() for name in ours}
+    """Returns the secrets whose files the environment names."""
+    files = [name for name in environment if name.endswith("_FILE") and name.startswith(_SECRETS)]
+    return {name.removesuffix("_FILE"): Path(environment[name]).read_text("utf-8").strip() for name in files}
 
 
 def _from_settings(environment: Mapping[str, str]) -> dict[str, Any]:

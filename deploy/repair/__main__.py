@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from deploy.invariants import System
-from deploy.invariants.system import Unreadable, names_a_system, without_secrets
+from deploy.invariants.system import Unreadable, names_a_system
 from deploy.local import stack
 from deploy.local.environment import ROOT
 from deploy.local.stack import StackError
@@ -74,8 +74,8 @@ def _runner(older_than: timedelta) -> Runner:
     if names_a_system(os.environ):
         system = System.from_environment(os.environ)
         urls = system.database_urls
-        others = without_secrets(os.environ)
-        named = {one: {**others, **system.keys, "DATABASE_URL": urls[one]} for one in SERVICES}
+        plain = {name: value for name, value in os.environ.items() if not name.endswith("_FILE")}
+        named = {one: {**plain, **system.keys, "DATABASE_URL": urls[one]} for one in SERVICES}
         return Runner(system, named, older_than)
     running = stack.find(ROOT / ".local")
     environments: Mapping[str, Mapping[str, str]] = {one: running.environment(one) for one in SERVICES}

@@ -13,7 +13,7 @@ from typing import Any
 
 from deploy.invariants import System, Violation, check
 from deploy.invariants.messages import queue_depths
-from deploy.invariants.system import snapshots_of, without_secrets
+from deploy.invariants.system import snapshots_of
 from deploy.permissions import SERVICES
 from deploy.repair.plan import Remedy, Task, plan
 from services.kit.dead_letters.letters import DeadLetters
@@ -21,6 +21,7 @@ from services.kit.events.topology import dead_queues
 
 _SECONDS_BETWEEN_LOOKS = 2.0
 _OUTBOX = "select distinct routing_key from outbox"
+_OF_SECRETS = ("AUDIT_KEYS", "AUDIT_PUBLIC_KEYS", "BLIND_INDEX_KEY", "DATABASE_URL", "PERSONAL_DATA_KEYS")
 
 
 class RepairError(Exception):
@@ -62,10 +63,11 @@ class Runner:
 
     def _ask(self, service: str, order: dict[str, Any]) -> Any:
         command = [sys.executable, "-W", "ignore", "-m", "services.kit.data.repair", service]
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(_OF_SECRETS)}
         ran = subprocess.run(
             command,
             input=json.dumps(order),
-            env={**without_secrets(os.environ), **self.environments[service]},
+            env={**ours, **self.environments[service]},
             capture_output=True,
             text=True,
             check=False,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy import broker
-from deploy.invariants.system import System, without_secrets
+from deploy.invariants.system import System
 from deploy.permissions import PROGRAMS, SERVICES
 from services.kit.data import migrate
 
@@ -35,12 +35,6 @@ def test_a_system_is_named_by_files_of_its_secrets(tmp_path: Path) -> None:
     assert system.amqp_uris["membership"] == "amqp://others@broker/cards"
     assert system.keys["AUDIT_KEYS"] == "k1:abc"
     assert system.keys["PERSONAL_DATA_KEYS_FILE"] == keys["PERSONAL_DATA_KEYS_FILE"]
-
-
-def test_a_process_is_given_a_systems_secrets_once() -> None:
-    environment = {"AUDIT_KEYS_FILE": "a", "DATABASE_URL_BATCHING": "b", "AUDIT_HEAD_FILE": "c", "PATH": "d"}
-
-    assert without_secrets(environment) == {"AUDIT_HEAD_FILE": "c", "PATH": "d"}
 
 
 def test_passwords_of_broker_users_are_read_from_files(
