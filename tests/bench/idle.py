@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local import nodes, stack
+from deploy.local import nodes, postgres, stack
 from deploy.local.environment import SERVICES
 from deploy.local.nodes import Nodes
 from tests.bench.environment import FOLDER, Options
@@ -71,8 +71,9 @@ def _percents(seconds: float) -> dict[str, float]:
 
 
 def _processes(folder: Path) -> set[psutil.Process]:
-    """All processes that a command line of this folder began, and their descendants."""
-    roots = [one for one in psutil.process_iter() if any(str(folder) in word for word in _words(one))]
+    """All processes whose command line names the folder, or that of its database's data, and their descendants."""
+    named = str(folder), str(postgres.data_folder(folder))
+    roots = [one for one in psutil.process_iter() if any(name in word for name in named for word in _words(one))]
     return {one for root in roots for one in (root, *root.children(recursive=True))}
 
 

@@ -23,9 +23,8 @@ log = structlog.get_logger()
 RESTORE = "python -m deploy.broker declare"
 """The command that an operator runs, as the broker's administrator, to declare all that is missing."""
 
-_SECONDS_BETWEEN_LOOKS = 2.0
 _SECONDS_WHILE_MISSING = 1.0
-_SECONDS_BETWEEN_MESSAGES = 2.0
+_SECONDS_AFTER_AN_ERROR = 2.0
 _LEADS_NOWHERE = "watch"
 _NOTHING = "application/octet-stream"
 
@@ -94,7 +93,7 @@ class BrokerWatch(SharedExtension):
                 work(connection, doorbell)
             except Exception as error:
                 log.info("watch_interrupted", what=what, error=class_name(error))
-                doorbell.wait(None, _SECONDS_BETWEEN_MESSAGES)
+                doorbell.wait(None, _SECONDS_AFTER_AN_ERROR)
             finally:
                 drop(connection)
 
@@ -102,7 +101,7 @@ class BrokerWatch(SharedExtension):
         doorbell.wait(None, _SECONDS_WHILE_MISSING)  # processes that start declare what they may
         while not self._is_stopping:
             self._check_queues(connection)
-            doorbell.wait(None, _SECONDS_WHILE_MISSING if self.missing else _SECONDS_BETWEEN_LOOKS)
+            doorbell.wait(None, _SECONDS_WHILE_MISSING if self.missing else self._settings.watch_seconds)
 
     def _check_queues(self, connection: Connection) -> None:
         found = {queue: (messages, consumers) for queue, messages, consumers in depths(connection, self._needed)}
@@ -138,7 +137,7 @@ class BrokerWatch(SharedExtension):
             while not self._is_stopping:
                 if not self.is_blocked:
                     producer.publish(b"", _LEADS_NOWHERE, exchange=own, content_type=_NOTHING, delivery_mode=1)
-                self._rest(_SECONDS_BETWEEN_MESSAGES, connection, doorbell)
+                self._rest(self._settings.watch_seconds / 2, connection, doorbell)
         finally:
             self.is_blocked = False
             metrics.broker_blocked.set(0)

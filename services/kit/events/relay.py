@@ -65,7 +65,7 @@ COMMITS = "select pg_logical_emit_message(true, 'relay', 'at work')"
 """A commit waits for the synchronous standby, if there must be one. A former primary that was started again has none:
 its relay waits here, and publishes nothing of what no client was answered.
 """
-POLL_SECONDS = 1.0
+POLL_SECONDS = 2.0
 """How long the leader waits for a commit's notification before it polls."""
 _STANDBY_SECONDS = 1.0
 _PURGE_SECONDS = 60.0
@@ -74,7 +74,7 @@ delete from {table} where ctid = any(array(
     select ctid from {table} where {moment} < now() - make_interval(days => %s) limit 10000
 ))
 """
-_MEASURE_SECONDS = 2.0
+_MEASURE_SECONDS = 5.0
 
 
 _MOST_REASONS = 10
