@@ -34,8 +34,8 @@ class Doorbell:
         self._ring.setblocking(False)
         self._bell.setblocking(False)
 
-    def wait(self, connection: socket.socket | None, seconds: float) -> bool:
-        """Waits at most so long; whether the socket, if any, can be read."""
+    def wait(self, connection: socket.socket | int | None, seconds: float) -> bool:
+        """Waits at most so long; whether the socket or file descriptor, if any, can be read."""
         if isinstance(connection, ssl.SSLSocket) and connection.pending():
             return True
         waited_for = [self._bell] if connection is None else [self._bell, connection]

@@ -25,6 +25,7 @@ RESTORE = "python -m deploy.broker declare"
 
 _SECONDS_WHILE_MISSING = 1.0
 _SECONDS_AFTER_AN_ERROR = 2.0
+_SECONDS_BETWEEN_MESSAGES = 5.0
 _LEADS_NOWHERE = "watch"
 _NOTHING = "application/octet-stream"
 
@@ -137,7 +138,7 @@ class BrokerWatch(SharedExtension):
             while not self._is_stopping:
                 if not self.is_blocked:
                     producer.publish(b"", _LEADS_NOWHERE, exchange=own, content_type=_NOTHING, delivery_mode=1)
-                self._rest(self._settings.watch_seconds / 2, connection, doorbell)
+                self._rest(_SECONDS_BETWEEN_MESSAGES, connection, doorbell)
         finally:
             self.is_blocked = False
             metrics.broker_blocked.set(0)
