@@ -144,7 +144,6 @@ class MessagingSettings:
     """How long a message is requeued in place while the database is away, before it moves to a retry queue."""
     publish_seconds: float = 30
     """How long the broker may take to confirm before its connection counts as dead."""
-    inbox_days: int = 30
     former_release_until: str = ""
     """Until this moment (ISO 8601 with offset, at most 31 days ahead) messages and requests are taken that name no
     publisher, do not prove whom they name, or bear no signature: those of the release before 2026-11-29, for the

@@ -161,7 +161,7 @@ class ResetLink(Base):
     made_by: Mapped[UUID]
     is_for_holder: Mapped[bool] = mapped_column(server_default="false")
     made_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
     used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     void_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
@@ -383,6 +383,15 @@ class ApplicationHistory(Base):
     state: Mapped[str]
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     note: Mapped[str | None]
+
+
+Index(
+    "ix_application_history_ended_at",
+    ApplicationHistory.at,
+    postgresql_where=ApplicationHistory.state.in_(
+        [literal_column(f"'{state}'") for state in (State.ISSUED, State.REFUSED, State.RELEASED, State.REMOVED)]
+    ),
+)
 
 
 class ImportJob(Base):

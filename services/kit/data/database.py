@@ -126,7 +126,7 @@ inbox = Table(
     Column("consumer", Text, primary_key=True),
     Column("message_id", Text, primary_key=True),
     Column("handled_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Index("ix_inbox_handled_at", "handled_at", postgresql_using="brin"),
+    Index("ix_inbox_handled_at", "handled_at"),
 )
 handled_request = Table(
     "handled_request",
@@ -137,7 +137,7 @@ handled_request = Table(
     Column("fingerprint", LargeBinary, nullable=False),
     Column("answer", EncryptedText),
     Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Index("ix_handled_request_at", "at", postgresql_using="brin"),
+    Index("ix_handled_request_at", "at"),
 )
 
 audit_head = Table(
@@ -220,6 +220,39 @@ def make_append_only(op: Any, table: str, encrypted: Sequence[str], message: str
         """
     )
     op.execute(f"create trigger keep_{table} before update on {table} for each row execute function keep_{table}()")
+    op.execute(
+        f"create trigger keep_all_{table} before delete or truncate on {table} "
+        f"for each statement execute function keep_{table}()"
+    )
+
+
+def allow_expiry(op: Any, table: str, moment: str, days: int, message: str) -> None:
+    """Lets rows of an append-only table be deleted within an Alembic revision, but none younger than so many days."""
+    op.execute(
+        f"""
+        create function keep_young_{table}() returns trigger language plpgsql as $$
+        begin
+            if old.{moment} > now() - interval '{days} days' then
+                raise exception '{message}';
+            end if;
+            return old;
+        end $$
+        """
+    )
+    op.execute(f"drop trigger keep_all_{table} on {table}")
+    op.execute(
+        f"create trigger keep_all_{table} before truncate on {table} for each statement execute function keep_{table}()"
+    )
+    op.execute(
+        f"create trigger keep_young_{table} before delete on {table} for each row execute function keep_young_{table}()"
+    )
+
+
+def refuse_expiry(op: Any, table: str) -> None:
+    """Undoes `allow_expiry`."""
+    op.execute(f"drop trigger keep_young_{table} on {table}")
+    op.execute(f"drop function keep_young_{table}()")
+    op.execute(f"drop trigger keep_all_{table} on {table}")
     op.execute(
         f"create trigger keep_all_{table} before delete or truncate on {table} "
         f"for each statement execute function keep_{table}()"
