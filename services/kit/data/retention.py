@@ -51,11 +51,15 @@ class RetentionSettings:
     """How long the repetition of a command gets the first one's answer, which is stored encrypted."""
 
 
+class RetentionError(Exception):
+    """Something whose term has passed stays; the message says why, without personal data."""
+
+
 @dataclass(frozen=True)
 class Days:
     """A term that is a setting: a field of a settings class."""
 
-    settings: type[Any]
+    settings: Any
     field: str
 
     @property
@@ -107,7 +111,17 @@ class Kept:
     why: str
 
 
-Table = Expiring | Transient | Kept
+@dataclass(frozen=True)
+class Monthly:
+    """A table with a partition for each month, which goes `term` days after its end; `then` says where to."""
+
+    table: str
+    term: Days
+    then: str
+    why: str
+
+
+Table = Expiring | Monthly | Transient | Kept
 
 
 def rows_older(table: str, column: str, condition: str = "true", *, parameter: str = "before") -> str:
@@ -171,14 +185,15 @@ class Retention(DependencyProvider):
     """Deletes in the background what has passed its term, as a dependency that needs no call.
 
     The process that has the database's advisory lock works; the lock and the work are on a connection of their own,
-    which is closed between the turns.
+    which is closed between the turns. `months` adds months to the tables that are partitioned, and lets old ones go; it
+    may raise RetentionError.
     """
 
     def __init__(
-        self, tables: Sequence[Table], also: Callable[["psycopg.Connection[Any]", datetime], None] | None = None
+        self, tables: Sequence[Table], months: Callable[["psycopg.Connection[Any]", datetime], None] | None = None
     ):
         self._tables = tables
-        self._also = also
+        self._months = months
         self._stopping = False
         self._thread: Any = None
 
@@ -222,13 +237,23 @@ class Retention(DependencyProvider):
             if not connection.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone()[0]:  # type: ignore[index]
                 return
             started, now = time.monotonic(), datetime.now(UTC)
-            if self._also is not None:
-                self._also(connection, now)
             deleted = delete_expired(connection, self._tables, now, lambda: self._stopping)
-        if not self._stopping and None not in deleted.values():
+            is_done = self._keep_months(connection, now)
+        if is_done and not self._stopping and None not in deleted.values():
             _finished_at.set_to_current_time()
         rows = {table: count for table, count in deleted.items() if count}
         log.info("retention_done", deleted=rows, seconds=round(time.monotonic() - started, 1))
+
+    def _keep_months(self, connection: "psycopg.Connection[Any]", now: datetime) -> bool:
+        """Adds months and lets old ones go; returns whether all went well."""
+        try:
+            if self._months is not None:
+                self._months(connection, now)
+        except (RetentionError, psycopg.Error) as error:
+            reason = str(error) if isinstance(error, RetentionError) else class_name(error)
+            log.error("retention_failed", table="months", reason=reason)
+            return False
+        return True
 
 
 def _delete_from(
