@@ -31,8 +31,19 @@ def texts() -> dict[str, str]:
     return {f"{service}.md": _text(service) for service in SERVICES}
 
 
-def _text(service: str) -> str:
+def base_of(service: str) -> type[DeclarativeBase]:
+    """Returns the base of a service's models, which knows all its tables."""
     base: type[DeclarativeBase] = import_module(f"services.{service}.models").Base
+    return base
+
+
+def meanings(base: type[DeclarativeBase]) -> dict[str, str]:
+    """Returns what each table holds, by its name."""
+    return _OF_THE_KIT | {str(mapper.local_table): _meaning(mapper.class_) for mapper in base.registry.mappers}
+
+
+def _text(service: str) -> str:
+    base = base_of(service)
     diagram = "\n".join(_diagram(base.metadata))
     return f"{_HEAD.format(service=service)}\n```mermaid\nerDiagram\n{diagram}\n```\n\n{_list_of_tables(base)}\n"
 
@@ -76,9 +87,9 @@ def _keys_of(column: "Column[object]") -> str:
 
 
 def _list_of_tables(base: type[DeclarativeBase]) -> str:
-    meanings = _OF_THE_KIT | {str(mapper.local_table): _meaning(mapper.class_) for mapper in base.registry.mappers}
+    holds = meanings(base)
     rows = (
-        f"| `{table.name}` | {meanings[table.name]} | {_indexes(table)} |"
+        f"| `{table.name}` | {holds[table.name]} | {_indexes(table)} |"
         for table in sorted(base.metadata.tables.values(), key=lambda table: table.name)
     )
     return "\n".join(("| table | holds | indexes besides the primary key |", "|---|---|---|", *rows))

@@ -4,7 +4,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from deploy import chart_schema, databases_document, events_document, metrics_document, permissions, settings_document
+from deploy import (
+    chart_schema,
+    databases_document,
+    events_document,
+    metrics_document,
+    permissions,
+    retention_document,
+    settings_document,
+)
 from gateway import openapi, policy_document
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -18,6 +26,7 @@ def documents() -> dict[str, str]:
         "broker-permissions.md": permissions.text(),
         "settings.md": settings_document.text(),
         "metrics.md": metrics_document.text(),
+        "operations/retention.md": retention_document.text(),
         "../deploy/chart/values.schema.json": chart_schema.text(),
         **{f"databases/{name}": text for name, text in databases_document.texts().items()},
         **{f"events/{name}": text for name, text in events_document.texts().items()},

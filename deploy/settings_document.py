@@ -17,6 +17,7 @@ _READ_BY = {
     "ProcessSettings": "all",
     "DatabaseSettings": "services",
     "PersonalDataSettings": "services",
+    "RetentionSettings": "services",
     "VerifyingSettings": "services",
     "SigningSettings": "gateway",
     "BankEncryptionSettings": "batching",

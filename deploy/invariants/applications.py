@@ -34,7 +34,9 @@ _STEPS_LOST = """
         select application_id, count(*) as kept, (array_agg(state order by version desc))[1] as newest
         from application_history group by application_id
     ) as history using (application_id)
-    where version + 1 is distinct from kept or state is distinct from newest
+    where (version + 1 is distinct from kept or state is distinct from newest)
+        -- Steps of applications that ended three years ago are deleted together.
+        and not (kept is null and state not in ('queued', 'submitted') and queued_at < now() - interval '1000 days')
 """
 _SEVERAL = """
     select member_id, count(*) as several from application where state in ({states}) group by member_id

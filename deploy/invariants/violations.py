@@ -29,9 +29,14 @@ class Side:
     rows: Iterable[RowMapping]
 
 
-def disagreements(invariant: str, one: Side, other: Side) -> Iterator[Violation]:
-    """Yields a violation for each row that one side lacks or that differs; reads both sides once, in parallel."""
+def disagreements(invariant: str, one: Side, other: Side, unless: str | None = None) -> Iterator[Violation]:
+    """Yields a violation for each row that one side lacks or that differs; reads both sides once, in parallel.
+
+    Rows of `one` whose column `unless` is true are not compared; the other side need not have this column.
+    """
     for key, left, right in paired(one.rows, other.rows):
+        if left is not None and unless is not None and left[unless]:
+            continue
         if left is None or right is None:
             knows, lacks = (one, other) if right is None else (other, one)
             detail = f"known to {knows.name}, not to {lacks.name}"
@@ -40,7 +45,7 @@ def disagreements(invariant: str, one: Side, other: Side) -> Iterator[Violation]
         differing = [
             f"{column} is {value} in {one.name}, {right[column]} in {other.name}"
             for column, value in left.items()
-            if value != right[column]
+            if column != unless and value != right[column]
         ]
         if differing:
             yield Violation(invariant, str(key), "; ".join(differing), {one.name: left, other.name: right})

@@ -7,6 +7,7 @@ from services.batching.bank.bank_queue import BankQueue
 from services.batching.batches import batches, outlets, releases, submission, summary
 from services.batching.pending import check_results, checks, consents, listing, pending, personal_applications
 from services.batching.register import registers
+from services.batching.retention import TABLES
 from services.contracts import bank
 from services.contracts.events.membership import (
     APPLICATION_CANCELLED,
@@ -23,6 +24,7 @@ from services.contracts.events.revocation import (
 from services.contracts.events.validation import MEMBERS_VALIDATED
 from services.contracts.operations import batching as ops
 from services.kit.data.database import Database
+from services.kit.data.retention import Retention
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Message, subscribe_batch, subscribes
 from services.kit.operations.audit_heads import AuditHeadVerification, handle_signed_head
@@ -37,6 +39,7 @@ class BatchingService(BaseService):
 
     database = Database()
     relay = Relay()
+    retention = Retention(TABLES)
     audit_heads = AuditHeadVerification()
     bank_queue = BankQueue()
 

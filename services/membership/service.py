@@ -21,6 +21,7 @@ from services.contracts.operations.membership import identity as identity_ops
 from services.contracts.operations.membership import imports as import_ops
 from services.contracts.operations.membership import members as member_ops
 from services.kit.data.database import Database
+from services.kit.data.retention import Retention
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Event, subscribes
 from services.kit.operations.base_service import BaseService
@@ -28,7 +29,7 @@ from services.kit.rpc.methods import handles
 from services.membership import unions
 from services.membership.accounts import accounts, lost_second_factors, phone_changes, reset_links
 from services.membership.applications import applications, personal_applications, queueing
-from services.membership.audit import audit_log, audit_search, event_checks
+from services.membership.audit import audit_archive, audit_log, audit_search, event_checks
 from services.membership.audit.audit_heads import AuditHeads
 from services.membership.audit.audit_log import ChainKeys
 from services.membership.identity import captchas, own_account, second_factor, sessions, sign_in, sms_codes
@@ -45,6 +46,7 @@ from services.membership.members import (
     numbering,
     summary,
 )
+from services.membership.retention import TABLES
 
 
 class MembershipService(BaseService):
@@ -54,6 +56,7 @@ class MembershipService(BaseService):
 
     database = Database()
     relay = Relay()
+    retention = Retention(TABLES, audit_archive.maintain)
     audit_keys = ChainKeys()
     audit_heads = AuditHeads()
     no_demo_accounts = NoDemoAccounts()

@@ -49,13 +49,15 @@ from services.contracts.operations.notification import (
     WITHDRAW_GUIDE,
 )
 from services.kit.data.database import Database
+from services.kit.data.retention import Retention
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Event, subscribes
 from services.kit.operations.audit_heads import AuditHeadVerification, handle_signed_head
 from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.kit.settings import read_settings
-from services.notification import announcements, event_notifications, guides, message_inbox, sms
+from services.notification import announcements, event_notifications, guides, message_inbox, sms, sms_months
+from services.notification.retention import TABLES
 from services.notification.sms import Provider, SmsSettings
 
 
@@ -82,6 +84,7 @@ class NotificationService(BaseService):
 
     database = Database()
     relay = Relay()
+    retention = Retention(TABLES, sms_months.maintain)
     audit_heads = AuditHeadVerification()
     sms_provider = SmsProvider()
 

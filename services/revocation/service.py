@@ -12,12 +12,14 @@ from services.contracts.operations.revocation import (
     REQUEST_REVOCATION,
 )
 from services.kit.data.database import Database
+from services.kit.data.retention import Retention
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import subscribes
 from services.kit.operations.audit_heads import AuditHeadVerification, handle_signed_head
 from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.revocation import batches, closing, requests
+from services.revocation.retention import TABLES
 
 
 class RevocationService(BaseService):
@@ -27,6 +29,7 @@ class RevocationService(BaseService):
 
     database = Database()
     relay = Relay()
+    retention = Retention(TABLES)
     audit_heads = AuditHeadVerification()
 
     batch_submitted = subscribes(BATCH_SUBMITTED, batches.batch_submitted)

@@ -47,6 +47,7 @@ class CheckFinding(Base):
     severity: Mapped[str]
     message: Mapped[str] = mapped_column(EncryptedText)
     evidence: Mapped[str] = mapped_column(EncryptedText)
+    found_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now(), index=True)
 
 
 class WaitingCheck(Base):

@@ -10,6 +10,7 @@ from services.contracts.events.batching import VALIDATION_REQUESTED, ValidationR
 from services.contracts.events.membership import AUDIT_HEAD_SIGNED
 from services.contracts.operations.validation import GET_CHECK, LIST_RULES
 from services.kit.data.database import Database
+from services.kit.data.retention import Retention
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Event, subscribes
 from services.kit.operations.audit_heads import AuditHeadVerification, handle_signed_head
@@ -18,6 +19,7 @@ from services.kit.rpc.methods import handles
 from services.kit.settings import read_settings
 from services.validation import checks
 from services.validation.registry import Registry, RegistrySettings
+from services.validation.retention import TABLES
 
 
 class RegistryClient(DependencyProvider):
@@ -43,6 +45,7 @@ class ValidationService(BaseService):
 
     database = Database()
     relay = Relay()
+    retention = Retention(TABLES)
     audit_heads = AuditHeadVerification()
     registry = RegistryClient()
 

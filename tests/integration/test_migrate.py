@@ -15,6 +15,7 @@ from deploy.local.environment import SERVICES
 from deploy.local.nodes import Nodes
 from services.kit.data import migrate
 from services.kit.data.database import head_revision
+from services.kit.data.online_steps import sort_indexes_of_moments, swap_indexes_of_moments
 from tests.databases import ROOT
 
 ENV = """
@@ -30,6 +31,19 @@ import sqlalchemy as sa
 revision, down_revision = "0001", None
 def upgrade():
     op.create_table("cards", sa.Column("id", sa.Integer, primary_key=True))
+"""
+PREPARED_VERSION = """
+from alembic import op
+from sqlalchemy import text
+from services.kit.data.online_steps import add_index
+revision, down_revision = "0002", "0001"
+def prepare(connection):
+    connection.execute(text("insert into cards default values"))
+    add_index(connection, "ix_cards_id", "cards (id)")
+    if connection.scalar(text("select count(*) from cards")) < 2:
+        raise InterruptedError
+def upgrade():
+    op.execute("alter table cards add column name text")
 """
 SECOND_VERSION = """
 from alembic import op
@@ -114,6 +128,47 @@ def test_a_migration_that_never_gets_its_lock_changes_nothing_and_says_so(librar
         with pytest.raises(OperationalError, match="lock timeout"):
             migrate.upgrade("library", database_url, wait_seconds=0)
     assert [column["name"] for column in inspect(engine).get_columns("cards")] == ["id"]
+
+
+def test_a_revision_prepares_without_a_transaction_and_again_after_an_interruption(
+    library: Path, database_url: str
+) -> None:
+    (library / "v0001.py").write_text(FIRST_VERSION.replace("primary_key", "autoincrement=True, primary_key"))
+    (library / "v0002.py").write_text(PREPARED_VERSION)
+    with pytest.raises(InterruptedError):
+        migrate.upgrade("library", database_url)
+    engine = create_engine(database_url)
+    assert [column["name"] for column in inspect(engine).get_columns("cards")] == ["id"]
+    with engine.begin() as connection:
+        connection.execute(text("update pg_index set indisvalid = false where indexrelid = 'ix_cards_id'::regclass"))
+
+    migrate.upgrade("library", database_url)
+    migrate.upgrade("library", database_url)
+
+    with engine.connect() as connection:
+        assert connection.scalar(text("select count(*) from cards")) == 2
+        valid = "select indisvalid from pg_index where indexrelid = 'ix_cards_id'::regclass"
+        assert connection.scalar(text(valid))
+        assert connection.scalar(text("select version_num from alembic_version")) == "0002"
+
+
+def test_block_ranges_of_moments_become_sorted_indexes(database_url: str) -> None:
+    engine = create_engine(database_url)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for table, moment in (("inbox", "handled_at"), ("handled_request", "at")):
+            connection.execute(text(f"create table {table} (id int, {moment} timestamptz not null default now())"))
+            connection.execute(text(f"create index ix_{table}_{moment} on {table} using brin ({moment})"))
+        for _ in range(2):
+            sort_indexes_of_moments(connection)
+        for _ in range(2):
+            swap_indexes_of_moments(connection)
+        methods = connection.scalars(
+            text(
+                "select am.amname from pg_class c join pg_am am on am.oid = c.relam"
+                " where relname in ('ix_inbox_handled_at', 'ix_handled_request_at')"
+            )
+        )
+        assert methods.all() == ["btree", "btree"]
 
 
 def test_models_that_say_other_than_the_migrations_are_found(library: Path, database_url: str) -> None:

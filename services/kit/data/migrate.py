@@ -1,9 +1,12 @@
 """Migrates one service's database to its newest revision: `python -m services.kit.data.migrate <service>`.
 
-A service's `migrations/env.py` is one call of `run_migrations`; its `migrations/versions/` hold the steps.
+A service's `migrations/env.py` is one call of `run_migrations`; its `migrations/versions/` hold the steps. A revision
+may have a function `prepare(connection)`, which runs before its `upgrade` outside of a transaction: for what takes long
+on large tables (services/kit/data/online_steps.py). It may be interrupted and run again.
 """
 
 import argparse
+import re
 import sys
 import time
 from pathlib import Path
@@ -11,7 +14,7 @@ from pathlib import Path
 from alembic import command, context
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, text
 from sqlalchemy.exc import OperationalError
 
@@ -25,6 +28,7 @@ LOCK_SECONDS = 1
 """How long a migration waits for a table's lock. All who need the table, clerks included, wait behind it meanwhile."""
 
 _PAUSE_SECONDS = 1
+_PARTITION = re.compile(r"_\d{4}_\d\d$")
 _LOCKED = ("55P03", "40P01")
 """SQLSTATEs: a lock that was not obtained in time, and a deadlock."""
 
@@ -34,10 +38,11 @@ class DatabaseIsNewer(Exception):
 
 
 def upgrade(service: str, database_url: str, wait_seconds: float = 600) -> None:
-    """Apply the outstanding migrations of a service to its database, all of them or none.
+    """Apply the outstanding migrations of a service to its database, all of them or none; those before a revision that
+    prepares are one group, it begins the next.
 
     Two processes may do so at once: the second waits and finds nothing left to do. Where a table is locked for longer
-    than LOCK_SECONDS all is rolled back, so that others can proceed, and tried again.
+    than LOCK_SECONDS the group is rolled back, so that others can proceed, and tried again.
     Raises DatabaseIsNewer when the database has a revision that this code does not know, and OperationalError when a
     table was not free within `wait_seconds`.
     """
@@ -46,7 +51,7 @@ def upgrade(service: str, database_url: str, wait_seconds: float = 600) -> None:
     until = time.monotonic() + wait_seconds
     while True:
         try:
-            _upgrade_at_once(service, config, engine)
+            _upgrade_in_groups(service, config, engine)
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) not in _LOCKED or time.monotonic() >= until:
                 raise
@@ -68,18 +73,70 @@ def check(service: str, database_url: str) -> None:
 def run_migrations(metadata: MetaData) -> None:
     """Run alembic's current command on its configured connection; called by each `migrations/env.py`."""
     connection = context.config.attributes["connection"]
-    context.configure(connection=connection, target_metadata=metadata, compare_type=True, compare_server_default=False)
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        compare_type=True,
+        compare_server_default=False,
+        include_name=_is_no_partition,
+    )
     with context.begin_transaction():
         context.run_migrations()
 
 
-def _upgrade_at_once(service: str, config: Config, engine: Engine) -> None:
+def _is_no_partition(name: str | None, of_type: str, _parents: object) -> bool:
+    """Whether to compare a table with the models, which know a table as a whole and not its months."""
+    return of_type != "table" or name is None or _PARTITION.search(name) is None
+
+
+def _upgrade_in_groups(service: str, config: Config, engine: Engine) -> None:
+    for revision in _preparing(config, engine):
+        _upgrade_at_once(service, config, engine, str(revision.down_revision))
+        _prepare(config, engine, revision)
+    _upgrade_at_once(service, config, engine, "head")
+
+
+def _preparing(config: Config, engine: Engine) -> list[Script]:
+    """The outstanding revisions that prepare, oldest first."""
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    revisions = reversed(list(ScriptDirectory.from_config(config).walk_revisions()))
+    return [one for one in revisions if _is_after(one, current) and hasattr(one.module, "prepare")]
+
+
+def _is_after(revision: Script, current: str | None) -> bool:
+    """Whether the database lacks it: a service's revisions are numbered."""
+    return current is None or revision.revision > current
+
+
+def _prepare(config: Config, engine: Engine, revision: Script) -> None:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # Whoever builds an index waits for statements that wait, so none may wait here.
+        while not connection.scalar(text("select pg_try_advisory_lock(hashtext('preparations'))")):
+            time.sleep(_PAUSE_SECONDS)
+        connection.execute(text(f"set lock_timeout = '{LOCK_SECONDS}s'"))
+        try:
+            if MigrationContext.configure(connection).get_current_revision() == revision.down_revision:
+                revision.module.prepare(connection)
+        finally:
+            connection.execute(text("select pg_advisory_unlock(hashtext('preparations'))"))
+
+
+def _upgrade_at_once(service: str, config: Config, engine: Engine, target: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("select pg_advisory_xact_lock(hashtext('migrations'))"))
         _refuse_newer(service, config, connection)
+        if _is_reached(config, connection, target):
+            return
         connection.execute(text(f"set local lock_timeout = '{LOCK_SECONDS}s'"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, target)
+
+
+def _is_reached(config: Config, connection: Connection, target: str) -> bool:
+    """Whether the database is at the target or beyond it, as after another process."""
+    current = MigrationContext.configure(connection).get_current_revision()
+    return current is not None and target != "head" and current >= target
 
 
 def _configuration(service: str) -> Config:

@@ -69,12 +69,6 @@ its relay waits here, and publishes nothing of what no client was answered.
 POLL_SECONDS = 2.0
 """How long the leader waits for a commit's notification before it polls."""
 _STANDBY_SECONDS = 1.0
-_PURGE_SECONDS = 60.0
-_PURGE = """
-delete from {table} where ctid = any(array(
-    select ctid from {table} where {moment} < now() - make_interval(days => %s) limit 10000
-))
-"""
 _MEASURE_SECONDS = 5.0
 
 
@@ -153,7 +147,7 @@ class Relay(DependencyProvider):
         publisher = ConfirmedPublisher(
             self._settings.amqp_uri, f"{self.container.service_name} relay", self._settings.publish_seconds
         )
-        self._measured_at = self._purged_at = 0.0
+        self._measured_at = 0.0
         backoff = 0.2
         try:
             database.execute(f"listen {CHANNEL}")
@@ -200,9 +194,6 @@ class Relay(DependencyProvider):
         if database.execute(_IS_WRITABLE).fetchone() is None:
             return
         self._retry_after_restore(database)
-        if self._measured_at - self._purged_at > _PURGE_SECONDS:
-            self._purged_at = self._measured_at
-            self._purge(database)
 
     def _retry_after_restore(self, database: "psycopg.Connection[Any]") -> None:
         """Makes all postponed rows due when a queue that was missing exists again."""
@@ -216,11 +207,6 @@ class Relay(DependencyProvider):
         self._refusals = (refusals or [])[:_MOST_REASONS]
         metrics.outbox_age_seconds.set(age)
         metrics.outbox_size.set(size)
-
-    def _purge(self, database: "psycopg.Connection[Any]") -> None:
-        days = self._settings.inbox_days
-        for table, moment in (("inbox", "handled_at"), ("handled_request", "at")):
-            database.execute(_PURGE.format(table=table, moment=moment), [days])
 
 
 def declare_queues_of_producer(channel: amqp.Channel, producer: str) -> None:

@@ -1,6 +1,5 @@
 """Answered captchas: each can be used once, over all gateway processes, right or wrong, if it was hard enough."""
 
-from sqlalchemy import delete, func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -31,7 +30,6 @@ def consume(
     It must be as hard as the address requires now, whatever was required when it was made. The error is returned, not
     raised, so that the caller's transaction commits the use. A wrong answer counts as a failure of the address.
     """
-    session.execute(delete(UsedCaptcha).where(UsedCaptcha.expires_at < func.now()))
     first_use = session.scalar(
         insert(UsedCaptcha)
         .values(captcha_id=verdict.captcha_id, expires_at=verdict.expires_at)

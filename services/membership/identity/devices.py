@@ -1,6 +1,5 @@
 """Known devices, which have signed in an account or a member; failures of other devices do not delay them."""
 
-from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, exists, func, select
@@ -9,14 +8,11 @@ from sqlalchemy.orm import Session
 
 from services.membership.models import Account, KnownDevice, Member
 
-_KEPT_FOR = timedelta(days=180)
-
 
 def remember(session: Session, device_id: UUID | None, holder_id: UUID) -> None:
-    """Records the device as known for the account or member; deletes devices that were not used for long."""
+    """Records the device as known for the account or member."""
     if device_id is None:
         return
-    session.execute(delete(KnownDevice).where(KnownDevice.used_at < func.now() - _KEPT_FOR))
     session.execute(
         insert(KnownDevice)
         .values(device_id=device_id, holder_id=holder_id)

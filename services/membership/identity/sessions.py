@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from services.contracts.events.membership import SESSIONS_ENDED, SessionsEndedData
@@ -29,7 +29,6 @@ from services.membership.accounts.controls import others_who_may_act_as
 from services.membership.identity.next_step import next_step
 from services.membership.models import Account, Member, SignedInSession, Union
 
-_KEPT_FOR = timedelta(days=30)
 _LONGEST_USER_AGENT = 200
 
 
@@ -55,7 +54,6 @@ def start(session: Session, holder: Account | Member, caller: Caller, visit: Vis
     """Starts a session of the holder; the session that it replaces in the browser ends."""
     if visit.replaces is not None:
         _end(session, SignedInSession.session_id == visit.replaces, "signed_in_again")
-    session.execute(delete(SignedInSession).where(SignedInSession.used_at < func.now() - _KEPT_FOR))
     begun = SignedInSession(
         session_id=uuid4(),
         account_id=holder.account_id if isinstance(holder, Account) else None,

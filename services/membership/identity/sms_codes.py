@@ -95,7 +95,6 @@ def request_code(work: Work, request: RequestOtpRequest) -> RequestOtpAnswer:
     _wait_for_others(session, f"phone {digest.hex()}")
     if refusal := _refusal(session, digest, device_id, origin, is_known=is_known):
         raise refusal
-    session.execute(delete(SmsCode).where(SmsCode.issued_at < requested_at - _DAY))
     code = SmsCode(
         code_id=uuid7(),
         phone_digest=digest,

@@ -241,12 +241,3 @@ def test_a_member_on_the_phone_has_a_session_too(office: Office) -> None:
     sign_out(office, holder)
 
     assert has_ended(office, holder)
-
-
-def test_sessions_of_long_ago_are_forgotten(office: Office, clerk: Account) -> None:
-    old = a_session_of(office, clerk)
-    grow_older(office, used=timedelta(days=31))
-    a_session_of(office, clerk)
-
-    with office.begin() as session:
-        assert session.get(SignedInSession, UUID(old.session_id)) is None

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
 from services.contracts.operations.membership import identity as rpc
@@ -15,7 +15,7 @@ from services.kit.rpc.methods import Caller
 from services.membership.accounts import accounts
 from services.membership.identity import captchas, lockout, passwords
 from services.membership.identity.sign_in import sign_in as membership_signs_in
-from services.membership.models import Account, FailureCount, KnownDevice, UsedCaptcha
+from services.membership.models import Account, FailureCount, KnownDevice
 from tests.documents import read
 from tests.integration.membership.holder import (
     PASSWORD,
@@ -248,13 +248,6 @@ def test_a_captcha_that_two_send_at_once_counts_for_one(office: Office, account:
 
     with ThreadPoolExecutor(4) as at_once:
         assert sorted(at_once.map(attempt, range(4))) == [False, False, False, True]
-
-
-def test_captchas_that_have_expired_are_forgotten(office: Office, account: Account) -> None:
-    sign_in(office, captcha=a_captcha(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
-    sign_in(office)
-    with office.begin() as session:
-        assert session.scalar(select(func.count()).select_from(UsedCaptcha)) == 1
 
 
 def test_a_wrong_captcha_is_no_try_of_the_account(office: Office, account: Account) -> None:

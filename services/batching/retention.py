@@ -1,0 +1,27 @@
+"""How long batching keeps the rows of its tables."""
+
+from collections.abc import Sequence
+
+from services.kit.data.retention import OF_THE_KIT, Kept, Table
+
+_WITH_APPLICATION = "What was handed to the bank, and by whose consent; kept with the member's application."
+
+TABLES: Sequence[Table] = (
+    *OF_THE_KIT,
+    Kept(
+        "application",
+        "Each attempt to get a card, with the person and the newest findings, encrypted; kept with the member.",
+    ),
+    Kept("bank_feedback", "Recognizes feedback that comes again, however late; no personal data."),
+    Kept("batch", "What was handed to the bank."),
+    Kept("batch_counter", "One row for each union's day with a batch; `make invariants` compares it with the batches."),
+    Kept("batch_person", f"{_WITH_APPLICATION} Append-only."),
+    Kept("branch", "Batches name it."),
+    Kept(
+        "consent_receipt",
+        f"{_WITH_APPLICATION} The handler must be able to prove it (Personal Information "
+        "Protection Law, articles 14 and 69).",
+    ),
+    Kept("outlet", "Batches name it."),
+    Kept("personal_application", "Kept with its application."),
+)

@@ -1,0 +1,61 @@
+"""How long notification keeps the rows of its tables."""
+
+from collections.abc import Sequence
+
+from services.kit.data.retention import (
+    OF_THE_KIT,
+    Days,
+    Expiring,
+    Kept,
+    Monthly,
+    Table,
+    Transient,
+    refuse_below,
+    rows_older,
+)
+from services.kit.settings import settings_class
+
+_SIX_MONTHS = 180
+
+
+@settings_class
+class NotificationTerms:
+    """Terms in days."""
+
+    message_days: int = 365
+    """How long messages of the inbox are kept; at least 180."""
+    sms_days: int = _SIX_MONTHS
+    """How long text messages that were sent, or failed, are kept with their telephone number; at least 180."""
+
+    def __post_init__(self) -> None:
+        refuse_below(_SIX_MONTHS, self, "message_days", "sms_days")
+
+
+TABLES: Sequence[Table] = (
+    *OF_THE_KIT,
+    Kept("announcement", "Public, a few a month; withdrawn ones show what was announced."),
+    Kept("attachment", "Belongs to an announcement or a guide."),
+    Kept("guide", "Public, a few."),
+    Expiring(
+        "inbox_message",
+        Days(NotificationTerms, "message_days"),
+        "its first posting",
+        rows_older("inbox_message", "message_id", parameter="before_id"),
+        "Work of a year back is looked up in batches and revocations, not in messages.",
+    ),
+    Transient("read_mark", "its message is deleted", "Says who has read it."),
+    Expiring(
+        "sms",
+        Days(NotificationTerms, "sms_days"),
+        "its creation",
+        rows_older("sms", "sms_id", "state in ('sent', 'failed')", parameter="before_id"),
+        "Waits to be sent; a day after it was sent or failed it goes to `past_sms`.",
+    ),
+    Monthly(
+        "past_sms",
+        Days(NotificationTerms, "sms_days"),
+        "gone",
+        "Shows that somebody was told, for the six months of network logs (Cybersecurity Law, article 21); personal "
+        "information is kept no longer than needed (Personal Information Protection Law, article 19).",
+    ),
+)
