@@ -135,6 +135,20 @@ Index(
 )
 
 
+class ListedUnion(Base):
+    """A union with members on the pending list, as its newest queueing described it, for the unions above it."""
+
+    __tablename__ = "listed_union"
+    __table_args__ = (Index(None, "superior_ids", postgresql_using="gin"),)
+
+    union_id: Mapped[UUID] = mapped_column(primary_key=True)
+    code: Mapped[str]
+    name: Mapped[str]
+    superior_union_id: Mapped[UUID | None]
+    superior_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
+    queued_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class PersonalApplication(Base):
     """A member's choice on the phone, and the union whose batch the application becomes."""
 

@@ -43,6 +43,7 @@ from services.membership.members import (
     members,
     number_searches,
     numbering,
+    person_search,
     summary,
 )
 
@@ -102,6 +103,7 @@ class MembershipService(BaseService):
 
     list_members = handles(member_ops.LIST_MEMBERS, member_search.list_members)
     count_number_search = handles(member_ops.COUNT_NUMBER_SEARCH, number_searches.count_number_search)
+    find_person = handles(member_ops.FIND_PERSON, person_search.find_person)
     get_member = handles(member_ops.GET_MEMBER, members.get_member)
     register_member = handles(member_ops.REGISTER_MEMBER, members.register_member)
     update_member = handles(member_ops.UPDATE_MEMBER, members.update_member)
