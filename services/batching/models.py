@@ -201,6 +201,10 @@ class Batch(Base):
 
 Index("ix_batch_union_id_submitted_at", Batch.union_id, Batch.submitted_at)
 Index("ix_batch_submitted_at_batch_no", Batch.submitted_at, Batch.batch_no)
+HAS_UNDECIDED = Batch.total > Batch.issued + Batch.refused + Batch.released
+"""Whether the bank has not decided on all of a batch."""
+
+Index("ix_batch_undecided", Batch.submitted_at, Batch.union_id, postgresql_where=HAS_UNDECIDED)
 Index("ix_batch_superior_ids", Batch.superior_ids, postgresql_using="gin")
 
 
@@ -250,6 +254,15 @@ class BatchCounter(Base):
     union_code: Mapped[str] = mapped_column(primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
     last: Mapped[int]
+
+
+class ReminderDay(Base):
+    """A day on which people were reminded of overdue work."""
+
+    __tablename__ = "reminder_day"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    done_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
 class BankFeedback(Base):

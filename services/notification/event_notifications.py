@@ -20,6 +20,7 @@ from services.contracts.events.membership import (
     ImportProgressedData,
     MemberPhoneChangedData,
     OtpIssuedData,
+    RemindersDueData,
     ResetLinkMadeData,
 )
 from services.contracts.events.revocation import (
@@ -172,6 +173,21 @@ def member_phone_changed(session: Session, event: Event[MemberPhoneChangedData])
         sms.enqueue(session, "phone_changed", old, texts.sms_phone_given_up(new, *times))
     if new:
         sms.enqueue(session, "phone_changed", new, texts.sms_phone_taken(*times))
+
+
+def reminders_due(session: Session, event: Event[RemindersDueData]) -> None:
+    """Reminds people of overdue work, in the inbox and by SMS to each telephone."""
+    data = event.data
+    phones = {(one.union_id, one.role): one.phones for one in data.recipients}
+    for reminder in data.reminders:
+        works = [(work.kind, work.count) for work in reminder.works]
+        of_own = "below" if reminder.of_subordinates else "own"
+        topic = f"overdue:{data.day}:{of_own}:{event.id}"
+        message = texts.work_overdue(works, reminder.of_subordinates)
+        post(session, Audience(reminder.union_id, reminder.role), topic, message)
+        text = texts.sms_work_overdue(works, reminder.of_subordinates)
+        for phone in phones.get((reminder.union_id, reminder.role), ()):
+            sms.enqueue(session, "work_overdue", phone, text)
 
 
 def account_changed(session: Session, event: Event[AccountChangedData]) -> None:

@@ -150,6 +150,34 @@ def account_changed(change: str, changed_by: str | None, changed_at: datetime) -
     return MessageText(f"account_{change}", title, body, "/account")
 
 
+_OVERDUE = {
+    "unchecked": ("{} 位待办会员未校验", "/pending?check_state=unchecked&overdue=true"),
+    "failed": ("{} 位待办会员校验未通过", "/pending?check_state=failed&overdue=true"),
+    "incomplete": ("{} 位待办会员信息未完善", "/pending?channel=special&complete=false&overdue=true"),
+    "unprinted": ("{} 个办卡批次未打印清册", "/batches?register_state=unprinted&overdue=true"),
+    "bank_silent": ("{} 个办卡批次银行未反馈", "/batches?state=submitted&overdue=true"),
+    "revocation": ("{} 件撤销申请待审核", "/revocations?state=requested&overdue=true"),
+}
+"""The text of each kind of overdue work, and the list that shows it."""
+
+
+def work_overdue(works: Sequence[tuple[str, int]], of_subordinates: int) -> MessageText:
+    """Overdue work by kind with the counts: of the own union, or of so many unions below."""
+    told = "、".join(_OVERDUE[kind][0].format(count) for kind, count in works)
+    link = _OVERDUE[works[0][0]][1]
+    if of_subordinates:
+        body = f"下级 {of_subordinates} 个工会有事项超期：{told}。请督促办理；该工会没有经办人或审核人的，请开通账号。"
+        return MessageText("work_overdue_below", "下级工会有超期事项", body, link)
+    return MessageText("work_overdue", "有超期未处理的事项", f"超期未处理：{told}。请尽快办理。", link)
+
+
+def sms_work_overdue(works: Sequence[tuple[str, int]], of_subordinates: int) -> str:
+    """To those who can act, or to those above."""
+    told = "、".join(_OVERDUE[kind][0].format(count).replace(" ", "") for kind, count in works)
+    whose = f"下级{of_subordinates}个工会有事项超期" if of_subordinates else "您有事项超期未处理"
+    return f"{SIGNATURE}{whose}：{told}。请登录工作平台查看。"
+
+
 def phone_change_waits(account_name: str, requested_by: str | None) -> MessageText:
     """To the administrators, one of whom, but not the requester, has to confirm."""
     body = f"{requested_by}申请更换账号 {account_name} 登记的手机号，请向本人核实后确认。申请人不能自己确认。"

@@ -1,9 +1,9 @@
 """Revocation's tables: its copy of batches from events, and the requests to revoke them."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import DateTime, Index, Uuid, literal_column
+from sqlalchemy import DateTime, Index, Uuid, func, literal_column
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -45,6 +45,15 @@ class Application(Base):
     batch_no: Mapped[str]
     version: Mapped[int]
     state: Mapped[str]
+
+
+class ReminderDay(Base):
+    """A day on which people were reminded of overdue work."""
+
+    __tablename__ = "reminder_day"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    done_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
 class Revocation(Base):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, false, or_, select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -32,6 +32,7 @@ from services.contracts.operations.revocation import (
     RevocationAnswer,
     RevocationsAnswer,
 )
+from services.contracts.overdue import today
 from services.contracts.shared import UnionFacts
 from services.kit.data.page_rows import page_of
 from services.kit.events.contract import EventContract
@@ -42,6 +43,7 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
+from services.revocation import overdue
 from services.revocation.closing import publish_closed
 from services.revocation.models import Batch, Revocation
 from services.revocation.progress import Progress, progress_of
@@ -97,6 +99,12 @@ def list_revocations(work: Work, request: ListRevocations) -> RevocationsAnswer:
         matching = matching.where(Revocation.state == request.state)
     if request.batch_no is not UNSET:
         matching = matching.where(Revocation.batch_no.startswith(request.batch_no, autoescape=True))
+    if request.can_decide is not UNSET:
+        waits = _waits_for(work.caller)
+        matching = matching.where(waits if request.can_decide else ~waits)
+    if request.overdue is not UNSET:
+        is_late = overdue.is_overdue()
+        matching = matching.where(is_late if request.overdue else ~is_late)
     rows, counted = page_of(work.session, matching, request)
     return RevocationsAnswer.of(_answers(work, rows), request, counted)
 
@@ -195,7 +203,7 @@ def _answers(work: Work, rows: Sequence[Row[Revocation, Batch]]) -> list[Revocat
 
 def _answer(caller: Caller, row: Row[Revocation, Batch], progress: Progress) -> RevocationAnswer:
     revocation, batch = row
-    reviews = _reviews(caller, revocation)
+    reviews, due_on = _reviews(caller, revocation), overdue.due_on(revocation)
     return RevocationAnswer(
         revocation_id=revocation.revocation_id,
         batch_no=batch.batch_no,
@@ -217,6 +225,8 @@ def _answer(caller: Caller, row: Row[Revocation, Batch], progress: Progress) -> 
         remark=revocation.remark,
         is_of_same_administrator=_have_a_controller_in_common(caller, revocation),
         can_decide=reviews and revocation.state == RequestState.REQUESTED,
+        due_on=due_on,
+        overdue=due_on is not None and due_on < today(),
     )
 
 
@@ -227,6 +237,19 @@ def _reviews(caller: Caller, revocation: Revocation) -> bool:
         and str(revocation.reviewer_union_id) == caller.union_id
         and str(revocation.requested_by) != caller.account_id
         and not _have_a_controller_in_common(caller, revocation)
+    )
+
+
+def _waits_for(caller: Caller) -> ColumnElement[bool]:
+    """The same as `_reviews` of an open request, in SQL."""
+    if "reviewer" not in caller.roles:
+        return false()
+    controllers = [UUID(one) for one in (caller.account_id, *caller.controllers) if one]
+    return and_(
+        Revocation.state == RequestState.REQUESTED,
+        Revocation.reviewer_union_id == UUID(caller.union_id),
+        Revocation.requested_by.not_in(controllers),
+        ~Revocation.requester_controllers.overlap(controllers),
     )
 
 

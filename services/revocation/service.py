@@ -17,7 +17,7 @@ from services.kit.events.subscribe import subscribes
 from services.kit.operations.audit_heads import AuditHeadVerification, handle_signed_head
 from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
-from services.revocation import batches, closing, requests
+from services.revocation import batches, closing, overdue, requests
 
 
 class RevocationService(BaseService):
@@ -46,3 +46,8 @@ class RevocationService(BaseService):
         """Closes requests of decided batches that no event closes any more."""
         with self.database.begin() as session:
             closing.close_all_decided(session)
+
+    @timer(interval=60)
+    def remind_of_overdue_requests(self) -> None:
+        """Publishes overdue requests, once on each working day."""
+        overdue.remind(self.database)

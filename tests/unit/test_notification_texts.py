@@ -24,6 +24,8 @@ MESSAGES = {
     "members_refused": texts.members_refused([("0070258040", "证件号码校验位不正确")]),
     "import_finished": texts.import_finished(8, 2, "0192"),
     "import_failed": texts.import_failed("0192", "文件设有密码。", 0),
+    "work_overdue": texts.work_overdue([("unchecked", 3), ("bank_silent", 1)], 0),
+    "work_overdue_below": texts.work_overdue([("revocation", 2)], 4),
     "phone_change_waits": texts.phone_change_waits("jianlang", "吴强（yangpu-admin）"),
     **{
         f"account_{change}": texts.account_changed(
@@ -39,6 +41,8 @@ SMS = (
     texts.sms_revocation_decided(BATCH_NO, approved=False),
     texts.sms_revocation_closed(BATCH_NO),
     *(texts.sms_account_changed("a" * 40, change, f"王建国（{'b' * 20}）") for change in ACCOUNT_CHANGES),
+    texts.sms_work_overdue([(kind, 12) for kind in ("unchecked", "failed", "incomplete")], 0),
+    texts.sms_work_overdue([("revocation", 12)], 12),
     texts.sms_one_time_password("493027", datetime(2026, 11, 24, 2, 5, tzinfo=UTC)),
 )
 

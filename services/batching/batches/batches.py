@@ -6,8 +6,9 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
 
+from services.batching import overdue
 from services.batching.batches.outlets import branch_answer
-from services.batching.models import Application, Batch, BatchPerson, Branch, ConsentReceipt
+from services.batching.models import HAS_UNDECIDED, Application, Batch, BatchPerson, Branch, ConsentReceipt
 from services.batching.pending.application_states import Outcome
 from services.batching.pending.consents import receipt_answer, receipts_of
 from services.batching.register.register import LOCAL_TIME
@@ -37,9 +38,6 @@ UNTIL_FEEDBACK = "自行前往所选银行网点申办卡"
 
 UNDECIDED = Batch.total - Batch.issued - Batch.refused - Batch.released
 """The number of a batch's applications that the bank has not decided."""
-
-HAS_AWAITING = UNDECIDED > 0
-"""Whether the bank has not decided on all of a batch."""
 
 # `approved` is stored only where the approval released somebody: see releases.py.
 _STATE = case(
@@ -145,8 +143,11 @@ def _filters(caller: Caller, request: ListBatchesRequest) -> list[ColumnElement[
         filters.append(Batch.submitted_at >= _midnight(request.submitted_from))
     if request.submitted_to is not UNSET:
         filters.append(Batch.submitted_at < _midnight(request.submitted_to + timedelta(days=1)))
+    if request.overdue is not UNSET:
+        is_late = overdue.is_overdue(overdue.BATCHES)
+        filters.append(is_late if request.overdue else ~is_late)
     if request.outcome is not UNSET:
-        filters.append(HAS_AWAITING if request.outcome == "awaiting" else Batch.refused > 0)
+        filters.append(HAS_UNDECIDED if request.outcome == "awaiting" else Batch.refused > 0)
     return filters
 
 
@@ -181,6 +182,7 @@ def _batch_facts(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
         "outlet": BatchOutlet(code=batch.outlet_code, name=batch.outlet_name, address=batch.outlet_address),
         "register_state": batch.register_state,
         "revocable": row.revocable,
+        "overdue": overdue.kinds_of_overdue(batch),
     }
 
 

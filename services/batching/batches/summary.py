@@ -6,8 +6,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Date, and_, cast, func, select
 from sqlalchemy.orm import Session
 
-from services.batching.batches.batches import HAS_AWAITING, UNDECIDED, of_union, visible_to
-from services.batching.models import Application, Batch
+from services.batching.batches.batches import UNDECIDED, of_union, visible_to
+from services.batching.models import HAS_UNDECIDED, Application, Batch
 from services.batching.pending.application_states import State
 from services.batching.register.register import LOCAL_TIME
 from services.contracts.operations.batching import (
@@ -29,7 +29,7 @@ def summarise(work: Work, request: BatchSummaryRequest) -> BatchSummaryAnswer:
     session, caller = work.session, work.caller
     union_id = request.union_id or UUID(caller.union_id)
     counted = and_(visible_to(caller), of_union(union_id))
-    awaiting = select(func.coalesce(func.sum(UNDECIDED), 0), func.count()).where(counted, HAS_AWAITING)
+    awaiting = select(func.coalesce(func.sum(UNDECIDED), 0), func.count()).where(counted, HAS_UNDECIDED)
     awaiting_bank, awaiting_batches = session.execute(awaiting).one()
     return BatchSummaryAnswer(
         awaiting_bank=awaiting_bank,

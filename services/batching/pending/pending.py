@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
+from services.batching import overdue
 from services.batching.event_builders import publish_pending_changed, steps
 from services.batching.models import COMPLETE, PENDING, Application, ListedUnion
 from services.batching.pending.application_states import Check, State, Step, states_allowing
@@ -35,6 +36,7 @@ from services.contracts.operations.batching import (
     SpecialCounts,
     UpdatePendingRequest,
 )
+from services.contracts.overdue import today
 from services.contracts.rules.findings import shown_message
 from services.contracts.shared import SWITCH_REASONS
 from services.kit.data.bulk import is_any_of
@@ -97,12 +99,15 @@ def listed_unions(caller: Caller, request: ListPendingRequest) -> ColumnElement[
 
 def count_pending(session: Session, of_unions: ColumnElement[bool]) -> PendingCounts:
     """The counts of these unions' entries on each channel, by check state and by completeness."""
-    ordinary = dict.fromkeys(["total", *Check], 0)
+    ordinary = dict.fromkeys(["total", *Check, "overdue"], 0)
     special = ordinary | dict.fromkeys(["complete", "incomplete", "ready"], 0)
-    grouped = select(Application.channel, Application.check_state, COMPLETE, func.count()).where(of_unions, PENDING)
-    for channel, check_state, is_complete, count in session.execute(grouped.group_by(*grouped.selected_columns[:3])):
+    late = func.count().filter(overdue.is_overdue(overdue.ENTRIES))
+    by = (Application.channel, Application.check_state, COMPLETE)
+    grouped = select(*by, func.count(), late).where(of_unions, PENDING).group_by(*by)
+    for channel, check_state, is_complete, count, late_count in session.execute(grouped):
         counted = ordinary if channel == "ordinary" else special
         counted["total"] += count
+        counted["overdue"] += late_count
         counted[check_state] += count
         if channel == "special":
             special["complete" if is_complete else "incomplete"] += count
@@ -198,7 +203,7 @@ def remove(
 def pending_answer(application: Application, union_name: str | None = None) -> PendingAnswer:
     """An entry in the form of the list, with the union's name unless it is the caller's own."""
     choice = channel_for(application.document_type, application.name, LISTING_CHARSET)
-    missing = missing_of(application)
+    missing, due_on = missing_of(application), overdue.due_on(application)
     return PendingAnswer(
         application_id=application.application_id,
         member_id=application.member_id,
@@ -228,6 +233,8 @@ def pending_answer(application: Application, union_name: str | None = None) -> P
         can_switch=not choice.locked,
         complete=not missing,
         missing=missing,
+        due_on=due_on,
+        overdue=due_on is not None and due_on < today(),
     )
 
 
@@ -253,6 +260,9 @@ def _filters(request: ListPendingRequest) -> list[ColumnElement[bool]]:
         filters.append(Application.check_state == request.check_state)
     if request.complete is not UNSET:
         filters.append(COMPLETE if request.complete else ~COMPLETE)
+    if request.overdue is not UNSET:
+        is_late = overdue.is_overdue(overdue.ENTRIES)
+        filters.append(is_late if request.overdue else ~is_late)
     return filters
 
 

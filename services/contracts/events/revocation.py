@@ -6,6 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from services.contracts.events.audit import ACTS_RECORDED
+from services.contracts.events.overdue import WORK_OVERDUE
 from services.contracts.shared import UnionFacts
 from services.kit.events.contract import ENCRYPTED, EventContract, EventData
 
@@ -96,4 +97,5 @@ REVOCATION_CLOSED = EventContract(
     is_live=True,
 )
 ACT_RECORDED = ACTS_RECORDED["revocation"]
-EVENTS = (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_CLOSED, ACT_RECORDED)
+OVERDUE = WORK_OVERDUE["revocation"]
+EVENTS = (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_CLOSED, ACT_RECORDED, OVERDUE)

@@ -47,6 +47,7 @@ class ListPendingRequest(PageRequest):
     document_number: Annotated[DocumentNumber | Unset, "the whole number"] = UNSET
     check_state: Annotated[str | Unset, choice(*CHECK_STATES)] = UNSET
     complete: Annotated[bool | Unset, "special channel: whether the information is complete"] = UNSET
+    overdue: Annotated[bool | Unset, "whether it has waited beyond its limit 超期"] = UNSET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +82,8 @@ class PendingAnswer:
     can_switch: bool
     complete: bool
     missing: Annotated[list[Annotated[str, choice("document_expiry", "nationality")]], "what is to be filled in"]
+    due_on: Annotated[date | None, "the last day in Shanghai to check or correct it; null: nothing is to be done"]
+    overdue: Annotated[bool, "that day is over 超期"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +94,7 @@ class OrdinaryCounts:
     unchecked: int
     checking: int
     waiting: int
+    overdue: Annotated[int, "have waited beyond their limit 超期"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,6 +293,7 @@ class ListBatchesRequest(PageRequest):
     outcome: Annotated[
         str | Unset, choice("awaiting", "refused"), "batches with persons that await the bank, or that it refused"
     ] = UNSET
+    overdue: Annotated[bool | Unset, "whether it has waited beyond a limit 超期"] = UNSET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -324,6 +329,9 @@ class BatchAnswer:
     outlet: BatchOutlet
     register_state: Annotated[str, choice(*REGISTER_STATES)]
     revocable: bool
+    overdue: Annotated[
+        list[Annotated[str, choice("unprinted", "bank_silent")]], "what has waited beyond its limit 超期"
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

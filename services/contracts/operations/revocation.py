@@ -1,7 +1,7 @@
 """The operations of revocation: request the revocation of a batch, list requests, decide on them."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -35,6 +35,8 @@ class ListRevocations(PageRequest):
 
     state: Annotated[str | Unset, choice(*REQUEST_STATES)] = UNSET
     batch_no: Annotated[str | Unset, validate.Length(1, 64), "what the number begins with"] = UNSET
+    can_decide: Annotated[bool | Unset, "whether it waits for the caller's decision"] = UNSET
+    overdue: Annotated[bool | Unset, "whether it has waited beyond the limit 超期"] = UNSET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +88,8 @@ class RevocationAnswer:
         bool, "whether the same administrator recently controlled the requester's and the caller's accounts"
     ]
     can_decide: Annotated[bool, "whether it waits for the caller's decision"]
+    due_on: Annotated[date | None, "the last day in Shanghai to decide; null: it is decided"]
+    overdue: Annotated[bool, "that day is over 超期"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,9 @@ from services.kit.problems import Invalid, NotFound, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.schemas import as_dict
-from services.membership.members import person_search
+from services.membership.members import number_searches, person_search
 from services.membership.members.member_search import list_members
+from services.membership.members.number_searches import NumberSearchSettings
 from services.membership.members.summary import member_summary
 from services.membership.models import Disclosure, Member, Union
 from services.membership.unions import add_union
@@ -118,7 +119,7 @@ def test_looking_a_person_up_is_recorded_whether_it_hits_or_not(office: Office) 
 
 
 def test_looking_people_up_ends_at_the_limit_of_searches(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NUMBER_SEARCHES_AN_HOUR", "1")
+    monkeypatch.setattr(number_searches, "read_settings", lambda _: NumberSearchSettings(number_searches_an_hour=1))
     official = _official(office, office.superior)
     _find(office, official, a_resident_number(date(1980, 1, 1)))
     with pytest.raises(Problem, match="too_many_number_searches"):

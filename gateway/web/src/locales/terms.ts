@@ -60,6 +60,15 @@ export const REVOCATION_STATES = {
   closed: { text: "无需审核", tone: "plain" },
 } as const satisfies Record<string, Term>;
 
+/** Work that has waited beyond its limit. */
+export const OVERDUE: Term = { text: "超期", tone: "bad" };
+
+/** What a batch has waited for too long. */
+export const OVERDUE_BATCHES = { unprinted: "清册未打印", bank_silent: "银行未反馈" } as const;
+
+/** The filter of lists by it. */
+export const OVERDUE_FILTER = { true: "超期", false: "未超期" } as const;
+
 export const REGISTER_STATES = {
   unprinted: { text: "未打印", tone: "plain" },
   printed: { text: "已打印", tone: "good" },
