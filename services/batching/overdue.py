@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
@@ -12,11 +13,14 @@ from services.batching.models import COMPLETE, HAS_UNDECIDED, PENDING, Applicati
 from services.batching.pending.application_states import Check
 from services.contracts.events.overdue import WORK_OVERDUE, OverdueWork, WorkOverdueData
 from services.contracts.overdue import ReminderSettings, day_of_reminders, last_day_of, overdue_before
+from services.contracts.rules.working_days import is_announced
 from services.kit.data import once_a_day
 from services.kit.data.database import Database
 from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish
 from services.kit.settings import read_settings, settings_class
+
+log = structlog.get_logger()
 
 
 @settings_class
@@ -115,6 +119,8 @@ def remind(database: Database) -> None:
     with database.begin() as session:
         if not once_a_day.claim(session, ReminderDay, day):
             return
+        if not is_announced(day.year):
+            log.warning("working_days_not_announced", year=day.year)
         for works in in_chunks(list(_overdue_works(session, settings.overdue_escalation_days))):
             publish(session, WORK_OVERDUE["batching"], WorkOverdueData(day=day, works=list(works)))
 

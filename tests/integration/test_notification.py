@@ -408,3 +408,18 @@ def test_administrators_are_notified_that_a_telephone_waits_to_be_confirmed(begi
     head = replace(a_clerk_of(data.data.administrators_of[0]), roles=frozenset({"administrator"}))
     with begin() as session:
         assert [one.kind for one in listed(session, head).items] == ["phone_change_waits"]
+
+
+def test_reminders_reach_the_role_in_its_union_and_each_telephone(begin: Begin) -> None:
+    event = example(membership.REMINDERS_DUE)
+    own, below = event.data.reminders
+    with begin() as session:
+        event_notifications.reminders_due(session, event)
+    with begin() as session:
+        [message] = listed(session, a_clerk_of(own.union_id)).items
+        assert (message.kind, "12 位待办会员未校验" in message.body) == ("work_overdue", True)
+        reviewer = replace(a_clerk_of(below.union_id), roles=frozenset({"reviewer"}))
+        [message] = listed(session, reviewer).items
+        assert (message.kind, "下级 1 个工会" in message.body) == ("work_overdue_below", True)
+        assert listed(session, a_clerk_of(below.union_id)).items == []
+    assert [(one.phone, one.kind) for one in the_sms(begin)] == [("13800000000", "work_overdue")]

@@ -4,11 +4,13 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, create_engine, select
+from sqlalchemy import Engine, create_engine, delete, select
 from sqlalchemy.orm import Session
 
 from services.contracts.events.batching import BATCH_SUBMITTED, BatchSubmittedData
@@ -21,18 +23,21 @@ from services.contracts.operations.revocation import (
     RequestRevocation,
     RevocationAnswer,
 )
+from services.contracts.rules.working_days import due_on
 from services.contracts.shared import ApplicationStep
-from services.kit.data.database import outbox
+from services.kit import clock
+from services.kit.data.database import Database, outbox
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
-from services.revocation import batches, closing, requests
+from services.revocation import batches, closing, overdue, requests
 from services.revocation.progress import progress_of
 from tests.databases import DatabaseFactory
 from tests.documents import an_event
 
 PHONE = "13800000000"
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 HEAD, OTHER_HEAD = str(uuid4()), str(uuid4())
 
 
@@ -417,3 +422,61 @@ def concluded(session: Session, batch: BatchSubmittedData) -> None:
 def _history(session: Session, batch: BatchSubmittedData) -> list[RevocationAnswer]:
     items = requests.list_revocations(Work(session, a_clerk_of(batch)), ListRevocations()).items
     return list(items)
+
+
+def test_what_waits_for_a_reviewer_is_found_and_nothing_that_another_decides(
+    session: Session, batch: BatchSubmittedData
+) -> None:
+    revocation = asked(session, batch)
+    reviewer, city = a_reviewer_of(batch), of_the_city(batch, "reviewer")
+    of_same_maker = replace(reviewer, account_id=str(uuid4()), controllers=(str(batch.submitted_by),))
+    administrator = replace(reviewer, roles=frozenset({"administrator"}))
+    for caller, waits in ((reviewer, True), (city, False), (of_same_maker, False), (administrator, False)):
+        for can_decide in (True, False):
+            found = listed(session, caller, can_decide=can_decide)
+            assert [one.can_decide for one in found] == ([waits] if waits == can_decide else [])
+    requests.approve(Work(session, reviewer), ApproveRevocation(revocation_id=revocation.revocation_id))
+    assert listed(session, reviewer, can_decide=True) == []
+
+
+def test_a_request_is_overdue_after_its_last_day_until_it_is_decided(
+    session: Session, batch: BatchSubmittedData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revocation, reviewer = asked(session, batch), a_reviewer_of(batch)
+    last_day = shown(session, reviewer, revocation.revocation_id).due_on
+    assert last_day is not None
+    last = datetime.combine(last_day, time(23), SHANGHAI)
+    for moment, is_overdue in ((last, False), (last + timedelta(hours=1), True)):
+        monkeypatch.setattr(clock, "now", lambda moment=moment: moment)
+        [found] = listed(session, reviewer, overdue=is_overdue)
+        assert (found.overdue, listed(session, reviewer, overdue=not is_overdue)) == (is_overdue, [])
+    requests.approve(Work(session, reviewer), ApproveRevocation(revocation_id=revocation.revocation_id))
+    [decided] = listed(session, reviewer, overdue=False)
+    assert (decided.overdue, decided.due_on) == (False, None)
+
+
+def test_overdue_requests_are_published_once_a_day_for_the_union_that_decides(
+    engine: Engine, session: Session, batch: BatchSubmittedData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked(session, batch)
+    database = Database()
+    database.engine = engine
+    began = due_on(datetime.now(SHANGHAI).date(), 1)
+    for working_days, levels in ((1, []), (4, ["overdue"]), (4, []), (7, ["overdue", "escalated"])):
+        day = due_on(began, working_days)
+        monkeypatch.setattr(clock, "now", lambda day=day: datetime.combine(day, time(10), SHANGHAI))
+        overdue.remind(database)
+        works = [
+            work
+            for event in session.scalars(select(outbox.c.body).order_by(outbox.c.id))
+            if json.loads(event)["type"] == "revocation.work_overdue.v1"
+            for work in json.loads(event)["data"]["works"]
+        ]
+        assert [work["level"] for work in works] == levels
+        assert {work["union_id"] for work in works} <= {str(batch.union.superior_union_id)}
+        session.execute(delete(outbox))
+        session.commit()
+
+
+def listed(session: Session, caller: Caller, **request: Any) -> list[RevocationAnswer]:
+    return requests.list_revocations(Work(session, caller), ListRevocations(**request)).items
