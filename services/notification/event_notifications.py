@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -33,7 +34,17 @@ from services.contracts.events.revocation import (
 from services.contracts.events.validation import MembersValidatedData
 from services.kit.events.envelope import Event
 from services.notification import sms, texts
-from services.notification.message_inbox import HOLDER, Audience, post, post_counted, within_hour
+from services.notification.message_inbox import (
+    HOLDER,
+    Audience,
+    is_posted,
+    keep_remark,
+    post,
+    post_counted,
+    remark_of,
+    settle,
+    within_hour,
+)
 from services.notification.sms import SmsSettings
 
 
@@ -72,27 +83,27 @@ def cards_refused(session: Session, settings: SmsSettings, event: Event[CardsRef
 
 
 def batch_released(session: Session, event: Event[BatchReleasedData]) -> None:
-    """Notifies the clerk that members of a revoked batch are free; cancelled applications have another event."""
+    """Adds to the clerk's message about the decision how many are free; cancelled applications have another event."""
     data = event.data
     if data.reason == "revoked":
-        batch_no = data.batch_no
-        topic, count = f"batch_released:{batch_no}", len(data.applications)
-        post_counted(session, Audience(data.union_id, "clerk"), topic, count, partial(texts.batch_released, batch_no))
+        _post_approved(session, Audience(data.union_id, "clerk"), data.batch_no, len(data.applications))
 
 
 def revocation_requested(session: Session, event: Event[RevocationRequestedData]) -> None:
-    """Notifies the superior union's reviewers of a request."""
+    """Notifies the superior union's reviewers of a request, unless it is decided already."""
     data = event.data
-    message = texts.revocation_requested(data.batch_no, data.union.name)
-    topic = f"revocation_requested:{data.revocation_id}"
-    post(session, Audience(data.reviewer_union_id, "reviewer"), topic, message)
+    reviewers, topic = Audience(data.reviewer_union_id, "reviewer"), _request_topic(data.revocation_id)
+    post(session, reviewers, topic, texts.revocation_requested(data.batch_no, data.union.name, data.reason_code))
+    if _is_decided(session, data):
+        settle(session, reviewers, topic)
 
 
 def revocation_approved(session: Session, event: Event[RevocationApprovedData]) -> None:
-    """Notifies the clerk and the applicant that the superior union agreed."""
+    """Notifies the clerk and the applicant that the superior union agreed: with what is released in one message."""
     data = event.data
-    message = texts.revocation_approved(data.batch_no, data.remark)
-    _publish_decided(session, data, message, texts.sms_revocation_decided(data.batch_no, approved=True))
+    clerk, batch_no = Audience(data.union_id, "clerk"), data.batch_no
+    _post_approved(session, clerk, batch_no, 0, data.remark)
+    _end_request(session, data, texts.sms_revocation_decided(batch_no, approved=True))
 
 
 def revocation_rejected(session: Session, event: Event[RevocationRejectedData]) -> None:
@@ -235,6 +246,32 @@ def _text_contact(
 def _publish_decided(
     session: Session, data: RevocationDecidedData | RevocationClosedData, message: texts.MessageText, text: str
 ) -> None:
-    topic = f"revocation_decided:{data.revocation_id}"
-    post(session, Audience(data.union_id, "clerk"), topic, message)
+    post(session, Audience(data.union_id, "clerk"), f"revocation_decided:{data.revocation_id}", message)
+    _end_request(session, data, text)
+
+
+def _post_approved(session: Session, clerk: Audience, batch_no: str, released: int, remark: str | None = None) -> None:
+    """Posts that a batch is revoked, and how many are released so far, whichever event of both comes first."""
+    topic = f"revocation_approved:{batch_no}"
+    known = remark or remark_of(session, clerk, topic)
+    post_counted(
+        session, clerk, topic, released, lambda count: texts.revocation_approved(batch_no, known, released=count)
+    )
+    keep_remark(session, clerk, topic, known)
+
+
+def _end_request(session: Session, data: RevocationDecidedData | RevocationClosedData, text: str) -> None:
+    """Tells the applicant, and has the reviewers' message read: there is nothing to decide any more."""
+    settle(session, Audience(data.reviewer_union_id, "reviewer"), _request_topic(data.revocation_id))
     sms.enqueue(session, "revocation_decided", data.applicant.phone, text)
+
+
+def _request_topic(revocation_id: UUID) -> str:
+    return f"revocation_requested:{revocation_id}"
+
+
+def _is_decided(session: Session, data: RevocationRequestedData) -> bool:
+    """Whether the decision came before the request: events come in any order."""
+    topics = (f"revocation_decided:{data.revocation_id}", f"revocation_approved:{data.batch_no}")
+    clerk = Audience(data.union.union_id, "clerk")
+    return any(is_posted(session, clerk, topic) for topic in topics)

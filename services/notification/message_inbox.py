@@ -53,7 +53,7 @@ def post_counted(
     session: Session, audience: Audience, topic: str, count: int, message_of: Callable[[int], MessageText]
 ) -> None:
     """Posts a message about `count` things; counts of one topic add up in one, which becomes unread again."""
-    full_topic = f"{audience.union_id}:{audience.role}:{topic}"
+    full_topic = _full_topic(audience, topic)
     adding = insert(InboxMessage).values(
         message_id=uuid7(),
         union_id=audience.union_id,
@@ -89,6 +89,28 @@ def post_counted(
         ),
         subject=str(audience.union_id),
     )
+
+
+def settle(session: Session, audience: Audience, topic: str) -> None:
+    """Has everybody of the audience read the message of a topic, if it was posted: what it asked for is done."""
+    settled = update(InboxMessage).where(InboxMessage.topic == _full_topic(audience, topic))
+    session.execute(settled.values(settled_at=func.now()))
+
+
+def is_posted(session: Session, audience: Audience, topic: str) -> bool:
+    """Whether the audience has a message of this topic."""
+    return session.scalar(select(exists().where(InboxMessage.topic == _full_topic(audience, topic)))) is True
+
+
+def remark_of(session: Session, audience: Audience, topic: str) -> str | None:
+    """The remark that the message of a topic has kept."""
+    return session.scalar(select(InboxMessage.remark).where(InboxMessage.topic == _full_topic(audience, topic)))
+
+
+def keep_remark(session: Session, audience: Audience, topic: str, remark: str | None) -> None:
+    """Keeps a remark with the message of a topic."""
+    kept = update(InboxMessage).where(InboxMessage.topic == _full_topic(audience, topic))
+    session.execute(kept.values(remark=remark))
 
 
 def within_hour(topic: str) -> str:
@@ -134,13 +156,18 @@ def mark_all_read(work: Work, _request: MarkAllMessagesReadRequest) -> ReadAnswe
     return ReadAnswer(unread=count_unread(session, caller))
 
 
+def _full_topic(audience: Audience, topic: str) -> str:
+    return f"{audience.union_id}:{audience.role}:{topic}"
+
+
 def _for(caller: Caller) -> ColumnElement[bool]:
     mine = or_(InboxMessage.account_id.is_(None), InboxMessage.account_id == caller.account_id)
     return and_(InboxMessage.union_id == caller.union_id, InboxMessage.role.in_({*caller.roles, HOLDER}), mine)
 
 
 def _is_read_by(caller: Caller) -> ColumnElement[bool]:
-    return exists().where(ReadMark.message_id == InboxMessage.message_id, ReadMark.account_id == caller.account_id)
+    marked = exists().where(ReadMark.message_id == InboxMessage.message_id, ReadMark.account_id == caller.account_id)
+    return or_(InboxMessage.settled_at.is_not(None), marked)
 
 
 def _answer(message: InboxMessage, is_read: bool) -> MessageAnswer:

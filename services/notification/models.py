@@ -18,7 +18,8 @@ class Base(DeclarativeBase):
 class InboxMessage(Base):
     """A message for a role in a union, or with `account_id` for one account.
 
-    `topic` identifies what is counted in one message.
+    `topic` identifies what is counted in one message. What was `settled_at` a moment counts as read by everybody.
+    `remark` is what a later event about the same topic repeats.
     """
 
     __tablename__ = "inbox_message"
@@ -34,6 +35,8 @@ class InboxMessage(Base):
     title: Mapped[str]
     body: Mapped[str]
     link: Mapped[str | None]
+    settled_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    remark: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 

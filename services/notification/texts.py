@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from services.contracts.masks import mask_phone
+from services.contracts.shared import REVOCATION_REASONS
 
 _SHANGHAI = timezone(timedelta(hours=8))
 SIGNATURE = "【申工社】"
@@ -58,21 +59,20 @@ def cards_refused(batch_no: str, count: int) -> MessageText:
     return MessageText("cards_refused", "银行反馈：办卡退回", body, f"/batches/{batch_no}?state=refused")
 
 
-def batch_released(batch_no: str, count: int) -> MessageText:
-    """Members of a revoked batch are free again."""
-    body = f"批次 {batch_no} 已撤销，{count} 人已释放，可在卡片信息管理重新勾选提交办卡。"
-    return MessageText("batch_released", "办卡批次已撤销", body, f"/batches/{batch_no}")
-
-
-def revocation_requested(batch_no: str, union: str) -> MessageText:
+def revocation_requested(batch_no: str, union: str, reason_code: str | None = None) -> MessageText:
     """A subordinate union requests to revoke a batch."""
-    body = f"{union}申请撤销批次 {batch_no}，请审核。"
+    why = f"（{REVOCATION_REASONS[reason_code]}）" if reason_code else ""
+    body = f"{union}申请撤销批次 {batch_no}{why}，请审核。"
     return MessageText("revocation_requested", "撤销办卡批次申请待审核", body, f"/revocations?batch_no={batch_no}")
 
 
-def revocation_approved(batch_no: str, remark: str | None) -> MessageText:
-    """The superior union agreed."""
-    outcome = "银行尚未办结的人员将被释放；如银行此时已全部办结，批次不撤销。"
+def revocation_approved(batch_no: str, remark: str | None, released: int = 0) -> MessageText:
+    """The superior union agreed; `released` is how many members are free so far."""
+    outcome = (
+        f"{released} 人已释放，可在卡片信息管理重新勾选提交办卡。"
+        if released
+        else "银行尚未办结的人员将被释放；如银行此时已全部办结，批次不撤销。"
+    )
     body = f"批次 {batch_no} 的撤销申请审核通过，{outcome}{_opinion(remark)}"
     return MessageText("revocation_approved", "撤销办卡批次申请审核通过", body, f"/batches/{batch_no}")
 

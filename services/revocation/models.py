@@ -77,6 +77,8 @@ class Revocation(Base):
     reviewer_union_id: Mapped[UUID]
     applicant_name: Mapped[str] = mapped_column(EncryptedText)
     applicant_phone: Mapped[str] = mapped_column(EncryptedText)
+    reason_code: Mapped[str | None]
+    reason: Mapped[str | None] = mapped_column(EncryptedText)
     requested_by: Mapped[UUID]
     requested_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     requester_controllers: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")

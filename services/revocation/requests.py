@@ -24,11 +24,19 @@ from services.contracts.events.revocation import (
 )
 from services.contracts.masks import mask_phone
 from services.contracts.operations.revocation import (
+    APPROVE_REVOCATION,
+    REJECT_REVOCATION,
+    ApplicantPhone,
     ApproveRevocation,
+    DecidedOne,
+    DecidedRevocations,
+    DecideRevocations,
     GetRevocation,
     ListRevocations,
+    OneDecision,
     RejectRevocation,
     RequestRevocation,
+    RevealApplicant,
     RevocationAnswer,
     RevocationsAnswer,
 )
@@ -36,9 +44,11 @@ from services.contracts.overdue import today
 from services.contracts.shared import UnionFacts
 from services.kit.data.page_rows import page_of
 from services.kit.events.contract import EventContract
+from services.kit.events.envelope import correlation
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
-from services.kit.problems import Conflict, Forbidden, NotFound
+from services.kit.operations.audit import AuditEvent
+from services.kit.problems import Conflict, Forbidden, NotFound, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
@@ -54,6 +64,7 @@ _DECISIONS: dict[RequestState, tuple[EventContract[Any], type[RevocationDecidedD
     RequestState.APPROVED: (REVOCATION_APPROVED, RevocationApprovedData),
     RequestState.REJECTED: (REVOCATION_REJECTED, RevocationRejectedData),
 }
+_DECISION_OF = {"approve": RequestState.APPROVED, "reject": RequestState.REJECTED}
 
 
 def request_revocation(work: Work, request: RequestRevocation) -> RevocationAnswer:
@@ -75,6 +86,8 @@ def request_revocation(work: Work, request: RequestRevocation) -> RevocationAnsw
         reviewer_union_id=batch.superior_union_id,
         applicant_name=request.applicant_name,
         applicant_phone=request.applicant_phone,
+        reason_code=request.reason_code,
+        reason=request.reason,
         requested_by=caller.account_id,
         requested_at=datetime.now(UTC),
         requester_controllers=[UUID(one) for one in caller.controllers],
@@ -83,8 +96,8 @@ def request_revocation(work: Work, request: RequestRevocation) -> RevocationAnsw
     session.add(revocation)
     session.flush()
     session.refresh(revocation)
-    applicant = {"applicant_name": request.applicant_name, "applicant_phone": request.applicant_phone}
-    audit.record(session, ("revocation", revocation.revocation_id), new=applicant)
+    told = {name: getattr(request, name) for name in ("applicant_name", "applicant_phone", "reason_code", "reason")}
+    audit.record(session, ("revocation", revocation.revocation_id), new=told)
     _publish_requested(session, revocation, batch)
     return _visible(work, revocation.revocation_id)
 
@@ -124,6 +137,33 @@ def reject(work: Work, request: RejectRevocation) -> RevocationAnswer:
     return _decide(work, request, RequestState.REJECTED)
 
 
+def decide_several(work: Work, request: DecideRevocations) -> DecidedRevocations:
+    """Decides on each request as `approve` and `reject` do; a refused decision leaves the others as they are.
+
+    Each decision, and each refusal, has an audit event of its own besides that of the command.
+    """
+    # In one order, so that two reviewers who decide on the same requests cannot deadlock.
+    outcomes = {
+        one.revocation_id: _decide_one(work, one)
+        for one in sorted(request.decisions, key=lambda one: one.revocation_id)
+    }
+    return DecidedRevocations(items=[outcomes[one.revocation_id] for one in request.decisions])
+
+
+def reveal_applicant(work: Work, request: RevealApplicant) -> ApplicantPhone:
+    """The applicant's whole telephone number for who reviews the request; caller and reason are recorded.
+
+    Raises NotFound, and Forbidden for who only reads the request.
+    """
+    _visible(work, request.revocation_id)
+    revocation = work.session.get_one(Revocation, request.revocation_id)
+    records = (("revocation", revocation.revocation_id), ("batch", revocation.batch_no))
+    audit.record(work.session, *records, new={"reason": request.reason}, union_id=revocation.union_id)
+    if not _reviews(work.caller, revocation):
+        raise Forbidden("not_the_reviewer", "只有该申请的审核人可以查看申请人的完整电话")
+    return ApplicantPhone(applicant_phone=revocation.applicant_phone)
+
+
 def publish_again(session: Session, revocation: Revocation, recipient: str) -> None:
     """Publishes a request's current state for one consumer that lacks it: the request, or its decision or closing."""
     if revocation.state == RequestState.REQUESTED:
@@ -145,6 +185,22 @@ def _check_revocable(session: Session, batch: Batch) -> None:
         raise Conflict("already_revoked", "该批次已撤销", "批次内人员可在卡片信息管理重新提交办卡。")
     if progress.is_decided:
         raise Conflict("batch_decided", "银行已办结该批次，不能撤销", "如有疑问，请联系经办网点。")
+
+
+def _decide_one(work: Work, one: OneDecision) -> DecidedOne:
+    operation, request = (
+        (APPROVE_REVOCATION, ApproveRevocation(revocation_id=one.revocation_id, remark=one.remark))
+        if one.decision == "approve"
+        else (REJECT_REVOCATION, RejectRevocation(revocation_id=one.revocation_id, remark=str(one.remark)))
+    )
+    audit_event = AuditEvent(operation.name, work.caller, correlation_id=correlation.get())
+    try:
+        with work.session.begin_nested(), audit.recording(work.session, "revocation", audit_event):
+            state = _decide(work, request, _DECISION_OF[one.decision]).state
+    except Problem as problem:
+        audit.publish_refusal(work.database, "revocation", audit_event, problem)
+        return DecidedOne(revocation_id=one.revocation_id, state=None, problem_code=problem.code, problem=problem.title)
+    return DecidedOne(revocation_id=one.revocation_id, state=state, problem_code=None, problem=None)
 
 
 def _decide(work: Work, request: ApproveRevocation | RejectRevocation, decision: RequestState) -> RevocationAnswer:
@@ -217,6 +273,9 @@ def _answer(caller: Caller, row: Row[Revocation, Batch], progress: Progress) -> 
         released=progress.released,
         applicant_name=revocation.applicant_name,
         applicant_phone=mask_phone(revocation.applicant_phone),
+        reason_code=revocation.reason_code,
+        reason=revocation.reason,
+        can_call=reviews,
         requested_by=revocation.requested_by,
         requested_at=revocation.requested_at,
         state=revocation.state,
@@ -277,6 +336,7 @@ def _publish_requested(session: Session, revocation: Revocation, batch: Batch, r
         reviewer_union_id=revocation.reviewer_union_id,
         requested_by=revocation.requested_by,
         requested_at=revocation.requested_at,
+        reason_code=revocation.reason_code,
         applicant=_applicant(revocation),
     )
     publish(session, REVOCATION_REQUESTED, data, subject=revocation.batch_no, recipient=recipient)

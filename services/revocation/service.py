@@ -6,10 +6,12 @@ from services.contracts.events.batching import BATCH_RELEASED, BATCH_SUBMITTED, 
 from services.contracts.events.membership import AUDIT_HEAD_SIGNED
 from services.contracts.operations.revocation import (
     APPROVE_REVOCATION,
+    DECIDE_REVOCATIONS,
     GET_REVOCATION,
     LIST_REVOCATIONS,
     REJECT_REVOCATION,
     REQUEST_REVOCATION,
+    REVEAL_APPLICANT,
 )
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
@@ -40,6 +42,8 @@ class RevocationService(BaseService):
     get_revocation = handles(GET_REVOCATION, requests.get_revocation)
     approve_revocation = handles(APPROVE_REVOCATION, requests.approve)
     reject_revocation = handles(REJECT_REVOCATION, requests.reject)
+    decide_revocations = handles(DECIDE_REVOCATIONS, requests.decide_several)
+    reveal_applicant = handles(REVEAL_APPLICANT, requests.reveal_applicant)
 
     @timer(interval=60)
     def close_decided_requests(self) -> None:

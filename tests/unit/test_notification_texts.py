@@ -15,7 +15,6 @@ MESSAGES = {
     "cards_issued": texts.cards_issued(BATCH_NO, 3),
     "cards_issued_late": texts.cards_issued_late(BATCH_NO, 3),
     "cards_refused": texts.cards_refused(BATCH_NO, 3),
-    "batch_released": texts.batch_released(BATCH_NO, 3),
     "revocation_requested": texts.revocation_requested(BATCH_NO, "上海建朗信息科技有限公司工会"),
     "revocation_approved": texts.revocation_approved(BATCH_NO, "同意"),
     "revocation_rejected": texts.revocation_rejected(BATCH_NO, "材料已送银行"),
@@ -56,7 +55,7 @@ def test_a_notice_has_its_kind_a_short_title_and_a_page_to_go_to(kind: str) -> N
     assert message.link.startswith("/")
 
 
-@pytest.mark.parametrize("kind", ["batch_submitted", "cards_issued", "cards_refused", "batch_released"])
+@pytest.mark.parametrize("kind", ["batch_submitted", "cards_issued", "cards_refused"])
 def test_news_of_a_batch_name_it_and_how_many_it_concerns(kind: str) -> None:
     assert BATCH_NO in MESSAGES[kind].body
     assert "3 人" in MESSAGES[kind].body

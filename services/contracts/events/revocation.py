@@ -7,8 +7,8 @@ from uuid import UUID
 
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.overdue import WORK_OVERDUE
-from services.contracts.shared import UnionFacts
-from services.kit.events.contract import ENCRYPTED, EventContract, EventData
+from services.contracts.shared import REVOCATION_REASONS, UnionFacts
+from services.kit.events.contract import ENCRYPTED, EventContract, EventData, choice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,7 @@ class RevocationRequestedData(EventData):
     reviewer_union_id: UUID
     requested_by: UUID
     requested_at: datetime
+    reason_code: Annotated[str | None, choice(*REVOCATION_REASONS, allow_none=True), "null: none was asked for"] = None
     applicant: Annotated[Applicant, ENCRYPTED]
 
 

@@ -53,6 +53,15 @@ export const BATCH_STATES = {
 /** How far the bank is with whom it has not decided on. */
 export const BANK_PROGRESS = { accepted: "银行已受理", made: "已制卡" } as const;
 
+/** Why a batch is asked back. */
+export const REVOCATION_REASONS = {
+  members: "办卡人员有误",
+  information: "人员信息有误",
+  outlet: "经办网点有误",
+  duplicate: "重复提交",
+  other: "其他",
+} as const;
+
 export const REVOCATION_STATES = {
   requested: { text: "待审核", tone: "warn" },
   approved: { text: "审核通过", tone: "good" },
