@@ -38,10 +38,9 @@ from services.notification.message_inbox import (
     HOLDER,
     Audience,
     is_posted,
-    keep_remark,
     post,
     post_counted,
-    remark_of,
+    post_known,
     settle,
     within_hour,
 )
@@ -85,8 +84,8 @@ def cards_refused(session: Session, settings: SmsSettings, event: Event[CardsRef
 def batch_released(session: Session, event: Event[BatchReleasedData]) -> None:
     """Adds to the clerk's message about the decision how many are free; cancelled applications have another event."""
     data = event.data
-    if data.reason == "revoked":
-        _post_approved(session, Audience(data.union_id, "clerk"), data.batch_no, len(data.applications))
+    if data.reason == "revoked" and data.revocation_id:
+        _post_approved(session, data, data.revocation_id, released=len(data.applications))
 
 
 def revocation_requested(session: Session, event: Event[RevocationRequestedData]) -> None:
@@ -101,9 +100,8 @@ def revocation_requested(session: Session, event: Event[RevocationRequestedData]
 def revocation_approved(session: Session, event: Event[RevocationApprovedData]) -> None:
     """Notifies the clerk and the applicant that the superior union agreed: with what is released in one message."""
     data = event.data
-    clerk, batch_no = Audience(data.union_id, "clerk"), data.batch_no
-    _post_approved(session, clerk, batch_no, 0, data.remark)
-    _end_request(session, data, texts.sms_revocation_decided(batch_no, approved=True))
+    _post_approved(session, data, data.revocation_id, remark=data.remark)
+    _end_request(session, data, texts.sms_revocation_decided(data.batch_no, approved=True))
 
 
 def revocation_rejected(session: Session, event: Event[RevocationRejectedData]) -> None:
@@ -246,18 +244,29 @@ def _text_contact(
 def _publish_decided(
     session: Session, data: RevocationDecidedData | RevocationClosedData, message: texts.MessageText, text: str
 ) -> None:
-    post(session, Audience(data.union_id, "clerk"), f"revocation_decided:{data.revocation_id}", message)
+    post(session, Audience(data.union_id, "clerk"), _decision_topic(data.revocation_id), message)
     _end_request(session, data, text)
 
 
-def _post_approved(session: Session, clerk: Audience, batch_no: str, released: int, remark: str | None = None) -> None:
-    """Posts that a batch is revoked, and how many are released so far, whichever event of both comes first."""
-    topic = f"revocation_approved:{batch_no}"
-    known = remark or remark_of(session, clerk, topic)
-    post_counted(
-        session, clerk, topic, released, lambda count: texts.revocation_approved(batch_no, known, released=count)
+def _post_approved(
+    session: Session,
+    data: RevocationApprovedData | BatchReleasedData,
+    revocation_id: UUID,
+    *,
+    remark: str | None = None,
+    released: int = 0,
+) -> None:
+    """Posts that a batch is revoked, by which remark, and how many are released so far, whichever event comes first."""
+    post_known(
+        session,
+        Audience(data.union_id, "clerk"),
+        _decision_topic(revocation_id),
+        lambda known: {
+            "remark": remark or known.get("remark"),
+            "released": released + known.get("released", 0),
+        },
+        lambda known: texts.revocation_approved(data.batch_no, known["remark"], released=known["released"]),
     )
-    keep_remark(session, clerk, topic, known)
 
 
 def _end_request(session: Session, data: RevocationDecidedData | RevocationClosedData, text: str) -> None:
@@ -270,8 +279,10 @@ def _request_topic(revocation_id: UUID) -> str:
     return f"revocation_requested:{revocation_id}"
 
 
+def _decision_topic(revocation_id: UUID) -> str:
+    return f"revocation_decided:{revocation_id}"
+
+
 def _is_decided(session: Session, data: RevocationRequestedData) -> bool:
     """Whether the decision came before the request: events come in any order."""
-    topics = (f"revocation_decided:{data.revocation_id}", f"revocation_approved:{data.batch_no}")
-    clerk = Audience(data.union.union_id, "clerk")
-    return any(is_posted(session, clerk, topic) for topic in topics)
+    return is_posted(session, Audience(data.union.union_id, "clerk"), _decision_topic(data.revocation_id))

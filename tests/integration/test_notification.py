@@ -458,7 +458,11 @@ def test_a_clerk_gets_one_message_of_one_decision_with_the_remark_and_how_many_a
 ) -> None:
     approved = example(revocation.REVOCATION_APPROVED, remark="同意，请尽快重报")
     released = example(
-        batching.BATCH_RELEASED, batch_no=approved.data.batch_no, union_id=approved.data.union_id, reason="revoked"
+        batching.BATCH_RELEASED,
+        batch_no=approved.data.batch_no,
+        union_id=approved.data.union_id,
+        revocation_id=approved.data.revocation_id,
+        reason="revoked",
     )
     handlers = [
         (event_notifications.revocation_approved, approved),

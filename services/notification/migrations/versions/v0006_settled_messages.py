@@ -1,10 +1,11 @@
-"""A message about what somebody has settled counts as read, and keeps the remark that later news of it repeat.
+"""A message about what somebody has settled counts as read; one that several events tell keeps what is known.
 
 Revision: 0006
 """
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0006"
 down_revision = "0005"
@@ -13,10 +14,10 @@ down_revision = "0005"
 def upgrade() -> None:
     """Adds both columns; messages of before are settled by nothing."""
     op.add_column("inbox_message", sa.Column("settled_at", sa.DateTime(timezone=True)))
-    op.add_column("inbox_message", sa.Column("remark", sa.String()))
+    op.add_column("inbox_message", sa.Column("known", postgresql.JSONB()))
 
 
 def downgrade() -> None:
     """Removes them; settled messages are unread again where nobody has read them."""
-    op.drop_column("inbox_message", "remark")
+    op.drop_column("inbox_message", "known")
     op.drop_column("inbox_message", "settled_at")
