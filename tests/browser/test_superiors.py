@@ -75,6 +75,7 @@ def test_a_union_is_found_among_thousands_by_keyboard(desk: Desk, page_of: PageO
     field = page.get_by_role("button", name=re.compile("^所属工会："))
     field.press("Enter")
     panel = page.get_by_role("dialog", name="选择所属工会")
+    expect(panel.get_by_role("treeitem").nth(1)).to_be_visible()
     panel.get_by_label("查找工会").press("ArrowDown")
     page.keyboard.press("ArrowDown")
     expect(panel.get_by_role("treeitem").nth(1)).to_be_focused()
