@@ -6,6 +6,8 @@ Revision: 0007
 import sqlalchemy as sa
 from alembic import op
 
+from services.kit.data.database import EncryptedText
+
 revision = "0007"
 down_revision = "0006"
 
@@ -13,7 +15,7 @@ down_revision = "0006"
 def upgrade() -> None:
     """Adds both; requests of before have none, and a former release asks for none."""
     op.add_column("revocation", sa.Column("reason_code", sa.String()))
-    op.add_column("revocation", sa.Column("reason", sa.String()))
+    op.add_column("revocation", sa.Column("reason", EncryptedText()))
 
 
 def downgrade() -> None:
