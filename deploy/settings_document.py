@@ -23,6 +23,8 @@ _READ_BY = {
     "BankEncryptionSettings": "batching",
     "AuditHeadSettings": "services",
     "TracingSettings": "all",
+    "ClockSettings": "services",
+    "ReminderSettings": "services",
 }
 """Which programs read the settings classes that several programs share."""
 

@@ -83,3 +83,11 @@ class ModuleSettings:
 
     modules_path: str = ""
     """A JSON file with a list of {title, url}, tiles of the workbench that lead elsewhere; empty: the built-in ones."""
+
+
+@settings_class
+class DeadLetterSettings:
+    """How long a dead letter may wait for an operator, in working days."""
+
+    overdue_dead_letter_days: int = 1
+    """How many working days a dead letter may wait for an operator."""

@@ -103,7 +103,13 @@ class Desk:
 
     def ask_back(self, batch_no: str) -> dict[str, Any]:
         """Requests the revocation of a batch, as soon as revocation has received it."""
-        body = {"batch_no": batch_no, "applicant_name": "王芳", "applicant_phone": "13812345678"}
+        body = {
+            "batch_no": batch_no,
+            "applicant_name": "王芳",
+            "applicant_phone": "13812345678",
+            "reason_code": "information",
+            "reason": "3 人的证件到期日填错",
+        }
 
         return once_found(lambda: self.clerk.post("revocations", body), "revocation has heard of the batch")
 

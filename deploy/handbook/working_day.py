@@ -40,7 +40,12 @@ def work(stack: Stack) -> WorkingDay:
     for order in ({"outcome": "accepted"}, {"outcome": "issued", "count": 9}, {"outcome": "refused", "count": 1}):
         _answer(bank, answered, order)
     wait_until(lambda: clerk.get(f"batches/{answered}")["issued"] == 9, "the bank's cards are counted")
-    applicant = {"applicant_name": "王芳", "applicant_phone": "13812345678"}
+    applicant = {
+        "applicant_name": "王芳",
+        "applicant_phone": "13812345678",
+        "reason_code": "information",
+        "reason": "3 人的证件到期日填错",
+    }
     revocation = clerk.post("revocations", {"batch_no": revoked, **applicant})
     _queue(clerk, [*waiting, people.rare_name, people.passport])
     _check(clerk)

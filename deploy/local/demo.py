@@ -442,7 +442,12 @@ def _batch(story: Story, batch_no: str) -> dict[str, Any]:
 
 
 def _request_revocation(story: Story, batch_no: str) -> dict[str, Any]:
-    applicant = {"applicant_name": "王芳", "applicant_phone": _contact(story)["contact_phone"]}
+    applicant = {
+        "applicant_name": "王芳",
+        "applicant_phone": _contact(story)["contact_phone"],
+        "reason_code": "information",
+        "reason": "3 人的证件到期日填错",
+    }
 
     def ask() -> dict[str, Any] | None:
         try:

@@ -167,6 +167,16 @@ def restart_one_by_one(folder: Path, programs: Collection[str] = SERVICES, say: 
                 say(f"{process.name}: ready again after {time.monotonic() - started_at:.1f} s")
 
 
+def change_settings(folder: Path, settings: Mapping[str, str], programs: Collection[str] = SERVICES) -> None:
+    """Restart the processes of these programs with further environment variables. Raises StackError."""
+    if supervisor_pid(folder) is None:
+        raise StackError("The system does not run: make run")
+    with _exclusive(folder):
+        for process in read_plan(folder).processes:
+            if process.program in programs:
+                _restart(folder, replace(process, environment={**process.environment, **settings}))
+
+
 def find(folder: Path) -> Stack:
     """Return the stack that runs in this folder; raises StackError if none does."""
     if supervisor_pid(folder) is None:

@@ -46,7 +46,7 @@ ROUTES = (
         "GET",
         _BATCHES,
         rpc.LIST_BATCHES,
-        summary="Batches of the union; reviewers and administrators see those of subordinates too",
+        summary="Batches of the union; reviewers and administrators see those of subordinates too, all or of one",
     ),
     rpc_route(
         "GET",

@@ -28,7 +28,8 @@ ROUTES = (
         "GET",
         _MEMBERS,
         rpc.LIST_MEMBERS,
-        summary="Members of affiliated employers, each with whether it can be chosen, and if not, why",
+        summary="Members of affiliated employers, of one union or with all below; each with whether it can be chosen,"
+        " and if not, why",
     ),
     rpc_route(
         "POST",
@@ -37,6 +38,14 @@ ROUTES = (
         status=201,
         location=f"{_MEMBERS}/{{member_id}}",
         summary="Register a member; the member number is assigned asynchronously",
+    ),
+    rpc_route(
+        "POST",
+        f"{_MEMBERS}/find",
+        rpc.FIND_PERSON,
+        has_secrets=True,
+        summary="Whether a person is a member of my union or one below, where, and how far the card is (会员核查);"
+        " counted and recorded like every search by number",
     ),
     rpc_route(
         "GET",

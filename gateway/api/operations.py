@@ -11,8 +11,10 @@ from werkzeug.wrappers import Response
 from gateway import queue_depths
 from gateway.answers import json_answer
 from gateway.routes import RequestContext, gateway_query, route, rpc_route
+from gateway.settings import DeadLetterSettings
 from services.contracts.operations import batching
 from services.contracts.operations.membership import accounts
+from services.contracts.overdue import overdue_before
 from services.contracts.services import SERVICES
 from services.kit.amqp.queues import owner_of, request_queue
 from services.kit.amqp.watch import RESTORE
@@ -96,7 +98,7 @@ def list_dead_letters(context: RequestContext) -> Response:
     answered = [answer for answer in answers.values() if answer is not None]
     letters = sorted((one for answer in answered for one in answer["items"]), key=oldest_first)
     total = Counted(sum(answer["total"] for answer in answered), len(answered) == len(answers))
-    items = _with_unions(context, letters[deepest - request.size : deepest])
+    items = _with_marks(_with_unions(context, letters[deepest - request.size : deepest]))
     unanswered = [service for service, answer in answers.items() if answer is None]
     return json_answer(as_dict(rpc.DeadLettersAnswer.of(items, request, total, unanswered=unanswered)))
 
@@ -108,7 +110,7 @@ def _letter_route(method: str, path: str, common: CommonOperation[Any, Any], **p
     def respond(context: RequestContext) -> Response:
         data = context.read()
         answer = context.call(common.of(_owner(data["queue"])), data)
-        return json_answer(_with_unions(context, [answer])[0] if method == "GET" else answer)
+        return json_answer(_with_marks(_with_unions(context, [answer]))[0] if method == "GET" else answer)
 
     return route(method, f"{_LETTERS}/<queue>{path}", common.of("gateway"), deadline=30, **properties)(respond)
 
@@ -172,6 +174,23 @@ def _with_unions(context: RequestContext, letters: list[dict[str, Any]]) -> list
     for letter in unnamed:
         letter["union_name"] = names.get(letter.get("union_id")) or names.get(letter.get("union_code"))
     return letters
+
+
+def _with_marks(letters: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Marks the dead letters that have waited too long since they failed last."""
+    limit = overdue_before(read_settings(DeadLetterSettings).overdue_dead_letter_days)
+    for letter in letters:
+        letter["overdue"] = _is_before(letter["failed_at"], limit)
+    return letters
+
+
+def _is_before(failed_at: str | None, limit: datetime) -> bool:
+    """Whether a letter failed before the limit; what a strange message says of it may be no moment at all."""
+    try:
+        moment = datetime.fromisoformat(failed_at or "")
+    except ValueError:
+        return False
+    return moment.tzinfo is not None and moment < limit
 
 
 def _of_each(services: Sequence[str], call: Callable[[str], Answer]) -> dict[str, Answer | None]:

@@ -11,7 +11,7 @@ ROUTES = (
         _PENDING,
         rpc.LIST_PENDING,
         counts_number_search=True,
-        summary="The pending list of one channel, with the counts of both",
+        summary="The pending list of one channel, with the counts of both; unions above may read it",
     ),
     file_route(
         f"{_PENDING}/consent-form.pdf",

@@ -38,4 +38,18 @@ ROUTES = (
         rpc.REJECT_REVOCATION,
         summary="Refuse (不同意): the members stay locked in the batch",
     ),
+    rpc_route(
+        "POST",
+        f"{_REVOCATIONS}/decide",
+        rpc.DECIDE_REVOCATIONS,
+        deadline=30,
+        summary="Decide on several requests, each by its own decision and remark; the answer says what became of each",
+    ),
+    rpc_route(
+        "POST",
+        f"{_REVOCATIONS}/<uuid:revocation_id>/applicant",
+        rpc.REVEAL_APPLICANT,
+        has_secrets=True,
+        summary="The applicant's whole telephone number, for who reviews the request; the reason is recorded",
+    ),
 )

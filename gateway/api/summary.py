@@ -29,7 +29,7 @@ class BatchesAnswer(batching.BatchSummaryAnswer):
 
 @dataclass(frozen=True, kw_only=True)
 class SummaryAnswer:
-    """Counts of membership and batching in the caller's union and, for a superior union, its subordinates."""
+    """Counts of membership and batching in a union and, for a superior union, its subordinates."""
 
     members: MemberSummaryAnswer
     batches: BatchesAnswer
@@ -45,6 +45,7 @@ class SummaryAnswer:
 )
 def summary(context: RequestContext) -> Response:
     request = context.read()
+    # First, because it refuses a union out of the caller's scope.
     members = context.call(GET_MEMBER_SUMMARY, request)
     batches = context.call(batching.GET_BATCH_SUMMARY, request)
     return json_answer({"members": members, "batches": {**batches, "by_union": _by_name(members, batches)}})

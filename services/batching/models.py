@@ -135,6 +135,20 @@ Index(
 )
 
 
+class ListedUnion(Base):
+    """A union with members on the pending list, as its newest queueing described it, for the unions above it."""
+
+    __tablename__ = "listed_union"
+    __table_args__ = (Index(None, "superior_ids", postgresql_using="gin"),)
+
+    union_id: Mapped[UUID] = mapped_column(primary_key=True)
+    code: Mapped[str]
+    name: Mapped[str]
+    superior_union_id: Mapped[UUID | None]
+    superior_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
+    queued_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class PersonalApplication(Base):
     """A member's choice on the phone, and the union whose batch the application becomes."""
 
@@ -187,6 +201,10 @@ class Batch(Base):
 
 Index("ix_batch_union_id_submitted_at", Batch.union_id, Batch.submitted_at)
 Index("ix_batch_submitted_at_batch_no", Batch.submitted_at, Batch.batch_no)
+HAS_UNDECIDED = Batch.total > Batch.issued + Batch.refused + Batch.released
+"""Whether the bank has not decided on all of a batch."""
+
+Index("ix_batch_undecided", Batch.submitted_at, Batch.union_id, postgresql_where=HAS_UNDECIDED)
 Index("ix_batch_superior_ids", Batch.superior_ids, postgresql_using="gin")
 
 
@@ -236,6 +254,15 @@ class BatchCounter(Base):
     union_code: Mapped[str] = mapped_column(primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
     last: Mapped[int]
+
+
+class ReminderDay(Base):
+    """A day on which people were reminded of overdue work."""
+
+    __tablename__ = "reminder_day"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    done_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
 class BankFeedback(Base):

@@ -22,6 +22,8 @@ TABLES: Sequence[Table] = (
         f"{_WITH_APPLICATION} The handler must be able to prove it (Personal Information "
         "Protection Law, articles 14 and 69).",
     ),
+    Kept("listed_union", "One row a union, for the lists of those above; no personal data."),
     Kept("outlet", "Batches name it."),
     Kept("personal_application", "Kept with its application."),
+    Kept("reminder_day", "One row a day, so that nobody is reminded twice; no personal data."),
 )

@@ -1,7 +1,9 @@
 """The batching service: pending lists, batches, registers, and the bank's feedback."""
 
+from nameko.timer import timer
 from sqlalchemy.orm import Session
 
+from services.batching import overdue
 from services.batching.bank import bank_feedback, bank_operations, bank_reading
 from services.batching.bank.bank_queue import BankQueue
 from services.batching.batches import batches, outlets, releases, submission, summary
@@ -92,6 +94,11 @@ class BatchingService(BaseService):
     revocation_rejected = subscribes(REVOCATION_REJECTED, releases.revocation_rejected)
     revocation_closed = subscribes(REVOCATION_CLOSED, releases.revocation_closed)
     audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, handle_signed_head)
+
+    @timer(interval=60)
+    def remind_of_overdue_work(self) -> None:
+        """Publishes overdue work, once on each working day."""
+        overdue.remind(self.database)
 
     @subscribe_batch(queue=bank.FEEDBACK_QUEUE, size=500, decode=bank_reading.read_feedback)
     def bank_feedback(self, session: Session, messages: list[Message]) -> None:

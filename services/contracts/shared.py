@@ -26,6 +26,14 @@ SWITCH_REASONS = {
     "other": "其他",
 }
 """Choice: the reasons that a clerk can give for the special channel, by code; `other` needs a note."""
+REVOCATION_REASONS = {
+    "members": "办卡人员有误",
+    "information": "人员信息有误",
+    "outlet": "经办网点有误",
+    "duplicate": "重复提交",
+    "other": "其他",
+}
+"""Choice: the reasons to ask a batch back, by code."""
 RETIREMENT_CATEGORIES = ("M60", "F55", "F50", "special")
 SEXES = ("male", "female")
 IMPORT_STATES = ("reading", "previewed", "running", "finished", "failed", "cancelled")

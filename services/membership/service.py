@@ -15,6 +15,7 @@ from services.contracts.events.batching import (
     MEMBERS_REMOVED,
 )
 from services.contracts.events.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED, OTP_REQUESTED
+from services.contracts.events.overdue import WORK_OVERDUE, WorkOverdueData
 from services.contracts.operations import audit as audit_ops
 from services.contracts.operations.membership import accounts as account_ops
 from services.contracts.operations.membership import identity as identity_ops
@@ -26,7 +27,7 @@ from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Event, subscribes
 from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
-from services.membership import unions
+from services.membership import reminders, unions
 from services.membership.accounts import accounts, lost_second_factors, phone_changes, reset_links
 from services.membership.applications import applications, personal_applications, queueing
 from services.membership.audit import audit_archive, audit_log, audit_search, event_checks
@@ -44,6 +45,7 @@ from services.membership.members import (
     members,
     number_searches,
     numbering,
+    person_search,
     summary,
 )
 from services.membership.retention import TABLES
@@ -105,6 +107,7 @@ class MembershipService(BaseService):
 
     list_members = handles(member_ops.LIST_MEMBERS, member_search.list_members)
     count_number_search = handles(member_ops.COUNT_NUMBER_SEARCH, number_searches.count_number_search)
+    find_person = handles(member_ops.FIND_PERSON, person_search.find_person)
     get_member = handles(member_ops.GET_MEMBER, members.get_member)
     register_member = handles(member_ops.REGISTER_MEMBER, members.register_member)
     update_member = handles(member_ops.UPDATE_MEMBER, members.update_member)
@@ -140,6 +143,13 @@ class MembershipService(BaseService):
         """Ends imports that nobody confirms, and resumes or ends stalled ones."""
         with self.database.begin() as session:
             stalled_imports.end_stalled(session)
+
+    # Overdue work of all services
+
+    @subscribes(*WORK_OVERDUE.values())
+    def work_overdue(self, session: Session, event: Event[WorkOverdueData]) -> None:
+        """Publishes whom to remind."""
+        reminders.work_overdue(session, event)
 
     # The audit log
 

@@ -1,5 +1,6 @@
 """Unions: the tree, of any depth, the scope of callers in it, and new and renamed unions."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, String, cast, or_, select
@@ -19,6 +20,7 @@ from services.contracts.operations.membership.accounts import (
     UnionAnswer,
     UnionRequest,
 )
+from services.kit.data.bulk import is_any_of
 from services.kit.data.page_rows import page_of
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Forbidden, Invalid, NotFound
@@ -134,8 +136,18 @@ def union_answer(union: Union) -> UnionAnswer:
 
 def own_and_subordinates(caller: Caller) -> ColumnElement[bool]:
     """The condition for the caller's union and all its subordinates."""
-    own = UUID(caller.union_id)
-    return or_(Union.union_id == own, Union.superior_ids.contains([own]))
+    return is_union_or_below(UUID(caller.union_id))
+
+
+def is_union_or_below(union_id: UUID) -> ColumnElement[bool]:
+    """The condition for a union and all below it."""
+    return or_(Union.union_id == union_id, Union.superior_ids.contains([union_id]))
+
+
+def union_names(session: Session, union_ids: Collection[UUID]) -> dict[UUID, str]:
+    """The names of these unions by id."""
+    named = select(Union.union_id, Union.name).where(is_any_of(Union.union_id, union_ids))
+    return {row.union_id: row.name for row in session.execute(named)}
 
 
 def _is_in_scope(caller: Caller, union: Union) -> bool:

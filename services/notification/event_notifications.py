@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -20,6 +21,7 @@ from services.contracts.events.membership import (
     ImportProgressedData,
     MemberPhoneChangedData,
     OtpIssuedData,
+    RemindersDueData,
     ResetLinkMadeData,
 )
 from services.contracts.events.revocation import (
@@ -32,7 +34,16 @@ from services.contracts.events.revocation import (
 from services.contracts.events.validation import MembersValidatedData
 from services.kit.events.envelope import Event
 from services.notification import sms, texts
-from services.notification.message_inbox import HOLDER, Audience, post, post_counted, within_hour
+from services.notification.message_inbox import (
+    HOLDER,
+    Audience,
+    is_posted,
+    post,
+    post_counted,
+    post_known,
+    settle,
+    within_hour,
+)
 from services.notification.sms import SmsSettings
 
 
@@ -71,27 +82,26 @@ def cards_refused(session: Session, settings: SmsSettings, event: Event[CardsRef
 
 
 def batch_released(session: Session, event: Event[BatchReleasedData]) -> None:
-    """Notifies the clerk that members of a revoked batch are free; cancelled applications have another event."""
+    """Adds to the clerk's message about the decision how many are free; cancelled applications have another event."""
     data = event.data
-    if data.reason == "revoked":
-        batch_no = data.batch_no
-        topic, count = f"batch_released:{batch_no}", len(data.applications)
-        post_counted(session, Audience(data.union_id, "clerk"), topic, count, partial(texts.batch_released, batch_no))
+    if data.reason == "revoked" and data.revocation_id:
+        _post_approved(session, data, data.revocation_id, released=len(data.applications))
 
 
 def revocation_requested(session: Session, event: Event[RevocationRequestedData]) -> None:
-    """Notifies the superior union's reviewers of a request."""
+    """Notifies the superior union's reviewers of a request, unless it is decided already."""
     data = event.data
-    message = texts.revocation_requested(data.batch_no, data.union.name)
-    topic = f"revocation_requested:{data.revocation_id}"
-    post(session, Audience(data.reviewer_union_id, "reviewer"), topic, message)
+    reviewers, topic = Audience(data.reviewer_union_id, "reviewer"), _request_topic(data.revocation_id)
+    post(session, reviewers, topic, texts.revocation_requested(data.batch_no, data.union.name, data.reason_code))
+    if _is_decided(session, data):
+        settle(session, reviewers, topic)
 
 
 def revocation_approved(session: Session, event: Event[RevocationApprovedData]) -> None:
-    """Notifies the clerk and the applicant that the superior union agreed."""
+    """Notifies the clerk and the applicant that the superior union agreed: with what is released in one message."""
     data = event.data
-    message = texts.revocation_approved(data.batch_no, data.remark)
-    _publish_decided(session, data, message, texts.sms_revocation_decided(data.batch_no, approved=True))
+    _post_approved(session, data, data.revocation_id, remark=data.remark)
+    _end_request(session, data, texts.sms_revocation_decided(data.batch_no, approved=True))
 
 
 def revocation_rejected(session: Session, event: Event[RevocationRejectedData]) -> None:
@@ -174,6 +184,21 @@ def member_phone_changed(session: Session, event: Event[MemberPhoneChangedData])
         sms.enqueue(session, "phone_changed", new, texts.sms_phone_taken(*times))
 
 
+def reminders_due(session: Session, event: Event[RemindersDueData]) -> None:
+    """Reminds people of overdue work, in the inbox and by SMS to each telephone."""
+    data = event.data
+    phones = {(one.union_id, one.role): one.phones for one in data.recipients}
+    for reminder in data.reminders:
+        works = [(work.kind, work.count) for work in reminder.works]
+        of_own = "below" if reminder.of_subordinates else "own"
+        topic = f"overdue:{data.day}:{of_own}:{event.id}"
+        message = texts.work_overdue(works, reminder.of_subordinates)
+        post(session, Audience(reminder.union_id, reminder.role), topic, message)
+        text = texts.sms_work_overdue(works, reminder.of_subordinates)
+        for phone in phones.get((reminder.union_id, reminder.role), ()):
+            sms.enqueue(session, "work_overdue", phone, text)
+
+
 def account_changed(session: Session, event: Event[AccountChangedData]) -> None:
     """Notifies the account's holder what was changed and by whom, in the inbox and by SMS to each telephone."""
     data = event.data
@@ -219,6 +244,45 @@ def _text_contact(
 def _publish_decided(
     session: Session, data: RevocationDecidedData | RevocationClosedData, message: texts.MessageText, text: str
 ) -> None:
-    topic = f"revocation_decided:{data.revocation_id}"
-    post(session, Audience(data.union_id, "clerk"), topic, message)
+    post(session, Audience(data.union_id, "clerk"), _decision_topic(data.revocation_id), message)
+    _end_request(session, data, text)
+
+
+def _post_approved(
+    session: Session,
+    data: RevocationApprovedData | BatchReleasedData,
+    revocation_id: UUID,
+    *,
+    remark: str | None = None,
+    released: int = 0,
+) -> None:
+    """Posts that a batch is revoked, by which remark, and how many are released so far, whichever event comes first."""
+    post_known(
+        session,
+        Audience(data.union_id, "clerk"),
+        _decision_topic(revocation_id),
+        lambda known: {
+            "remark": remark or known.get("remark"),
+            "released": released + known.get("released", 0),
+        },
+        lambda known: texts.revocation_approved(data.batch_no, known["remark"], released=known["released"]),
+    )
+
+
+def _end_request(session: Session, data: RevocationDecidedData | RevocationClosedData, text: str) -> None:
+    """Tells the applicant, and has the reviewers' message read: there is nothing to decide any more."""
+    settle(session, Audience(data.reviewer_union_id, "reviewer"), _request_topic(data.revocation_id))
     sms.enqueue(session, "revocation_decided", data.applicant.phone, text)
+
+
+def _request_topic(revocation_id: UUID) -> str:
+    return f"revocation_requested:{revocation_id}"
+
+
+def _decision_topic(revocation_id: UUID) -> str:
+    return f"revocation_decided:{revocation_id}"
+
+
+def _is_decided(session: Session, data: RevocationRequestedData) -> bool:
+    """Whether the decision came before the request: events come in any order."""
+    return is_posted(session, Audience(data.union.union_id, "clerk"), _decision_topic(data.revocation_id))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, literal, or_, select, update
@@ -53,42 +54,33 @@ def post_counted(
     session: Session, audience: Audience, topic: str, count: int, message_of: Callable[[int], MessageText]
 ) -> None:
     """Posts a message about `count` things; counts of one topic add up in one, which becomes unread again."""
-    full_topic = f"{audience.union_id}:{audience.role}:{topic}"
-    adding = insert(InboxMessage).values(
-        message_id=uuid7(),
-        union_id=audience.union_id,
-        role=audience.role,
-        account_id=audience.account_id,
-        kind="",
-        topic=full_topic,
-        count=count,
-        title="",
-        body="",
-    )
-    added = adding.on_conflict_do_update(
-        index_elements=[InboxMessage.topic], set_={"count": InboxMessage.count + adding.excluded.count}
-    ).returning(InboxMessage.message_id, InboxMessage.count)
-    message_id, total = session.execute(added).one()
-    message = message_of(total)
-    session.execute(
-        update(InboxMessage)
-        .where(InboxMessage.message_id == message_id)
-        .values(kind=message.kind, title=message.title, body=message.body, link=message.link)
-    )
-    session.execute(delete(ReadMark).where(ReadMark.message_id == message_id))
-    publish(
-        session,
-        MESSAGE_POSTED,
-        MessagePostedData(
-            message_id=message_id,
-            union_id=audience.union_id,
-            role=audience.role,
-            account_id=audience.account_id,
-            kind=message.kind,
-            title=message.title,
-        ),
-        subject=str(audience.union_id),
-    )
+    message_id, total, _ = _put(session, audience, topic, count, adds_up=True)
+    _write(session, audience, message_id, message_of(total))
+
+
+def post_known(
+    session: Session,
+    audience: Audience,
+    topic: str,
+    learn: Callable[[dict[str, Any]], dict[str, Any]],
+    message_of: Callable[[dict[str, Any]], MessageText],
+) -> None:
+    """Posts one message that several events tell, in any order: `learn` adds to what is known of its topic."""
+    message_id, _, known = _put(session, audience, topic, 1, adds_up=False)
+    learnt = learn(known or {})
+    session.execute(update(InboxMessage).where(InboxMessage.message_id == message_id).values(known=learnt))
+    _write(session, audience, message_id, message_of(learnt))
+
+
+def settle(session: Session, audience: Audience, topic: str) -> None:
+    """Has everybody of the audience read the message of a topic, if it was posted: what it asked for is done."""
+    settled = update(InboxMessage).where(InboxMessage.topic == _full_topic(audience, topic))
+    session.execute(settled.values(settled_at=func.now()))
+
+
+def is_posted(session: Session, audience: Audience, topic: str) -> bool:
+    """Whether the audience has a message of this topic."""
+    return session.scalar(select(exists().where(InboxMessage.topic == _full_topic(audience, topic)))) is True
 
 
 def within_hour(topic: str) -> str:
@@ -134,13 +126,62 @@ def mark_all_read(work: Work, _request: MarkAllMessagesReadRequest) -> ReadAnswe
     return ReadAnswer(unread=count_unread(session, caller))
 
 
+def _put(
+    session: Session, audience: Audience, topic: str, count: int, *, adds_up: bool
+) -> tuple[UUID, int, dict[str, Any] | None]:
+    """The message of a topic, made or locked: its id, its count with this one, and what is known."""
+    adding = insert(InboxMessage).values(
+        message_id=uuid7(),
+        union_id=audience.union_id,
+        role=audience.role,
+        account_id=audience.account_id,
+        kind="",
+        topic=_full_topic(audience, topic),
+        count=count,
+        title="",
+        body="",
+    )
+    counted = InboxMessage.count + adding.excluded.count if adds_up else InboxMessage.count
+    added = adding.on_conflict_do_update(index_elements=[InboxMessage.topic], set_={"count": counted})
+    row = session.execute(added.returning(InboxMessage.message_id, InboxMessage.count, InboxMessage.known)).one()
+    return row.message_id, row[1], row.known
+
+
+def _write(session: Session, audience: Audience, message_id: UUID, message: MessageText) -> None:
+    """Gives a message its text, makes it unread, and publishes that it is there."""
+    session.execute(
+        update(InboxMessage)
+        .where(InboxMessage.message_id == message_id)
+        .values(kind=message.kind, title=message.title, body=message.body, link=message.link)
+    )
+    session.execute(delete(ReadMark).where(ReadMark.message_id == message_id))
+    publish(
+        session,
+        MESSAGE_POSTED,
+        MessagePostedData(
+            message_id=message_id,
+            union_id=audience.union_id,
+            role=audience.role,
+            account_id=audience.account_id,
+            kind=message.kind,
+            title=message.title,
+        ),
+        subject=str(audience.union_id),
+    )
+
+
+def _full_topic(audience: Audience, topic: str) -> str:
+    return f"{audience.union_id}:{audience.role}:{topic}"
+
+
 def _for(caller: Caller) -> ColumnElement[bool]:
     mine = or_(InboxMessage.account_id.is_(None), InboxMessage.account_id == caller.account_id)
     return and_(InboxMessage.union_id == caller.union_id, InboxMessage.role.in_({*caller.roles, HOLDER}), mine)
 
 
 def _is_read_by(caller: Caller) -> ColumnElement[bool]:
-    return exists().where(ReadMark.message_id == InboxMessage.message_id, ReadMark.account_id == caller.account_id)
+    marked = exists().where(ReadMark.message_id == InboxMessage.message_id, ReadMark.account_id == caller.account_id)
+    return or_(InboxMessage.settled_at.is_not(None), marked)
 
 
 def _answer(message: InboxMessage, is_read: bool) -> MessageAnswer:

@@ -1,10 +1,12 @@
 """Notification's tables: inbox messages and their read marks, outbound SMS, announcements, guides, attachments."""
 
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, DateTime, ForeignKey, Index, String, func
 from sqlalchemy import text as sql_text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from services.kit.data.database import EncryptedText, new_metadata
@@ -20,7 +22,8 @@ class Base(DeclarativeBase):
 class InboxMessage(Base):
     """A message for a role in a union, or with `account_id` for one account.
 
-    `topic` identifies what is counted in one message.
+    `topic` identifies what is counted in one message. What was `settled_at` a moment counts as read by everybody.
+    `known` is what several events about one topic have told so far.
     """
 
     __tablename__ = "inbox_message"
@@ -36,6 +39,8 @@ class InboxMessage(Base):
     title: Mapped[str]
     body: Mapped[str]
     link: Mapped[str | None]
+    settled_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    known: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 

@@ -23,6 +23,7 @@ from services.contracts.events.membership import (
     IMPORT_PROGRESSED,
     MEMBER_PHONE_CHANGED,
     OTP_ISSUED,
+    REMINDERS_DUE,
     RESET_LINK_MADE,
     ResetLinkMadeData,
 )
@@ -102,6 +103,7 @@ class NotificationService(BaseService):
     otp_issued = subscribes(OTP_ISSUED, event_notifications.otp_issued)
     member_phone_changed = subscribes(MEMBER_PHONE_CHANGED, event_notifications.member_phone_changed)
     account_changed = subscribes(ACCOUNT_CHANGED, event_notifications.account_changed)
+    reminders_due = subscribes(REMINDERS_DUE, event_notifications.reminders_due)
     audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, handle_signed_head)
 
     list_messages = handles(LIST_MESSAGES, message_inbox.list_messages)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from services.contracts.masks import mask_phone
+from services.contracts.shared import REVOCATION_REASONS
 
 _SHANGHAI = timezone(timedelta(hours=8))
 SIGNATURE = "【申工社】"
@@ -58,21 +59,20 @@ def cards_refused(batch_no: str, count: int) -> MessageText:
     return MessageText("cards_refused", "银行反馈：办卡退回", body, f"/batches/{batch_no}?state=refused")
 
 
-def batch_released(batch_no: str, count: int) -> MessageText:
-    """Members of a revoked batch are free again."""
-    body = f"批次 {batch_no} 已撤销，{count} 人已释放，可在卡片信息管理重新勾选提交办卡。"
-    return MessageText("batch_released", "办卡批次已撤销", body, f"/batches/{batch_no}")
-
-
-def revocation_requested(batch_no: str, union: str) -> MessageText:
+def revocation_requested(batch_no: str, union: str, reason_code: str | None = None) -> MessageText:
     """A subordinate union requests to revoke a batch."""
-    body = f"{union}申请撤销批次 {batch_no}，请审核。"
+    why = f"（{REVOCATION_REASONS[reason_code]}）" if reason_code else ""
+    body = f"{union}申请撤销批次 {batch_no}{why}，请审核。"
     return MessageText("revocation_requested", "撤销办卡批次申请待审核", body, f"/revocations?batch_no={batch_no}")
 
 
-def revocation_approved(batch_no: str, remark: str | None) -> MessageText:
-    """The superior union agreed."""
-    outcome = "银行尚未办结的人员将被释放；如银行此时已全部办结，批次不撤销。"
+def revocation_approved(batch_no: str, remark: str | None, released: int = 0) -> MessageText:
+    """The superior union agreed; `released` is how many members are free so far."""
+    outcome = (
+        f"{released} 人已释放，可在卡片信息管理重新勾选提交办卡。"
+        if released
+        else "银行尚未办结的人员将被释放；如银行此时已全部办结，批次不撤销。"
+    )
     body = f"批次 {batch_no} 的撤销申请审核通过，{outcome}{_opinion(remark)}"
     return MessageText("revocation_approved", "撤销办卡批次申请审核通过", body, f"/batches/{batch_no}")
 
@@ -148,6 +148,34 @@ def account_changed(change: str, changed_by: str | None, changed_at: datetime) -
     at = changed_at.astimezone(_SHANGHAI).strftime("%Y-%m-%d %H:%M")
     body = f"{at}，{_by(changed_by)}：您的账号{happened}。如非本人操作或不知情，请立即联系上级工会。"
     return MessageText(f"account_{change}", title, body, "/account")
+
+
+_OVERDUE = {
+    "unchecked": ("{} 位待办会员未校验", "/pending?check_state=unchecked&overdue=true"),
+    "failed": ("{} 位待办会员校验未通过", "/pending?check_state=failed&overdue=true"),
+    "incomplete": ("{} 位待办会员信息未完善", "/pending?channel=special&complete=false&overdue=true"),
+    "unprinted": ("{} 个办卡批次未打印清册", "/batches?register_state=unprinted&overdue=true"),
+    "bank_silent": ("{} 个办卡批次银行未反馈", "/batches?state=submitted&overdue=true"),
+    "revocation": ("{} 件撤销申请待审核", "/revocations?state=requested&overdue=true"),
+}
+"""The text of each kind of overdue work, and the list that shows it."""
+
+
+def work_overdue(works: Sequence[tuple[str, int]], of_subordinates: int) -> MessageText:
+    """Overdue work by kind with the counts: of the own union, or of so many unions below."""
+    told = "、".join(_OVERDUE[kind][0].format(count) for kind, count in works)
+    link = _OVERDUE[works[0][0]][1]
+    if of_subordinates:
+        body = f"下级 {of_subordinates} 个工会有事项超期：{told}。请督促办理；该工会没有经办人或审核人的，请开通账号。"
+        return MessageText("work_overdue_below", "下级工会有超期事项", body, link)
+    return MessageText("work_overdue", "有超期未处理的事项", f"超期未处理：{told}。请尽快办理。", link)
+
+
+def sms_work_overdue(works: Sequence[tuple[str, int]], of_subordinates: int) -> str:
+    """To those who can act, or to those above."""
+    told = "、".join(_OVERDUE[kind][0].format(count).replace(" ", "") for kind, count in works)
+    whose = f"下级{of_subordinates}个工会有事项超期" if of_subordinates else "您有事项超期未处理"
+    return f"{SIGNATURE}{whose}：{told}。请登录工作平台查看。"
 
 
 def phone_change_waits(account_name: str, requested_by: str | None) -> MessageText:

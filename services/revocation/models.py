@@ -1,9 +1,9 @@
 """Revocation's tables: its copy of batches from events, and the requests to revoke them."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import DateTime, Index, Uuid, literal_column
+from sqlalchemy import DateTime, Index, Uuid, func, literal_column
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -47,6 +47,15 @@ class Application(Base):
     state: Mapped[str]
 
 
+class ReminderDay(Base):
+    """A day on which people were reminded of overdue work."""
+
+    __tablename__ = "reminder_day"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    done_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
 class Revocation(Base):
     """A request to revoke a batch, kept permanently with its decision."""
 
@@ -68,6 +77,8 @@ class Revocation(Base):
     reviewer_union_id: Mapped[UUID]
     applicant_name: Mapped[str] = mapped_column(EncryptedText)
     applicant_phone: Mapped[str] = mapped_column(EncryptedText)
+    reason_code: Mapped[str | None]
+    reason: Mapped[str | None] = mapped_column(EncryptedText)
     requested_by: Mapped[UUID]
     requested_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     requester_controllers: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, false, or_, select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -24,24 +24,36 @@ from services.contracts.events.revocation import (
 )
 from services.contracts.masks import mask_phone
 from services.contracts.operations.revocation import (
+    APPROVE_REVOCATION,
+    REJECT_REVOCATION,
+    ApplicantPhone,
     ApproveRevocation,
+    DecidedOne,
+    DecidedRevocations,
+    DecideRevocations,
     GetRevocation,
     ListRevocations,
+    OneDecision,
     RejectRevocation,
     RequestRevocation,
+    RevealApplicant,
     RevocationAnswer,
     RevocationsAnswer,
 )
+from services.contracts.overdue import today
 from services.contracts.shared import UnionFacts
 from services.kit.data.page_rows import page_of
 from services.kit.events.contract import EventContract
+from services.kit.events.envelope import correlation
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
-from services.kit.problems import Conflict, Forbidden, NotFound
+from services.kit.operations.audit import AuditEvent
+from services.kit.problems import Conflict, Forbidden, NotFound, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
+from services.revocation import overdue
 from services.revocation.closing import publish_closed
 from services.revocation.models import Batch, Revocation
 from services.revocation.progress import Progress, progress_of
@@ -52,6 +64,7 @@ _DECISIONS: dict[RequestState, tuple[EventContract[Any], type[RevocationDecidedD
     RequestState.APPROVED: (REVOCATION_APPROVED, RevocationApprovedData),
     RequestState.REJECTED: (REVOCATION_REJECTED, RevocationRejectedData),
 }
+_DECISION_OF = {"approve": RequestState.APPROVED, "reject": RequestState.REJECTED}
 
 
 def request_revocation(work: Work, request: RequestRevocation) -> RevocationAnswer:
@@ -73,6 +86,8 @@ def request_revocation(work: Work, request: RequestRevocation) -> RevocationAnsw
         reviewer_union_id=batch.superior_union_id,
         applicant_name=request.applicant_name,
         applicant_phone=request.applicant_phone,
+        reason_code=request.reason_code,
+        reason=request.reason,
         requested_by=caller.account_id,
         requested_at=datetime.now(UTC),
         requester_controllers=[UUID(one) for one in caller.controllers],
@@ -81,8 +96,8 @@ def request_revocation(work: Work, request: RequestRevocation) -> RevocationAnsw
     session.add(revocation)
     session.flush()
     session.refresh(revocation)
-    applicant = {"applicant_name": request.applicant_name, "applicant_phone": request.applicant_phone}
-    audit.record(session, ("revocation", revocation.revocation_id), new=applicant)
+    told = {name: getattr(request, name) for name in ("applicant_name", "applicant_phone", "reason_code", "reason")}
+    audit.record(session, ("revocation", revocation.revocation_id), new=told)
     _publish_requested(session, revocation, batch)
     return _visible(work, revocation.revocation_id)
 
@@ -97,6 +112,12 @@ def list_revocations(work: Work, request: ListRevocations) -> RevocationsAnswer:
         matching = matching.where(Revocation.state == request.state)
     if request.batch_no is not UNSET:
         matching = matching.where(Revocation.batch_no.startswith(request.batch_no, autoescape=True))
+    if request.can_decide is not UNSET:
+        waits = _waits_for(work.caller)
+        matching = matching.where(waits if request.can_decide else ~waits)
+    if request.overdue is not UNSET:
+        is_late = overdue.is_overdue()
+        matching = matching.where(is_late if request.overdue else ~is_late)
     rows, counted = page_of(work.session, matching, request)
     return RevocationsAnswer.of(_answers(work, rows), request, counted)
 
@@ -114,6 +135,33 @@ def approve(work: Work, request: ApproveRevocation) -> RevocationAnswer:
 def reject(work: Work, request: RejectRevocation) -> RevocationAnswer:
     """Rejects a request: the batch's members stay locked."""
     return _decide(work, request, RequestState.REJECTED)
+
+
+def decide_several(work: Work, request: DecideRevocations) -> DecidedRevocations:
+    """Decides on each request as `approve` and `reject` do; a refused decision leaves the others as they are.
+
+    Each decision, and each refusal, has an audit event of its own besides that of the command.
+    """
+    # In one order, so that two reviewers who decide on the same requests cannot deadlock.
+    outcomes = {
+        one.revocation_id: _decide_one(work, one)
+        for one in sorted(request.decisions, key=lambda one: one.revocation_id)
+    }
+    return DecidedRevocations(items=[outcomes[one.revocation_id] for one in request.decisions])
+
+
+def reveal_applicant(work: Work, request: RevealApplicant) -> ApplicantPhone:
+    """The applicant's whole telephone number for who reviews the request; caller and reason are recorded.
+
+    Raises NotFound, and Forbidden for who only reads the request.
+    """
+    _visible(work, request.revocation_id)
+    revocation = work.session.get_one(Revocation, request.revocation_id)
+    records = (("revocation", revocation.revocation_id), ("batch", revocation.batch_no))
+    audit.record(work.session, *records, new={"reason": request.reason}, union_id=revocation.union_id)
+    if not _reviews(work.caller, revocation):
+        raise Forbidden("not_the_reviewer", "只有该申请的审核人可以查看申请人的完整电话")
+    return ApplicantPhone(applicant_phone=revocation.applicant_phone)
 
 
 def publish_again(session: Session, revocation: Revocation, recipient: str) -> None:
@@ -137,6 +185,22 @@ def _check_revocable(session: Session, batch: Batch) -> None:
         raise Conflict("already_revoked", "该批次已撤销", "批次内人员可在卡片信息管理重新提交办卡。")
     if progress.is_decided:
         raise Conflict("batch_decided", "银行已办结该批次，不能撤销", "如有疑问，请联系经办网点。")
+
+
+def _decide_one(work: Work, one: OneDecision) -> DecidedOne:
+    operation, request = (
+        (APPROVE_REVOCATION, ApproveRevocation(revocation_id=one.revocation_id, remark=one.remark))
+        if one.decision == "approve"
+        else (REJECT_REVOCATION, RejectRevocation(revocation_id=one.revocation_id, remark=str(one.remark)))
+    )
+    audit_event = AuditEvent(operation.name, work.caller, correlation_id=correlation.get())
+    try:
+        with work.session.begin_nested(), audit.recording(work.session, "revocation", audit_event):
+            state = _decide(work, request, _DECISION_OF[one.decision]).state
+    except Problem as problem:
+        audit.publish_refusal(work.database, "revocation", audit_event, problem)
+        return DecidedOne(revocation_id=one.revocation_id, state=None, problem_code=problem.code, problem=problem.title)
+    return DecidedOne(revocation_id=one.revocation_id, state=state, problem_code=None, problem=None)
 
 
 def _decide(work: Work, request: ApproveRevocation | RejectRevocation, decision: RequestState) -> RevocationAnswer:
@@ -195,7 +259,7 @@ def _answers(work: Work, rows: Sequence[Row[Revocation, Batch]]) -> list[Revocat
 
 def _answer(caller: Caller, row: Row[Revocation, Batch], progress: Progress) -> RevocationAnswer:
     revocation, batch = row
-    reviews = _reviews(caller, revocation)
+    reviews, due_on = _reviews(caller, revocation), overdue.due_on(revocation)
     return RevocationAnswer(
         revocation_id=revocation.revocation_id,
         batch_no=batch.batch_no,
@@ -209,6 +273,9 @@ def _answer(caller: Caller, row: Row[Revocation, Batch], progress: Progress) -> 
         released=progress.released,
         applicant_name=revocation.applicant_name,
         applicant_phone=mask_phone(revocation.applicant_phone),
+        reason_code=revocation.reason_code,
+        reason=revocation.reason,
+        can_call=reviews,
         requested_by=revocation.requested_by,
         requested_at=revocation.requested_at,
         state=revocation.state,
@@ -217,6 +284,8 @@ def _answer(caller: Caller, row: Row[Revocation, Batch], progress: Progress) -> 
         remark=revocation.remark,
         is_of_same_administrator=_have_a_controller_in_common(caller, revocation),
         can_decide=reviews and revocation.state == RequestState.REQUESTED,
+        due_on=due_on,
+        overdue=due_on is not None and due_on < today(),
     )
 
 
@@ -227,6 +296,19 @@ def _reviews(caller: Caller, revocation: Revocation) -> bool:
         and str(revocation.reviewer_union_id) == caller.union_id
         and str(revocation.requested_by) != caller.account_id
         and not _have_a_controller_in_common(caller, revocation)
+    )
+
+
+def _waits_for(caller: Caller) -> ColumnElement[bool]:
+    """The same as `_reviews` of an open request, in SQL."""
+    if "reviewer" not in caller.roles:
+        return false()
+    controllers = [UUID(one) for one in (caller.account_id, *caller.controllers) if one]
+    return and_(
+        Revocation.state == RequestState.REQUESTED,
+        Revocation.reviewer_union_id == UUID(caller.union_id),
+        Revocation.requested_by.not_in(controllers),
+        ~Revocation.requester_controllers.overlap(controllers),
     )
 
 
@@ -254,6 +336,7 @@ def _publish_requested(session: Session, revocation: Revocation, batch: Batch, r
         reviewer_union_id=revocation.reviewer_union_id,
         requested_by=revocation.requested_by,
         requested_at=revocation.requested_at,
+        reason_code=revocation.reason_code,
         applicant=_applicant(revocation),
     )
     publish(session, REVOCATION_REQUESTED, data, subject=revocation.batch_no, recipient=recipient)

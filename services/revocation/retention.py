@@ -8,5 +8,6 @@ TABLES: Sequence[Table] = (
     *OF_THE_KIT,
     Kept("application", "Which applications of a batch can still be revoked; no personal data."),
     Kept("batch", "What requests are about; no personal data."),
+    Kept("reminder_day", "One row a day, so that nobody is reminded twice; no personal data."),
     Kept("revocation", "Decisions of superior unions, with who asked for them."),
 )

@@ -6,10 +6,12 @@ from services.contracts.events.batching import BATCH_RELEASED, BATCH_SUBMITTED, 
 from services.contracts.events.membership import AUDIT_HEAD_SIGNED
 from services.contracts.operations.revocation import (
     APPROVE_REVOCATION,
+    DECIDE_REVOCATIONS,
     GET_REVOCATION,
     LIST_REVOCATIONS,
     REJECT_REVOCATION,
     REQUEST_REVOCATION,
+    REVEAL_APPLICANT,
 )
 from services.kit.data.database import Database
 from services.kit.data.retention import Retention
@@ -18,7 +20,7 @@ from services.kit.events.subscribe import subscribes
 from services.kit.operations.audit_heads import AuditHeadVerification, handle_signed_head
 from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
-from services.revocation import batches, closing, requests
+from services.revocation import batches, closing, overdue, requests
 from services.revocation.retention import TABLES
 
 
@@ -43,9 +45,16 @@ class RevocationService(BaseService):
     get_revocation = handles(GET_REVOCATION, requests.get_revocation)
     approve_revocation = handles(APPROVE_REVOCATION, requests.approve)
     reject_revocation = handles(REJECT_REVOCATION, requests.reject)
+    decide_revocations = handles(DECIDE_REVOCATIONS, requests.decide_several)
+    reveal_applicant = handles(REVEAL_APPLICANT, requests.reveal_applicant)
 
     @timer(interval=60)
     def close_decided_requests(self) -> None:
         """Closes requests of decided batches that no event closes any more."""
         with self.database.begin() as session:
             closing.close_all_decided(session)
+
+    @timer(interval=60)
+    def remind_of_overdue_requests(self) -> None:
+        """Publishes overdue requests, once on each working day."""
+        overdue.remind(self.database)

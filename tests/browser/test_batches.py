@@ -1,6 +1,7 @@
 """Batches 办卡批次管理 on the page: live updates of the bank's results, registers, attachments, filters."""
 
 import io
+import re
 import zipfile
 from dataclasses import dataclass
 
@@ -126,8 +127,10 @@ def test_a_reviewer_finds_the_batches_of_a_subordinate_union_and_prints_none(bat
     page = page_of(batch.reviewer)
     page.goto("/batches")
 
-    page.get_by_role("combobox", name="提交工会").fill(union)
-    page.get_by_role("option", name=union).click()
+    page.get_by_role("button", name=re.compile("^所属工会：")).click()
+    panel = page.get_by_role("dialog", name="选择所属工会")
+    panel.get_by_label("查找工会").fill(union)
+    panel.get_by_role("button", name=re.compile(union)).click()
     page.get_by_role("button", name="搜索").click()
 
     expect(page.locator(ROWS)).to_have_count(1)

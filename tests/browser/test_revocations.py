@@ -1,13 +1,16 @@
 """Revocations on the page: the clerk requests, the reviewer of the superior union decides, each in an own browser."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
+from deploy.local.client import ApiClient, wait_until
 from deploy.local.stack import Stack
 from tests.browser.accessibility import serious_findings
 from tests.browser.bank import answer_batch
 from tests.browser.conftest import PageOf
-from tests.desks import Desk, people
+from tests.desks import Desk, a_desk_below, people
 
 ROWS = ".data-table tbody tr"
 
@@ -69,12 +72,16 @@ def ask_for_nothing_in_particular(clerk: Page) -> None:
     dialog.get_by_role("button", name="提交审核").click()
     expect(dialog).to_contain_text("请填写正确的手机号或固定电话")
     expect(dialog).to_contain_text("请选择要撤销的批次")
+    expect(dialog).to_contain_text("请选择撤销原因")
 
 
 def complete_request(clerk: Page, batch_no: str) -> None:
     dialog = clerk.get_by_role("dialog", name="撤销办卡批次申请")
     dialog.get_by_label("申请人姓名").fill("王芳")
     dialog.get_by_label("申请人联系电话").fill("13812345678")
+    dialog.get_by_role("combobox", name="撤销原因").click()
+    clerk.get_by_role("option", name="经办网点有误").click()
+    dialog.get_by_label("原因说明").fill("网点选错")
     dialog.get_by_role("radio", name=batch_no).check()
     dialog.get_by_role("button", name="提交审核").click()
     expect(dialog).to_be_hidden()
@@ -146,3 +153,73 @@ def test_a_request_that_the_bank_overtakes_closes_before_both_their_eyes(
     expect(clerk.get_by_text("无需审核（银行已全部办结）")).to_be_visible()
     reviewer.goto(f"/revocations?state=closed&batch_no={batch_no}")
     expect(reviewer.locator(ROWS).first).to_contain_text(batch_no)
+
+
+def test_a_reviewer_decides_on_several_requests_at_once_each_by_itself(desk: Desk, page_of: PageOf) -> None:
+    other = a_desk_below(desk.office)
+    batch_nos = []
+    for one in (desk, other):
+        one.register(*people(2))
+        batch_nos.append(one.submit_all())
+        one.ask_back(batch_nos[-1])
+    approved, rejected = batch_nos
+    page = page_of(desk.office.reviewer)
+    page.goto("/")
+    page.get_by_role("link", name=re.compile("待审核的撤销申请")).click()
+    for batch_no in batch_nos:
+        page.get_by_role("checkbox", name=f"选择批次 {batch_no}").check()
+
+    page.get_by_role("button", name="批量审核").click()
+    dialog = page.get_by_role("dialog", name="批量审核")
+    dialog.get_by_role("button", name="全部选通过").click()
+    no = dialog.get_by_role("group", name=f"批次 {rejected} 的审核结果").get_by_role("radio", name="审核不通过")
+    no.check()
+    dialog.get_by_role("button", name="提交审核").click()
+    expect(dialog).to_contain_text("审核不通过时，请填写审核意见")
+    assert desk.office.reviewer.get("revocations", state="requested")["total"] >= 2
+    assert serious_findings(page) == []
+    dialog.get_by_label(f"批次 {rejected} 的审核意见").fill("银行已在制卡")
+    dialog.get_by_role("button", name="提交审核").click()
+
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_text("已审核 2 件申请")).to_be_visible()
+    [kept] = other.clerk.get("revocations", batch_no=rejected)["items"]
+    assert (kept["state"], kept["remark"]) == ("rejected", "银行已在制卡")
+    assert desk.clerk.get("revocations", batch_no=approved)["items"][0]["state"] == "approved"
+    wait_until(lambda: _told(desk.clerk) == ["revocation_approved"], "the clerk has one message of the decision")
+    wait_until(lambda: _told(other.clerk) == ["revocation_rejected"], "the other clerk has one too")
+    wait_until(lambda: _unread(desk.office.reviewer) == [], "messages about decided requests have read themselves")
+
+
+def test_a_reviewer_steps_through_requests_and_calls_the_applicant(desk: Desk, page_of: PageOf) -> None:
+    for _ in range(2):
+        desk.register(*people(1))
+        desk.ask_back(desk.submit_all())
+    page = page_of(desk.office.reviewer)
+    page.goto(f"/revocations?batch_no={desk.clerk.get('batches')['items'][0]['batch_no'][:18]}")
+    page.get_by_role("link", name="审核：批次").first.click()
+    expect(page.get_by_text("本页第 1 件，共 2 件")).to_be_visible()
+    expect(page.get_by_text("人员信息有误：3 人的证件到期日填错")).to_be_visible()
+    page.get_by_role("button", name="下一件").click()
+    expect(page.get_by_text("本页第 2 件，共 2 件")).to_be_visible()
+    expect(page.get_by_text("138****5678").first).to_be_visible()
+
+    page.get_by_role("button", name="显示完整电话").click()
+    dialog = page.get_by_role("dialog", name="显示申请人电话")
+    dialog.get_by_label("查看原因").fill("电话核实撤销原因")
+    dialog.get_by_role("button", name="显示", exact=True).click()
+
+    expect(page.get_by_text("13812345678")).to_be_visible()
+    assert serious_findings(page) == []
+
+
+def _told(clerk: ApiClient) -> list[str]:
+    """The kinds of the clerk's messages about decisions."""
+    return [one["kind"] for one in clerk.all_pages("messages") if one["kind"].startswith(("revocation", "batch_rel"))]
+
+
+def _unread(reviewer: ApiClient) -> list[str]:
+    open_requests = reviewer.get("revocations", can_decide=True)["items"]
+    waiting = {one["batch_no"] for one in open_requests}
+    unread = reviewer.all_pages("messages", unread="true")
+    return [one["title"] for one in unread if not any(batch_no in one["body"] for batch_no in waiting)]

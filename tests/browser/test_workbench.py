@@ -49,7 +49,7 @@ def test_an_operator_has_a_workbench_without_figures_of_members(page_of: PageOf)
 
 def test_a_page_that_an_account_may_not_use_says_so(page_of: PageOf) -> None:
     page = page_of("yangpu")
-    page.goto("/pending")
+    page.goto("/accounts")
 
     expect(page.get_by_text("没有这个页面，或您的账号没有使用它的权限")).to_be_visible()
 

@@ -182,7 +182,13 @@ class Clerk:
 
     def _ask_back(self, batch_no: str) -> None:
         """Requests a revocation once revocation has received the batch, unless the bank has decided on all of it."""
-        applicant = {"batch_no": batch_no, "applicant_name": "王芳", "applicant_phone": _CONTACT["contact_phone"]}
+        applicant = {
+            "batch_no": batch_no,
+            "applicant_name": "王芳",
+            "applicant_phone": _CONTACT["contact_phone"],
+            "reason_code": "information",
+            "reason": "3 人的证件到期日填错",
+        }
 
         def ask() -> bool:
             try:

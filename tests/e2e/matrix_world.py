@@ -100,7 +100,13 @@ def _stock(clerk: ApiClient, union_id: str, place: dict[str, str]) -> Thing:
     numbered = wait_until(lambda: _all_numbered(clerk, members), "the members have numbers")
     assert len(numbered) == len(members)
     batch_no = _submit(clerk, members[0], place)
-    request = {"batch_no": batch_no, "applicant_name": "矩阵", "applicant_phone": "13911112222"}
+    request = {
+        "batch_no": batch_no,
+        "applicant_name": "矩阵",
+        "applicant_phone": "13911112222",
+        "reason_code": "information",
+        "reason": "3 人的证件到期日填错",
+    }
     revocation = once_found(lambda: clerk.post("revocations", request), "revocation has heard of the batch")
     clerk.post("members/queue", {"member_ids": [members[1]]})
     pending = wait_until(lambda: clerk.get("pending", channel="special")["items"], "the member is listed")

@@ -61,7 +61,12 @@ def test_another_unions_member_is_not_there(clerk: ApiClient, foreign_clerk: Api
 def test_another_unions_batch_is_not_there(foreign_clerk: ApiClient, clerk: ApiClient, batch_no: str) -> None:
     for path in ("", "/members", "/register.pdf", "/register.xlsx", "/attachments.zip"):
         assert refusal(foreign_clerk.get, f"batches/{batch_no}{path}") == 404
-    applicant = {"applicant_name": "张敏", "applicant_phone": "13900001111"}
+    applicant = {
+        "applicant_name": "张敏",
+        "applicant_phone": "13900001111",
+        "reason_code": "information",
+        "reason": "3 人的证件到期日填错",
+    }
     assert refusal(foreign_clerk.post, "revocations", {"batch_no": batch_no, **applicant}) == 404
     assert clerk.get("batches")["items"]
     assert foreign_clerk.get("batches")["items"] == []

@@ -30,8 +30,18 @@ FREE_NAMES |= {"queue": "batching.members_queued.dead", "id": NOBODYS_ID}
 SIGNS_OUT = {"gateway.sign_out"}
 STREAMS = {"gateway.stream"}
 CONTACT = {"contact_name": "矩阵", "contact_phone": "13911112222"}
-APPLICANT = {"applicant_name": "矩阵", "applicant_phone": "13911112222"}
-BELOW_ONLY = {"revocation.approve_revocation", "revocation.reject_revocation", "membership.rename_union"}
+APPLICANT = {
+    "applicant_name": "矩阵",
+    "applicant_phone": "13911112222",
+    "reason_code": "information",
+    "reason": "3 人的证件到期日填错",
+}
+BELOW_ONLY = {
+    "revocation.approve_revocation",
+    "revocation.reject_revocation",
+    "revocation.reveal_applicant",
+    "membership.rename_union",
+}
 """What a superior union does for those below it, and none for itself: that is 403 for one's own."""
 
 
@@ -65,6 +75,11 @@ def body_of(route: Route, thing: Thing, outlet: dict[str, str]) -> dict[str, Any
         "batching.resend_to_bank": {"what": "batch", "reason": "矩阵"},
         "revocation.request_revocation": {"batch_no": thing["batch_no"], **APPLICANT},
         "revocation.reject_revocation": {"remark": "矩阵"},
+        "revocation.reveal_applicant": {"reason": "矩阵"},
+        "revocation.decide_revocations": {
+            "decisions": [{"revocation_id": thing["revocation_id"], "decision": "reject", "remark": "矩阵"}]
+        },
+        "membership.find_person": {"document_number": "310115196501150016"},
     }
     return bodies.get(route.allowed_by, {})
 
@@ -75,10 +90,15 @@ BOUND = {
     "batching.check_pending",
     "batching.remove_pending_many",
 }
-BOUND |= {"revocation.request_revocation"}
+BOUND |= {"revocation.request_revocation", "revocation.decide_revocations"}
 """Routes that name a union's thing in the body alone."""
-OF_A_SET = {"membership.queue_members", "batching.check_pending", "batching.remove_pending_many"}
-"""Routes that take a set, and ignore what is not in the caller's scope."""
+OF_A_SET = {
+    "membership.queue_members",
+    "batching.check_pending",
+    "batching.remove_pending_many",
+    "revocation.decide_revocations",
+}
+"""Routes that take a set, and ignore or refuse one by one what is not in the caller's scope."""
 ENDING = ("DELETE /api/v1/pending/{application_id}", "POST /api/v1/pending/remove", "POST /api/v1/batches")
 
 

@@ -280,7 +280,7 @@ def fresh(engine: Engine) -> Desk:
         session.execute(
             text(
                 "truncate application, batch, batch_person, consent_receipt, batch_counter, bank_feedback,"
-                " personal_application, outbox"
+                " personal_application, listed_union, reminder_day, outbox"
             )
         )
         session.execute(text("alter table batch_person enable trigger user"))

@@ -140,7 +140,13 @@ class FiveDatabases:
 
     def request_revocation(self, batch_no: str) -> UUID:
         """Requests a revocation as the clerk."""
-        request = RequestRevocation(batch_no=batch_no, applicant_name="王芳", applicant_phone="13800000000")
+        request = RequestRevocation(
+            batch_no=batch_no,
+            applicant_name="王芳",
+            applicant_phone="13800000000",
+            reason_code="information",
+            reason="3 人的证件到期日填错",
+        )
         with self.begin("revocation") as session:
             return requests.request_revocation(Work(session, self.clerk), request).revocation_id
 

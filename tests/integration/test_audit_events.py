@@ -110,11 +110,22 @@ def test_audit_events_on_a_revocation_are_in_the_scope_of_the_batchs_union(engin
     with Session(engine) as session, session.begin():
         batches.batch_submitted(session, an_event(BATCH_SUBMITTED.read(wire_example(BATCH_SUBMITTED))))
     clerk = Caller(account_id=str(uuid4()), roles=frozenset({"clerk"}), union_id=str(union_id))
-    asked = RequestRevocation(batch_no=SUBMITTED["batch_no"], applicant_name="王芳", applicant_phone="13800000000")
+    asked = RequestRevocation(
+        batch_no=SUBMITTED["batch_no"],
+        applicant_name="王芳",
+        applicant_phone="13800000000",
+        reason_code="information",
+        reason="3 人的证件到期日填错",
+    )
     audit_event = audit_event_of(engine, requests.request_revocation, clerk, asked)
     batch, revocation = audit_event.records
     assert batch == f"batch:{SUBMITTED['batch_no']}"
-    assert audit_event.new == {"applicant_name": "王芳", "applicant_phone": "138****0000"}
+    assert audit_event.new == {
+        "applicant_name": "王芳",
+        "applicant_phone": "138****0000",
+        "reason_code": "information",
+        "reason": "3 人的证件到期日填错",
+    }
 
     reviewer = Caller(
         account_id=str(uuid4()), roles=frozenset({"reviewer"}), union_id=str(superior_id), scope=Scope.SUBORDINATES

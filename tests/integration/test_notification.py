@@ -143,7 +143,6 @@ def test_each_event_reaches_who_is_concerned_and_nobody_else(begin: Begin) -> No
         "batch_submitted",
         "cards_issued",
         "cards_refused",
-        "batch_released",
         "revocation_approved",
         "revocation_closed",
         "checks_failed",
@@ -408,3 +407,75 @@ def test_administrators_are_notified_that_a_telephone_waits_to_be_confirmed(begi
     head = replace(a_clerk_of(data.data.administrators_of[0]), roles=frozenset({"administrator"}))
     with begin() as session:
         assert [one.kind for one in listed(session, head).items] == ["phone_change_waits"]
+
+
+def test_reminders_reach_the_role_in_its_union_and_each_telephone(begin: Begin) -> None:
+    event = example(membership.REMINDERS_DUE)
+    own, below = event.data.reminders
+    with begin() as session:
+        event_notifications.reminders_due(session, event)
+    with begin() as session:
+        [message] = listed(session, a_clerk_of(own.union_id)).items
+        assert (message.kind, "12 位待办会员未校验" in message.body) == ("work_overdue", True)
+        reviewer = replace(a_clerk_of(below.union_id), roles=frozenset({"reviewer"}))
+        [message] = listed(session, reviewer).items
+        assert (message.kind, "下级 1 个工会" in message.body) == ("work_overdue_below", True)
+        assert listed(session, a_clerk_of(below.union_id)).items == []
+    assert [(one.phone, one.kind) for one in the_sms(begin)] == [("13800000000", "work_overdue")]
+
+
+@pytest.mark.parametrize("comes_first", ["request", "decision"])
+@pytest.mark.parametrize("decision", ["approved", "rejected", "closed"])
+def test_a_message_about_a_decided_request_reads_itself_for_every_reviewer(
+    begin: Begin, decision: str, comes_first: str
+) -> None:
+    requested = example(revocation.REVOCATION_REQUESTED)
+    contract = getattr(revocation, f"REVOCATION_{decision.upper()}")
+    same = {"revocation_id": requested.data.revocation_id, "batch_no": requested.data.batch_no}
+    decided = example(
+        contract,
+        **same,
+        union_id=requested.data.union.union_id,
+        reviewer_union_id=requested.data.reviewer_union_id,
+    )
+    handlers = [
+        (event_notifications.revocation_requested, requested),
+        (getattr(event_notifications, f"revocation_{decision}"), decided),
+    ]
+    reviewer = replace(a_clerk_of(requested.data.reviewer_union_id), roles=frozenset({"reviewer"}))
+    for handle, event in handlers if comes_first == "request" else reversed(handlers):
+        with begin() as session:
+            handle(session, event)
+    with begin() as session:
+        messages = listed(session, reviewer)
+        assert [(message.kind, message.read) for message in messages.items] == [("revocation_requested", True)]
+        assert messages.unread == 0
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0)])
+def test_a_clerk_gets_one_message_of_one_decision_with_the_remark_and_how_many_are_free(
+    begin: Begin, order: tuple[int, ...]
+) -> None:
+    approved = example(revocation.REVOCATION_APPROVED, remark="同意，请尽快重报")
+    released = example(
+        batching.BATCH_RELEASED,
+        batch_no=approved.data.batch_no,
+        union_id=approved.data.union_id,
+        revocation_id=approved.data.revocation_id,
+        reason="revoked",
+    )
+    handlers = [
+        (event_notifications.revocation_approved, approved),
+        (event_notifications.batch_released, released),
+        (event_notifications.batch_released, released),
+    ]
+    for place in order:
+        handle, event = handlers[place]
+        with begin() as session:
+            handle(session, event)  # type: ignore[operator]
+    with begin() as session:
+        [message] = listed(session, a_clerk_of(approved.data.union_id)).items
+    freed = 2 * len(released.data.applications)
+    assert message.kind == "revocation_approved"
+    assert f"{freed} 人已释放" in message.body
+    assert "同意，请尽快重报" in message.body

@@ -4,35 +4,45 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, create_engine, select
+from marshmallow import ValidationError
+from sqlalchemy import Engine, create_engine, delete, select
 from sqlalchemy.orm import Session
 
 from services.contracts.events.batching import BATCH_SUBMITTED, BatchSubmittedData
 from services.contracts.examples import wire_example
 from services.contracts.operations.revocation import (
     ApproveRevocation,
+    DecidedOne,
+    DecideRevocations,
     GetRevocation,
     ListRevocations,
+    OneDecision,
     RejectRevocation,
     RequestRevocation,
+    RevealApplicant,
     RevocationAnswer,
 )
+from services.contracts.rules.working_days import due_on
 from services.contracts.shared import ApplicationStep
-from services.kit.data.database import outbox
+from services.kit import clock
+from services.kit.data.database import Database, outbox
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
-from services.revocation import batches, closing, requests
+from services.revocation import batches, closing, overdue, requests
 from services.revocation.progress import progress_of
 from tests.databases import DatabaseFactory
 from tests.documents import an_event
 
 PHONE = "13800000000"
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 HEAD, OTHER_HEAD = str(uuid4()), str(uuid4())
 
 
@@ -80,7 +90,13 @@ def of_the_city(batch: BatchSubmittedData, role: str) -> Caller:
 
 
 def a_request(batch: BatchSubmittedData) -> RequestRevocation:
-    return RequestRevocation(batch_no=batch.batch_no, applicant_name="王芳", applicant_phone=PHONE)
+    return RequestRevocation(
+        batch_no=batch.batch_no,
+        applicant_name="王芳",
+        applicant_phone=PHONE,
+        reason_code="information",
+        reason="3 人的证件到期日填错",
+    )
 
 
 def a_decision(decide: Any, revocation_id: UUID, remark: str | None) -> ApproveRevocation | RejectRevocation:
@@ -417,3 +433,155 @@ def concluded(session: Session, batch: BatchSubmittedData) -> None:
 def _history(session: Session, batch: BatchSubmittedData) -> list[RevocationAnswer]:
     items = requests.list_revocations(Work(session, a_clerk_of(batch)), ListRevocations()).items
     return list(items)
+
+
+def test_what_waits_for_a_reviewer_is_found_and_nothing_that_another_decides(
+    session: Session, batch: BatchSubmittedData
+) -> None:
+    revocation = asked(session, batch)
+    reviewer, city = a_reviewer_of(batch), of_the_city(batch, "reviewer")
+    of_same_maker = replace(reviewer, account_id=str(uuid4()), controllers=(str(batch.submitted_by),))
+    administrator = replace(reviewer, roles=frozenset({"administrator"}))
+    for caller, waits in ((reviewer, True), (city, False), (of_same_maker, False), (administrator, False)):
+        for can_decide in (True, False):
+            found = listed(session, caller, can_decide=can_decide)
+            assert [one.can_decide for one in found] == ([waits] if waits == can_decide else [])
+    requests.approve(Work(session, reviewer), ApproveRevocation(revocation_id=revocation.revocation_id))
+    assert listed(session, reviewer, can_decide=True) == []
+
+
+def test_a_request_is_overdue_after_its_last_day_until_it_is_decided(
+    session: Session, batch: BatchSubmittedData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revocation, reviewer = asked(session, batch), a_reviewer_of(batch)
+    last_day = shown(session, reviewer, revocation.revocation_id).due_on
+    assert last_day is not None
+    last = datetime.combine(last_day, time(23), SHANGHAI)
+    for moment, is_overdue in ((last, False), (last + timedelta(hours=1), True)):
+        monkeypatch.setattr(clock, "now", lambda moment=moment: moment)
+        [found] = listed(session, reviewer, overdue=is_overdue)
+        assert (found.overdue, listed(session, reviewer, overdue=not is_overdue)) == (is_overdue, [])
+    requests.approve(Work(session, reviewer), ApproveRevocation(revocation_id=revocation.revocation_id))
+    [decided] = listed(session, reviewer, overdue=False)
+    assert (decided.overdue, decided.due_on) == (False, None)
+
+
+def test_overdue_requests_are_published_once_a_day_for_the_union_that_decides(
+    engine: Engine, session: Session, batch: BatchSubmittedData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked(session, batch)
+    database = Database()
+    database.engine = engine
+    began = due_on(datetime.now(SHANGHAI).date(), 1)
+    for working_days, levels in ((1, []), (4, ["overdue"]), (4, []), (7, ["overdue", "escalated"])):
+        day = due_on(began, working_days)
+        monkeypatch.setattr(clock, "now", lambda day=day: datetime.combine(day, time(10), SHANGHAI))
+        overdue.remind(database)
+        works = [
+            work
+            for event in session.scalars(select(outbox.c.body).order_by(outbox.c.id))
+            if json.loads(event)["type"] == "revocation.work_overdue.v1"
+            for work in json.loads(event)["data"]["works"]
+        ]
+        assert [work["level"] for work in works] == levels
+        assert {work["union_id"] for work in works} <= {str(batch.union.superior_union_id)}
+        session.execute(delete(outbox))
+        session.commit()
+
+
+def test_a_request_tells_its_reason(session: Session, batch: BatchSubmittedData) -> None:
+    revocation = asked(session, batch)
+    seen = shown(session, a_reviewer_of(batch), revocation.revocation_id)
+    assert (seen.reason_code, seen.reason) == ("information", "3 人的证件到期日填错")
+    stored = session.connection().exec_driver_sql("select reason from revocation").scalar()
+    assert "证件" not in str(stored)
+
+
+def test_the_applicant_is_called_by_the_reviewer_alone(session: Session, batch: BatchSubmittedData) -> None:
+    revocation = asked(session, batch)
+    request = RevealApplicant(revocation_id=revocation.revocation_id, reason="电话核实撤销原因")
+    reviewer = a_reviewer_of(batch)
+    assert shown(session, reviewer, revocation.revocation_id).can_call
+    assert requests.reveal_applicant(Work(session, reviewer), request).applicant_phone == PHONE
+    above = of_the_city(batch, "reviewer")
+    assert not shown(session, above, revocation.revocation_id).can_call
+    assert refusal(session, requests.reveal_applicant, above, request) == "not_the_reviewer"
+    stranger = replace(reviewer, union_id=str(uuid4()))
+    assert refusal(session, requests.reveal_applicant, stranger, request) == "not_found"
+
+
+def test_several_requests_are_decided_each_by_its_own_decision_and_remark(
+    engine: Engine, session: Session, batch: BatchSubmittedData
+) -> None:
+    first, second, foreign = asked(session, batch), asked(session, another(session, batch)), uuid4()
+    reviewer = a_reviewer_of(batch)
+    decisions = [
+        OneDecision(revocation_id=second.revocation_id, decision="reject", remark="银行已在制卡"),
+        OneDecision(revocation_id=foreign, decision="approve"),
+        OneDecision(revocation_id=first.revocation_id, decision="approve", remark="同意"),
+    ]
+    decided = decide_several(engine, session, reviewer, decisions)
+    assert [(one.revocation_id, one.state, one.problem_code) for one in decided] == [
+        (second.revocation_id, "rejected", None),
+        (foreign, None, "not_found"),
+        (first.revocation_id, "approved", None),
+    ]
+    kept = [shown(session, reviewer, one.revocation_id) for one in (first, second)]
+    assert [(one.state, one.remark) for one in kept] == [("approved", "同意"), ("rejected", "银行已在制卡")]
+    assert sorted(published(session)).count("revocation.revocation_approved.v1") == 1
+    assert sorted(published(session)).count("revocation.revocation_rejected.v1") == 1
+    actions = [(event["action"], event["outcome"]) for event in audit_events(session)]
+    assert sorted(actions) == [
+        ("revocation.approve_revocation", "done"),
+        ("revocation.approve_revocation", "refused"),
+        ("revocation.reject_revocation", "done"),
+    ]
+
+
+def test_deciding_again_on_several_changes_nothing(engine: Engine, session: Session, batch: BatchSubmittedData) -> None:
+    revocation, reviewer = asked(session, batch), a_reviewer_of(batch)
+    approve = OneDecision(revocation_id=revocation.revocation_id, decision="approve")
+    assert [one.state for one in decide_several(engine, session, reviewer, [approve])] == ["approved"]
+    reject = OneDecision(revocation_id=revocation.revocation_id, decision="reject", remark="不同意")
+    assert [one.problem_code for one in decide_several(engine, session, reviewer, [reject])] == ["already_decided"]
+    assert shown(session, reviewer, revocation.revocation_id).state == "approved"
+
+
+def test_own_requests_are_not_decided_among_several(
+    engine: Engine, session: Session, batch: BatchSubmittedData
+) -> None:
+    revocation = asked(session, batch)
+    requester = replace(a_reviewer_of(batch), account_id=str(batch.submitted_by))
+    decision = OneDecision(revocation_id=revocation.revocation_id, decision="approve")
+    assert [one.problem_code for one in decide_several(engine, session, requester, [decision])] == ["own_request"]
+
+
+def test_a_rejection_among_several_needs_a_remark() -> None:
+    with pytest.raises(ValidationError):
+        OneDecision(revocation_id=uuid4(), decision="reject")
+
+
+def another(session: Session, batch: BatchSubmittedData) -> BatchSubmittedData:
+    """Another batch of the same union."""
+    applications = [replace(one, application_id=uuid4()) for one in batch.applications]
+    other = replace(batch, batch_no=f"{batch.batch_no[:-1]}9", applications=applications)
+    batches.batch_submitted(session, an_event(other))
+    session.commit()
+    return other
+
+
+def decide_several(engine: Engine, session: Session, caller: Caller, decisions: list[OneDecision]) -> list[DecidedOne]:
+    database = Database()
+    database.engine = engine
+    decided = requests.decide_several(Work(session, caller, database), DecideRevocations(decisions=decisions))
+    session.commit()
+    return decided.items
+
+
+def audit_events(session: Session) -> list[dict[str, Any]]:
+    events = [json.loads(body) for body in session.scalars(select(outbox.c.body))]
+    return [event["data"] for event in events if event["type"] == "revocation.act_recorded.v1"]
+
+
+def listed(session: Session, caller: Caller, **request: Any) -> list[RevocationAnswer]:
+    return requests.list_revocations(Work(session, caller), ListRevocations(**request)).items

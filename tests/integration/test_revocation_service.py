@@ -52,7 +52,13 @@ class Case:
 
     def ask_for_revocation(self, caller: Caller, request_id: str | None = None) -> dict[str, Any]:
         """The clerk's question, as it is answered."""
-        asked = {"batch_no": self.submitted["batch_no"], "applicant_name": "王芳", "applicant_phone": "13800000000"}
+        asked = {
+            "batch_no": self.submitted["batch_no"],
+            "applicant_name": "王芳",
+            "applicant_phone": "13800000000",
+            "reason_code": "information",
+            "reason": "3 人的证件到期日填错",
+        }
         answer: dict[str, Any] = self.revocation.call("request_revocation", caller, asked, request_id)
         return answer
 

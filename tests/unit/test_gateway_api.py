@@ -1,6 +1,7 @@
 """Routes with more than one call of a service, and which routes are public."""
 
 import base64
+from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,7 @@ from gateway.captchas import MORE_BITS_WITHOUT_PICTURE, SECONDS
 from gateway.documentation import ROUTES as DOCUMENTATION
 from gateway.proof_of_work import solve
 from gateway.reading import UPLOAD_LIMIT
+from services.kit import clock
 from services.kit.problems import Problem, Unavailable
 from services.kit.rpc.files import file_answer
 from services.kit.rpc.methods import Caller
@@ -20,6 +22,24 @@ from services.kit.schemas import as_dict
 from tests.documents import errors_in
 from tests.gateway_page import SESSION_ID, SUPERIOR_UNION_ID, UNION_ID, Page, a_caller
 
+A_LETTER: dict[str, Any] = {
+    "queue": "batching.members_queued.dead",
+    "type": None,
+    "cause": "ValueError",
+    "reason": "",
+    "first_failed_at": None,
+    "attempts": 5,
+    "replays": 0,
+    "subject": "会员待办",
+    "explanation": "数据有误",
+    "union_id": None,
+    "union_code": None,
+    "union_name": None,
+    "batch_no": None,
+    "persons": None,
+    "correlation_id": None,
+    "size": 100,
+}
 IMPORT_ID = "0192f0c1-0000-7000-8000-000000000042"
 UNION = {
     "union_id": UNION_ID,
@@ -413,3 +433,18 @@ def test_these_routes_and_no_others_need_no_sign_in() -> None:
         "GET /healthz",
         "GET /readyz",
     }
+
+
+def test_a_dead_letter_that_has_waited_too_long_is_marked(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "now", lambda: datetime(2026, 3, 5, 2, tzinfo=UTC))  # a Thursday
+    times = {"2026-03-03T09:00:00+00:00": True, "2026-03-04T01:00:00+00:00": False, "soon": False, None: False}
+    page.sign_in_as("operator")
+    letters = [{**A_LETTER, "id": str(number), "failed_at": at} for number, at in enumerate(times)]
+    for service in page.services.values():
+        service.answers = {"list_dead_letters": {"items": [], "total": 0}}
+    page.services["batching"].answers = {"list_dead_letters": {"items": letters, "total": len(letters)}}
+    page.services["membership"].answers["name_unions"] = {"items": []}
+
+    answer = page.get("/api/v1/operations/dead-letters").get_json()
+
+    assert {letter["failed_at"]: letter["overdue"] for letter in answer["items"]} == times

@@ -15,7 +15,6 @@ MESSAGES = {
     "cards_issued": texts.cards_issued(BATCH_NO, 3),
     "cards_issued_late": texts.cards_issued_late(BATCH_NO, 3),
     "cards_refused": texts.cards_refused(BATCH_NO, 3),
-    "batch_released": texts.batch_released(BATCH_NO, 3),
     "revocation_requested": texts.revocation_requested(BATCH_NO, "上海建朗信息科技有限公司工会"),
     "revocation_approved": texts.revocation_approved(BATCH_NO, "同意"),
     "revocation_rejected": texts.revocation_rejected(BATCH_NO, "材料已送银行"),
@@ -24,6 +23,8 @@ MESSAGES = {
     "members_refused": texts.members_refused([("0070258040", "证件号码校验位不正确")]),
     "import_finished": texts.import_finished(8, 2, "0192"),
     "import_failed": texts.import_failed("0192", "文件设有密码。", 0),
+    "work_overdue": texts.work_overdue([("unchecked", 3), ("bank_silent", 1)], 0),
+    "work_overdue_below": texts.work_overdue([("revocation", 2)], 4),
     "phone_change_waits": texts.phone_change_waits("jianlang", "吴强（yangpu-admin）"),
     **{
         f"account_{change}": texts.account_changed(
@@ -39,6 +40,8 @@ SMS = (
     texts.sms_revocation_decided(BATCH_NO, approved=False),
     texts.sms_revocation_closed(BATCH_NO),
     *(texts.sms_account_changed("a" * 40, change, f"王建国（{'b' * 20}）") for change in ACCOUNT_CHANGES),
+    texts.sms_work_overdue([(kind, 12) for kind in ("unchecked", "failed", "incomplete")], 0),
+    texts.sms_work_overdue([("revocation", 12)], 12),
     texts.sms_one_time_password("493027", datetime(2026, 11, 24, 2, 5, tzinfo=UTC)),
 )
 
@@ -52,7 +55,7 @@ def test_a_notice_has_its_kind_a_short_title_and_a_page_to_go_to(kind: str) -> N
     assert message.link.startswith("/")
 
 
-@pytest.mark.parametrize("kind", ["batch_submitted", "cards_issued", "cards_refused", "batch_released"])
+@pytest.mark.parametrize("kind", ["batch_submitted", "cards_issued", "cards_refused"])
 def test_news_of_a_batch_name_it_and_how_many_it_concerns(kind: str) -> None:
     assert BATCH_NO in MESSAGES[kind].body
     assert "3 人" in MESSAGES[kind].body

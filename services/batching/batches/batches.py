@@ -6,8 +6,9 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
 
+from services.batching import overdue
 from services.batching.batches.outlets import branch_answer
-from services.batching.models import Application, Batch, BatchPerson, Branch, ConsentReceipt
+from services.batching.models import HAS_UNDECIDED, Application, Batch, BatchPerson, Branch, ConsentReceipt
 from services.batching.pending.application_states import Outcome
 from services.batching.pending.consents import receipt_answer, receipts_of
 from services.batching.register.register import LOCAL_TIME
@@ -61,9 +62,14 @@ def visible_to(caller: Caller) -> ColumnElement[bool]:
     return own
 
 
+def of_union(union_id: UUID) -> ColumnElement[bool]:
+    """The batches of a union and of all below it."""
+    return or_(Batch.union_id == union_id, Batch.superior_ids.contains([union_id]))
+
+
 def list_batches(work: Work, request: ListBatchesRequest) -> ListBatchesAnswer:
     """A page of batches, newest first."""
-    matching = _batches(work.caller).where(*_filters(request))
+    matching = _batches(work.caller).where(*_filters(work.caller, request))
     newest_first = matching.order_by(Batch.submitted_at.desc(), Batch.batch_no.desc())
     rows, counted = page_of(work.session, newest_first, request)
     return ListBatchesAnswer.of([BatchAnswer(**_batch_facts(row)) for row in rows], request, counted)
@@ -121,11 +127,10 @@ def _batches(caller: Caller) -> Select[Batch, str, bool]:
     return select(Batch, _STATE.label("state"), _REVOCABLE.label("revocable")).where(visible_to(caller))
 
 
-def _filters(request: ListBatchesRequest) -> list[ColumnElement[bool]]:
-    filters = [
+def _filters(caller: Caller, request: ListBatchesRequest) -> list[ColumnElement[bool]]:
+    filters = _of_unions(caller, request) + [
         column == value
         for name, column in {
-            "union_id": Batch.union_id,
             "register_state": Batch.register_state,
             "channel": Batch.channel,
             "state": _STATE,
@@ -138,7 +143,18 @@ def _filters(request: ListBatchesRequest) -> list[ColumnElement[bool]]:
         filters.append(Batch.submitted_at >= _midnight(request.submitted_from))
     if request.submitted_to is not UNSET:
         filters.append(Batch.submitted_at < _midnight(request.submitted_to + timedelta(days=1)))
+    if request.overdue is not UNSET:
+        is_late = overdue.is_overdue(overdue.BATCHES)
+        filters.append(is_late if request.overdue else ~is_late)
+    if request.outcome is not UNSET:
+        filters.append(HAS_UNDECIDED if request.outcome == "awaiting" else Batch.refused > 0)
     return filters
+
+
+def _of_unions(caller: Caller, request: ListBatchesRequest) -> list[ColumnElement[bool]]:
+    if request.union_id is UNSET:
+        return [Batch.union_id == caller.union_id] if request.with_subordinates is False else []
+    return [of_union(request.union_id) if request.with_subordinates else Batch.union_id == request.union_id]
 
 
 def _midnight(day: Any) -> datetime:
@@ -166,6 +182,7 @@ def _batch_facts(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
         "outlet": BatchOutlet(code=batch.outlet_code, name=batch.outlet_name, address=batch.outlet_address),
         "register_state": batch.register_state,
         "revocable": row.revocable,
+        "overdue": overdue.kinds_of_overdue(batch),
     }
 
 

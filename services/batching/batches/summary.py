@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Date, cast, func, select
+from sqlalchemy import ColumnElement, Date, and_, cast, func, select
 from sqlalchemy.orm import Session
 
-from services.batching.batches.batches import UNDECIDED, visible_to
-from services.batching.models import Application, Batch
+from services.batching.batches.batches import UNDECIDED, of_union, visible_to
+from services.batching.models import HAS_UNDECIDED, Application, Batch
 from services.batching.pending.application_states import State
 from services.batching.register.register import LOCAL_TIME
 from services.contracts.operations.batching import (
@@ -17,7 +17,6 @@ from services.contracts.operations.batching import (
     SubmittedDay,
     UnionBatches,
 )
-from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
 from services.kit.schemas import required
@@ -25,30 +24,34 @@ from services.kit.schemas import required
 DAYS = 30
 
 
-def summarise(work: Work, _request: BatchSummaryRequest) -> BatchSummaryAnswer:
-    """Counts over the batches in the caller's scope; for subordinates by union."""
+def summarise(work: Work, request: BatchSummaryRequest) -> BatchSummaryAnswer:
+    """Counts over the batches of a union in the caller's scope and of all below it; for subordinates by union."""
     session, caller = work.session, work.caller
-    awaiting_bank = select(func.coalesce(func.sum(UNDECIDED), 0)).where(visible_to(caller))
+    union_id = request.union_id or UUID(caller.union_id)
+    counted = and_(visible_to(caller), of_union(union_id))
+    awaiting = select(func.coalesce(func.sum(UNDECIDED), 0), func.count()).where(counted, HAS_UNDECIDED)
+    awaiting_bank, awaiting_batches = session.execute(awaiting).one()
     return BatchSummaryAnswer(
-        awaiting_bank=session.scalar(awaiting_bank) or 0,
-        submitted_by_day=_submitted_by_day(session, caller),
-        refused_by_reason=_refused_by_reason(session, caller),
-        by_union=_by_union(session, caller) if caller.scope >= Scope.SUBORDINATES else [],
+        awaiting_bank=awaiting_bank,
+        awaiting_batches=awaiting_batches,
+        submitted_by_day=_submitted_by_day(session, counted),
+        refused_by_reason=_refused_by_reason(session, counted),
+        by_union=_by_union(session, union_id, counted) if caller.scope >= Scope.SUBORDINATES else [],
     )
 
 
-def _submitted_by_day(session: Session, caller: Caller) -> list[SubmittedDay]:
+def _submitted_by_day(session: Session, counted: ColumnElement[bool]) -> list[SubmittedDay]:
     """Submitted applications on each of the last DAYS days in Shanghai, with days without any."""
     today = datetime.now(UTC).astimezone(LOCAL_TIME).date()
     first = today - timedelta(days=DAYS - 1)
     day = cast(func.timezone(LOCAL_TIME.key, Batch.submitted_at), Date)
-    counted = select(day, func.sum(Batch.total)).where(visible_to(caller), day >= first).group_by(day)
-    submitted = {row[0]: row[1] for row in session.execute(counted)}
+    by_day = select(day, func.sum(Batch.total)).where(counted, day >= first).group_by(day)
+    submitted = {row[0]: row[1] for row in session.execute(by_day)}
     days = [first + timedelta(days=number) for number in range(DAYS)]
     return [SubmittedDay(day=one, submitted=submitted.get(one, 0)) for one in days]
 
 
-def _refused_by_reason(session: Session, caller: Caller) -> list[RefusalReason]:
+def _refused_by_reason(session: Session, counted: ColumnElement[bool]) -> list[RefusalReason]:
     refused = (
         select(
             Application.reason_code,
@@ -56,7 +59,7 @@ def _refused_by_reason(session: Session, caller: Caller) -> list[RefusalReason]:
             func.count().label("count"),
         )
         .join(Batch, Batch.batch_no == Application.batch_no)
-        .where(visible_to(caller), Application.state == State.REFUSED)
+        .where(counted, Application.state == State.REFUSED)
         .group_by(Application.reason_code)
         .order_by(func.count().desc(), Application.reason_code)
     )
@@ -66,10 +69,9 @@ def _refused_by_reason(session: Session, caller: Caller) -> list[RefusalReason]:
     ]
 
 
-def _by_union(session: Session, caller: Caller) -> list[UnionBatches]:
-    """The batches of all subordinates, summed by direct subordinate."""
-    own = UUID(caller.union_id)
-    below = Batch.superior_ids[func.array_position(Batch.superior_ids, own) + 1]
+def _by_union(session: Session, union_id: UUID, counted: ColumnElement[bool]) -> list[UnionBatches]:
+    """The batches of all subordinates of a union, summed by direct subordinate."""
+    below = Batch.superior_ids[func.array_position(Batch.superior_ids, union_id) + 1]
     names = ("total", "issued", "refused", "released")
     summed = (
         select(
@@ -77,7 +79,7 @@ def _by_union(session: Session, caller: Caller) -> list[UnionBatches]:
             func.count().label("batches"),
             *(func.sum(getattr(Batch, name)).label(name) for name in names),
         )
-        .where(Batch.superior_ids.contains([own]))
+        .where(counted, Batch.superior_ids.contains([union_id]))
         .group_by("subordinate_id")
     )
     return [

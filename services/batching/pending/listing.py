@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.batching.event_builders import publish_pending_changed, steps
-from services.batching.models import Application
+from services.batching.models import Application, ListedUnion
 from services.batching.pending import personal_applications
 from services.batching.pending.application_states import State
 from services.batching.pending.channels import channel_for
@@ -28,6 +30,7 @@ from services.kit.events.contract import in_chunks
 from services.kit.events.envelope import Event
 from services.kit.events.outbox import publish
 from services.kit.events.subscribe import Reject
+from services.kit.schemas import values_of
 
 SPECIAL = "special"
 
@@ -49,6 +52,7 @@ def members_queued(session: Session, event: Event[MembersQueuedData]) -> None:
             rows.append(_entry(queued, application, usable(persons.get(application_id))))
         except InvalidValue as invalid:
             refused.append(_refused_entry(queued, application, invalid))
+    _remember_union(session, queued)
     listed = _insert(session, rows)
     _part(session, queued, _insert(session, refused), refused)
     publish_channel(session, queued.union.union_id, SPECIAL, [row for row in listed if row.channel == SPECIAL])
@@ -57,6 +61,22 @@ def members_queued(session: Session, event: Event[MembersQueuedData]) -> None:
         personal_applications.start(session, queued, queued.personal_application, listed_ids)
     else:
         publish_pending_changed(session, queued.union.union_id, "queued", len(listed))
+
+
+def _remember_union(session: Session, queued: MembersQueuedData) -> None:
+    """Stores the union as described by its newest queueing; the first part suffices, so that others need not wait."""
+    known = select(ListedUnion.queued_at).where(ListedUnion.union_id == queued.union.union_id)
+    if (known_at := session.scalar(known)) is not None and known_at >= queued.queued_at:
+        return
+    facts = {**values_of(queued.union), "queued_at": queued.queued_at}
+    adding = insert(ListedUnion).values(facts)
+    session.execute(
+        adding.on_conflict_do_update(
+            index_elements=[ListedUnion.union_id],
+            set_={name: adding.excluded[name] for name in facts if name != "union_id"},
+            where=ListedUnion.queued_at < adding.excluded.queued_at,
+        )
+    )
 
 
 def _insert(session: Session, rows: list[dict[str, Any]]) -> Sequence[Any]:

@@ -1,15 +1,16 @@
 """The pending list 待办会员列表 of a union: list and count entries, complete them, switch channels, remove them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, select, text, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
+from services.batching import overdue
 from services.batching.event_builders import publish_pending_changed, steps
-from services.batching.models import COMPLETE, PENDING, Application
+from services.batching.models import COMPLETE, PENDING, Application, ListedUnion
 from services.batching.pending.application_states import Check, State, Step, states_allowing
 from services.batching.pending.channels import Charset, channel_for, outside_charset
 from services.batching.pending.corrections import CORRECTABLE, correct
@@ -35,6 +36,7 @@ from services.contracts.operations.batching import (
     SpecialCounts,
     UpdatePendingRequest,
 )
+from services.contracts.overdue import today
 from services.contracts.rules.findings import shown_message
 from services.contracts.shared import SWITCH_REASONS
 from services.kit.data.bulk import is_any_of
@@ -44,6 +46,8 @@ from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound
+from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
 
@@ -59,28 +63,51 @@ def lock_pending(session: Session, union_id: UUID) -> None:
 
 
 def list_pending(work: Work, request: ListPendingRequest) -> ListPendingAnswer:
-    """A page of one channel's list by member number, the register's order, with the counts of both channels."""
-    union_id = UUID(work.caller.union_id)
+    """A page of one channel's list by member number, the register's order, with the counts of both channels.
+
+    Raises NotFound for another union than the caller's where the scope does not include it.
+    """
+    session, of_unions = work.session, listed_unions(work.caller, request)
     matching = (
         select(Application)
-        .where(Application.union_id == union_id, PENDING, *_filters(request))
+        .where(of_unions, PENDING, *_filters(request))
         .order_by(Application.member_no, Application.application_id)
     )
-    rows, counted = page_of(work.session, matching, request)
-    items = [pending_answer(row.Application) for row in rows]
-    return ListPendingAnswer.of(items, request, counted, counts=count_pending(work.session, union_id))
+    rows, counted = page_of(session, matching, request)
+    names = _union_names(session, {row.Application.union_id for row in rows} - {UUID(work.caller.union_id)})
+    items = [pending_answer(row.Application, names.get(row.Application.union_id)) for row in rows]
+    return ListPendingAnswer.of(items, request, counted, counts=count_pending(session, of_unions))
 
 
-def count_pending(session: Session, union_id: UUID) -> PendingCounts:
-    """A union's counts on each channel, by check state and by completeness."""
-    ordinary = dict.fromkeys(["total", *Check], 0)
+def listed_unions(caller: Caller, request: ListPendingRequest) -> ColumnElement[bool]:
+    """The entries of the requested union, and if so requested of all below; never beyond the caller's scope.
+
+    Raises NotFound for a clerk who asks for another union than the own.
+    """
+    own = UUID(caller.union_id)
+    chosen = request.union_id or own
+    if chosen == own and not request.with_subordinates:
+        return Application.union_id == own
+    if caller.scope < Scope.SUBORDINATES:
+        raise NotFound(title="未找到该工会", detail="经办人只能查看本工会的待办会员。")
+    in_scope = or_(ListedUnion.union_id == own, ListedUnion.superior_ids.contains([own]))
+    wanted = [ListedUnion.union_id == chosen]
+    if request.with_subordinates:
+        wanted.append(ListedUnion.superior_ids.contains([chosen]))
+    return Application.union_id.in_(select(ListedUnion.union_id).where(in_scope, or_(*wanted)))
+
+
+def count_pending(session: Session, of_unions: ColumnElement[bool]) -> PendingCounts:
+    """The counts of these unions' entries on each channel, by check state and by completeness."""
+    ordinary = dict.fromkeys(["total", *Check, "overdue"], 0)
     special = ordinary | dict.fromkeys(["complete", "incomplete", "ready"], 0)
-    grouped = select(Application.channel, Application.check_state, COMPLETE, func.count()).where(
-        Application.union_id == union_id, PENDING
-    )
-    for channel, check_state, is_complete, count in session.execute(grouped.group_by(*grouped.selected_columns[:3])):
+    late = func.count().filter(overdue.is_overdue(overdue.ENTRIES))
+    by = (Application.channel, Application.check_state, COMPLETE)
+    grouped = select(*by, func.count(), late).where(of_unions, PENDING).group_by(*by)
+    for channel, check_state, is_complete, count, late_count in session.execute(grouped):
         counted = ordinary if channel == "ordinary" else special
         counted["total"] += count
+        counted["overdue"] += late_count
         counted[check_state] += count
         if channel == "special":
             special["complete" if is_complete else "incomplete"] += count
@@ -173,13 +200,15 @@ def remove(
     return len(removed)
 
 
-def pending_answer(application: Application) -> PendingAnswer:
-    """An entry in the form of the list."""
+def pending_answer(application: Application, union_name: str | None = None) -> PendingAnswer:
+    """An entry in the form of the list, with the union's name unless it is the caller's own."""
     choice = channel_for(application.document_type, application.name, LISTING_CHARSET)
-    missing = missing_of(application)
+    missing, due_on = missing_of(application), overdue.due_on(application)
     return PendingAnswer(
         application_id=application.application_id,
         member_id=application.member_id,
+        union_id=application.union_id,
+        union_name=union_name,
         member_no=application.member_no,
         name=application.name,
         document_type=application.document_type,
@@ -204,12 +233,21 @@ def pending_answer(application: Application) -> PendingAnswer:
         can_switch=not choice.locked,
         complete=not missing,
         missing=missing,
+        due_on=due_on,
+        overdue=due_on is not None and due_on < today(),
     )
 
 
 def missing_of(application: Application) -> list[str]:
     """The fields that the special channel still requires of an entry; COMPLETE is the same in SQL."""
     return [name for name in _REQUIRED_OF_SPECIAL if getattr(application, name) is None]
+
+
+def _union_names(session: Session, union_ids: Collection[UUID]) -> dict[UUID, str]:
+    if not union_ids:
+        return {}
+    named = select(ListedUnion.union_id, ListedUnion.name).where(is_any_of(ListedUnion.union_id, union_ids))
+    return {row.union_id: row.name for row in session.execute(named)}
 
 
 def _filters(request: ListPendingRequest) -> list[ColumnElement[bool]]:
@@ -222,6 +260,9 @@ def _filters(request: ListPendingRequest) -> list[ColumnElement[bool]]:
         filters.append(Application.check_state == request.check_state)
     if request.complete is not UNSET:
         filters.append(COMPLETE if request.complete else ~COMPLETE)
+    if request.overdue is not UNSET:
+        is_late = overdue.is_overdue(overdue.ENTRIES)
+        filters.append(is_late if request.overdue else ~is_late)
     return filters
 
 

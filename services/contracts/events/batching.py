@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.contracts.consent import BASES
 from services.contracts.events.audit import ACTS_RECORDED
+from services.contracts.events.overdue import WORK_OVERDUE
 from services.contracts.shared import CHANNELS, DOCUMENT_TYPES, SEXES, ApplicationStep, PersonFacts, UnionFacts
 from services.kit.events.contract import (
     CHUNK,
@@ -253,6 +254,7 @@ ISSUE_TIMES_CORRECTED = EventContract(
     consumers=("membership",),
 )
 ACT_RECORDED = ACTS_RECORDED["batching"]
+OVERDUE = WORK_OVERDUE["batching"]
 EVENTS = (
     VALIDATION_REQUESTED,
     PENDING_CHANGED,
@@ -266,4 +268,5 @@ EVENTS = (
     BATCH_RELEASED,
     ISSUE_TIMES_CORRECTED,
     ACT_RECORDED,
+    OVERDUE,
 )

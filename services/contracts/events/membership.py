@@ -1,13 +1,14 @@
 """The events of membership: members registered, numbered and queued; applications cancelled; sessions ended."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
 from marshmallow import validate
 
 from services.contracts.events.audit import ACTS_RECORDED
+from services.contracts.overdue import ROLE_OF_KIND
 from services.contracts.shared import IMPORT_STATES, PersonFacts, UnionFacts
 from services.kit.events.contract import (
     CHUNK,
@@ -240,6 +241,39 @@ class MemberPhoneChangedData(EventData):
     numbers: Annotated[ChangedPhone, ENCRYPTED]
 
 
+@dataclass(frozen=True, kw_only=True)
+class OverdueCount(EventData):
+    kind: Annotated[str, choice(*ROLE_OF_KIND)]
+    count: Annotated[int, validate.Range(min=1)]
+    since: Annotated[datetime, "since when the oldest waits"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reminder(EventData):
+    """What one role in one union is reminded of."""
+
+    union_id: UUID
+    role: str
+    of_subordinates: Annotated[int, "how many unions below did not act in time; 0: it is the union's own work"] = 0
+    works: Annotated[list[OverdueCount], validate.Length(min=1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReminderRecipients(EventData):
+    """The telephones of those who hold a role in a union. Always encrypted."""
+
+    union_id: UUID
+    role: str
+    phones: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemindersDueData(EventData):
+    day: Annotated[date, "the day in Shanghai"]
+    reminders: Annotated[list[Reminder], CHUNK]
+    recipients: Annotated[list[ReminderRecipients], ENCRYPTED]
+
+
 MEMBER_REGISTERED = EventContract(
     "membership",
     "member_registered",
@@ -344,6 +378,13 @@ AUDIT_HEAD_SIGNED = EventContract(
     "The audit log ended at this entry; consumers keep it, so that a shortened log is detected.",
     consumers=("validation", "batching", "revocation", "notification"),
 )
+REMINDERS_DUE = EventContract(
+    "membership",
+    "reminders_due",
+    RemindersDueData,
+    "People are reminded of overdue work: those who can act on it, and the next superior of what has waited too long.",
+    consumers=("notification",),
+)
 ACT_RECORDED = ACTS_RECORDED["membership"]
 EVENTS = (
     MEMBER_REGISTERED,
@@ -362,4 +403,5 @@ EVENTS = (
     ACCOUNT_CHANGED,
     ACT_RECORDED,
     AUDIT_HEAD_SIGNED,
+    REMINDERS_DUE,
 )

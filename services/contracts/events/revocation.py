@@ -6,8 +6,9 @@ from typing import Annotated
 from uuid import UUID
 
 from services.contracts.events.audit import ACTS_RECORDED
-from services.contracts.shared import UnionFacts
-from services.kit.events.contract import ENCRYPTED, EventContract, EventData
+from services.contracts.events.overdue import WORK_OVERDUE
+from services.contracts.shared import REVOCATION_REASONS, UnionFacts
+from services.kit.events.contract import ENCRYPTED, EventContract, EventData, choice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,7 @@ class RevocationRequestedData(EventData):
     reviewer_union_id: UUID
     requested_by: UUID
     requested_at: datetime
+    reason_code: Annotated[str | None, choice(*REVOCATION_REASONS, allow_none=True), "null: none was asked for"] = None
     applicant: Annotated[Applicant, ENCRYPTED]
 
 
@@ -96,4 +98,5 @@ REVOCATION_CLOSED = EventContract(
     is_live=True,
 )
 ACT_RECORDED = ACTS_RECORDED["revocation"]
-EVENTS = (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_CLOSED, ACT_RECORDED)
+OVERDUE = WORK_OVERDUE["revocation"]
+EVENTS = (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_CLOSED, ACT_RECORDED, OVERDUE)

@@ -39,10 +39,15 @@ PlaceCode = Annotated[str, FullMatch(r"^[a-z0-9][a-z0-9-]{1,19}$", error="代码
 @dataclass(frozen=True, kw_only=True)
 class ListPendingRequest(PageRequest):
     channel: Annotated[str, choice(*CHANNELS)] = "ordinary"
+    union_id: Annotated[UUID | Unset, "a subordinate union; the caller's own where absent"] = UNSET
+    with_subordinates: Annotated[
+        bool, "also the entries of all unions below; for reviewers and administrators, who only read"
+    ] = False
     name: Annotated[NamePart | Unset, "what the name begins with"] = UNSET
     document_number: Annotated[DocumentNumber | Unset, "the whole number"] = UNSET
     check_state: Annotated[str | Unset, choice(*CHECK_STATES)] = UNSET
     complete: Annotated[bool | Unset, "special channel: whether the information is complete"] = UNSET
+    overdue: Annotated[bool | Unset, "whether it has waited beyond its limit 超期"] = UNSET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +63,8 @@ class PendingAnswer:
 
     application_id: UUID
     member_id: UUID
+    union_id: UUID
+    union_name: Annotated[str | None, "as at the union's last queueing; null for the caller's own union"]
     member_no: str
     name: str
     document_type: Annotated[str, choice(*DOCUMENT_TYPES)]
@@ -75,6 +82,8 @@ class PendingAnswer:
     can_switch: bool
     complete: bool
     missing: Annotated[list[Annotated[str, choice("document_expiry", "nationality")]], "what is to be filled in"]
+    due_on: Annotated[date | None, "the last day in Shanghai to check or correct it; null: nothing is to be done"]
+    overdue: Annotated[bool, "that day is over 超期"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +94,7 @@ class OrdinaryCounts:
     unchecked: int
     checking: int
     waiting: int
+    overdue: Annotated[int, "have waited beyond their limit 超期"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +113,7 @@ class PendingCounts:
 @dataclass(frozen=True, kw_only=True)
 class ListPendingAnswer(PageAnswer):
     items: list[PendingAnswer]
-    counts: Annotated[PendingCounts, "the whole list, without filters"]
+    counts: Annotated[PendingCounts, "the whole list of these unions, without the other filters"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,13 +280,20 @@ class SubmitBatchRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class ListBatchesRequest(PageRequest):
-    union_id: Annotated[UUID | Unset, "a subordinate union, for reviewers and administrators"] = UNSET
+    union_id: Annotated[UUID | Unset, "a subordinate union; all in the caller's scope where absent"] = UNSET
+    with_subordinates: Annotated[
+        bool | Unset, "with `union_id` also the batches of all unions below it; false without it: the own alone"
+    ] = UNSET
     batch_no: Annotated[str | Unset, text(40), "what the number begins with"] = UNSET
     submitted_from: Annotated[date | Unset, "day in Shanghai"] = UNSET
     submitted_to: Annotated[date | Unset, "day in Shanghai, inclusive"] = UNSET
     register_state: Annotated[str | Unset, choice(*REGISTER_STATES)] = UNSET
     channel: Annotated[str | Unset, choice(*CHANNELS)] = UNSET
     state: Annotated[str | Unset, choice(*BATCH_STATES)] = UNSET
+    outcome: Annotated[
+        str | Unset, choice("awaiting", "refused"), "batches with persons that await the bank, or that it refused"
+    ] = UNSET
+    overdue: Annotated[bool | Unset, "whether it has waited beyond a limit 超期"] = UNSET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,6 +329,9 @@ class BatchAnswer:
     outlet: BatchOutlet
     register_state: Annotated[str, choice(*REGISTER_STATES)]
     revocable: bool
+    overdue: Annotated[
+        list[Annotated[str, choice("unprinted", "bank_silent")]], "what has waited beyond its limit 超期"
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -509,7 +529,9 @@ class ListPersonalProgressAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSummaryRequest:
-    """Has no parameters: counts the caller's union, and for a superior all its subordinates."""
+    """Counts a union, and for a superior all its subordinates."""
+
+    union_id: Annotated[UUID | Unset, "a subordinate union; the caller's own where absent"] = UNSET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -538,12 +560,13 @@ class UnionBatches:
 @dataclass(frozen=True, kw_only=True)
 class BatchSummaryAnswer:
     awaiting_bank: Annotated[int, "applications the bank has not decided"]
+    awaiting_batches: Annotated[int, "batches with such applications"]
     submitted_by_day: Annotated[list[SubmittedDay], "30 days"]
     refused_by_reason: list[RefusalReason]
     by_union: Annotated[list[UnionBatches], "for a superior: each direct subordinate with all its subordinates"]
 
 
-LIST_PENDING = query("batching.list_pending", ListPendingRequest, ListPendingAnswer, allow=own_union("clerk"))
+LIST_PENDING = query("batching.list_pending", ListPendingRequest, ListPendingAnswer, allow=subordinates(*STAFF))
 CHECK_PENDING = command(
     "batching.check_pending", CheckPendingRequest, CheckPendingAnswer, allow=own_union("clerk"), title="系统校验"
 )

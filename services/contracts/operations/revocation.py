@@ -1,20 +1,23 @@
 """The operations of revocation: request the revocation of a batch, list requests, decide on them."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from marshmallow import validate
+from marshmallow import ValidationError, validate
 
 from services.contracts.fields import Phone
 from services.contracts.operations.roles import STAFF, subordinates
-from services.contracts.shared import CHANNELS, UnionFacts
+from services.contracts.shared import CHANNELS, REVOCATION_REASONS, UnionFacts
 from services.kit.events.contract import choice
 from services.kit.fields import lines, text
 from services.kit.rpc.operation import command, own_union, query
 from services.kit.rpc.paging import PageAnswer, PageRequest
 from services.kit.schemas import UNSET, Unset
+
+LARGEST_REVIEW = 50
+"""Most requests that are decided at once."""
 
 REQUEST_STATES = ("requested", "approved", "rejected", "closed")
 """`closed`: the bank decided on all of the batch before anybody decided on the request."""
@@ -27,6 +30,8 @@ class RequestRevocation:
     batch_no: Annotated[str, validate.Length(1, 64, error="请选择办卡批次")]
     applicant_name: Annotated[str, text(50)]
     applicant_phone: Phone
+    reason_code: Annotated[str, choice(*REVOCATION_REASONS)]
+    reason: Annotated[str, text(200, shortest=2), "what happened, which the reviewer reads"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +40,8 @@ class ListRevocations(PageRequest):
 
     state: Annotated[str | Unset, choice(*REQUEST_STATES)] = UNSET
     batch_no: Annotated[str | Unset, validate.Length(1, 64), "what the number begins with"] = UNSET
+    can_decide: Annotated[bool | Unset, "whether it waits for the caller's decision"] = UNSET
+    overdue: Annotated[bool | Unset, "whether it has waited beyond the limit 超期"] = UNSET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +68,57 @@ class RejectRevocation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OneDecision:
+    """The decision on one of several requests."""
+
+    revocation_id: UUID
+    decision: Annotated[str, choice("approve", "reject")]
+    remark: Annotated[str | None, lines(200, allow_none=True), "required to reject; the applicant reads it"] = None
+
+    def __post_init__(self) -> None:
+        """Validates that a rejection has a remark."""
+        if self.decision == "reject" and not self.remark:
+            raise ValidationError("审核不通过时，请填写审核意见", "remark")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecideRevocations:
+    """Several requests are decided at once, each by its own decision and remark; one refusal stops no other."""
+
+    decisions: Annotated[
+        list[OneDecision], validate.Length(1, LARGEST_REVIEW, error=f"请选择 1 至 {LARGEST_REVIEW} 件申请")
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecidedOne:
+    """What became of one decision."""
+
+    revocation_id: UUID
+    state: Annotated[str | None, choice(*REQUEST_STATES, allow_none=True), "null: it was refused"]
+    problem_code: str | None
+    problem: Annotated[str | None, "why it was refused"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecidedRevocations:
+    items: Annotated[list[DecidedOne], "in the order of the request"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevealApplicant:
+    """Requests the applicant's whole telephone number; the caller and the reason are recorded."""
+
+    revocation_id: UUID
+    reason: Annotated[str, text(200, shortest=2)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicantPhone:
+    applicant_phone: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RevocationAnswer:
     """A request to revoke a batch, with data of the batch."""
 
@@ -76,6 +134,9 @@ class RevocationAnswer:
     released: int
     applicant_name: str
     applicant_phone: Annotated[str, "masked"]
+    reason_code: Annotated[str | None, choice(*REVOCATION_REASONS, allow_none=True), "null: of a former release"]
+    reason: str | None
+    can_call: Annotated[bool, "whether the caller may see the applicant's whole number, as who reviews the request"]
     requested_by: UUID
     requested_at: datetime
     state: Annotated[str, choice(*REQUEST_STATES)]
@@ -86,6 +147,8 @@ class RevocationAnswer:
         bool, "whether the same administrator recently controlled the requester's and the caller's accounts"
     ]
     can_decide: Annotated[bool, "whether it waits for the caller's decision"]
+    due_on: Annotated[date | None, "the last day in Shanghai to decide; null: it is decided"]
+    overdue: Annotated[bool, "that day is over 超期"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,4 +178,18 @@ REJECT_REVOCATION = command(
     RevocationAnswer,
     allow=subordinates("reviewer"),
     title="不同意撤销",
+)
+DECIDE_REVOCATIONS = command(
+    "revocation.decide_revocations",
+    DecideRevocations,
+    DecidedRevocations,
+    allow=subordinates("reviewer"),
+    title="批量审核撤销申请",
+)
+REVEAL_APPLICANT = command(
+    "revocation.reveal_applicant",
+    RevealApplicant,
+    ApplicantPhone,
+    allow=subordinates("reviewer"),
+    title="查看申请人完整电话",
 )

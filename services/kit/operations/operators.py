@@ -98,6 +98,7 @@ class DeadLetterAnswer:
     persons: Annotated[int | None, "how many persons the message speaks of"]
     correlation_id: str | None
     size: Annotated[int, "bytes"]
+    overdue: Annotated[bool, "it has waited for an operator beyond the limit"] = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ from nameko.runners import ServiceRunner
 
 from services.kit.amqp.broker_users import require_own_user
 from services.kit.amqp.queues import QueueChanged
+from services.kit.clock import ClockSettings
 from services.kit.operations import metrics
 from services.kit.operations.health import health_app, watch_readiness
 from services.kit.operations.logs import class_name, configure_logs, traceback_without_values
@@ -45,6 +46,7 @@ def run(modules: Sequence[str]) -> int:
     classes = [cls for module in modules for cls in service_classes(import_module(module))]
     gc.enable()
     check_secrets()
+    read_settings(ClockSettings)  # refuses a clock of tests
     name = "+".join(cls.name for cls in classes)
     configure_logs(name, settings.log_level)
     metrics.describe_build(name, settings.release, settings.max_workers)

@@ -67,8 +67,8 @@ def queue_members(work: Work, request: QueueMembersRequest) -> QueueMembersAnswe
     session, chosen = work.session, request.filter or MemberFilter()
     count(work.database, work.caller, numbers_in(chosen), QUEUE_MEMBERS.name)
     union = session.get_one(Union, UUID(work.caller.union_id))
-    if (chosen.union_id or union.union_id) != union.union_id:
-        raise NotFound(title="未找到该工会")
+    if (chosen.union_id or union.union_id) != union.union_id or chosen.with_subordinates:
+        raise NotFound(title="未找到该工会", detail="只能将本工会的会员添加至待办。")
     if request.member_ids is not UNSET:
         members, skipped = _lock_named(session, union.union_id, request.member_ids)
         counts, more = Counter(skipped.values()), False

@@ -124,6 +124,8 @@ def get_import(work: Work, request: ImportRequest) -> ImportAnswer:
 def list_imports(work: Work, request: ListImportsRequest) -> ListImportsAnswer:
     """A page of the imports of the caller's union, newest first."""
     own = select(ImportJob).where(ImportJob.union_id == work.caller.union_id)
+    if request.state is not UNSET:
+        own = own.where(ImportJob.state == request.state)
     rows, counted = page_of(work.session, own.order_by(ImportJob.import_id.desc()), request)
     return ListImportsAnswer.of([_answer(row.ImportJob) for row in rows], request, counted)
 

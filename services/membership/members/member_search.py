@@ -1,4 +1,4 @@
-"""The list of a union's members (卡片信息管理): filters, each with an index, and the items."""
+"""The list of members of a union, or of it and all below (卡片信息管理): filters, each with an index, and the items."""
 
 import re
 from collections.abc import Sequence
@@ -27,6 +27,7 @@ from services.kit.data.name_search import caseless
 from services.kit.data.page_rows import page_of
 from services.kit.problems import FieldProblem, Invalid
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import Scope
 from services.kit.rpc.paging import Counted
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
@@ -34,7 +35,7 @@ from services.membership.applications.application_states import CardState
 from services.membership.members.member_documents import SEARCHABLE_BY_END, document_end_digest, possible_digests
 from services.membership.members.number_searches import count, numbers_in
 from services.membership.models import EMPLOYED, Member, Union
-from services.membership.unions import union_in_scope
+from services.membership.unions import is_union_or_below, union_in_scope, union_names
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 HINT = (
@@ -62,7 +63,7 @@ _LAST_CHARACTER = "\U0010ffff"
 
 
 def list_members(work: Work, request: ListMembersRequest) -> ListMembersAnswer:
-    """A page of the members of one union; raises NotFound for a union out of the caller's scope.
+    """A page of the members of a union, or of it and all below; raises NotFound for one out of the caller's scope.
 
     The order is that of the filter's index: by name for a search by name, by time of application for a search by that,
     else the newest first.
@@ -74,23 +75,30 @@ def list_members(work: Work, request: ListMembersRequest) -> ListMembersAnswer:
         rows, counted = _page_by_address(session, union_id, request, request.address)
     else:
         rows, counted = page_of(session, _in_order(request).where(*filters(union_id, request)), request)
-    return ListMembersAnswer.of([member_item(row.Member) for row in rows], request, counted, hint=HINT)
+    names = union_names(session, {row.Member.union_id for row in rows})
+    items = [member_item(row.Member, names[row.Member.union_id]) for row in rows]
+    return ListMembersAnswer.of(items, request, counted, hint=HINT)
 
 
 def union_to_search(session: Session, caller: Caller, chosen: MemberFilter) -> Union:
-    """The union of a filter; raises NotFound, and Invalid for the end of a number in another union.
+    """The union of a filter; raises NotFound, and Invalid for what cannot be searched in other unions.
 
-    By the end of a number only members of the caller's own union can be found.
+    By the end of a number only members of the caller's own union can be found, by an address those of one union.
     """
     union = union_in_scope(session, caller, chosen.union_id or None)
-    if chosen.document_end is not UNSET and str(union.union_id) != caller.union_id:
+    is_own_alone = str(union.union_id) == caller.union_id and not chosen.with_subordinates
+    if chosen.document_end is not UNSET and not is_own_alone:
         raise Invalid([FieldProblem("document_end", "own_union_only", "按证件号码后四位只能查询本工会的会员")])
+    if chosen.with_subordinates and caller.scope < Scope.SUBORDINATES:
+        raise Invalid([FieldProblem("with_subordinates", "own_union_only", "经办人只能查询本工会的会员")])
+    if chosen.with_subordinates and chosen.address is not UNSET:
+        raise Invalid([FieldProblem("address", "one_union_only", "按地址只能查询一个工会，请取消“含下级工会”")])
     return union
 
 
 def filters(union_id: UUID, chosen: MemberFilter) -> list[ColumnElement[bool]]:
-    """The conditions of a filter within one union."""
-    conditions = [EMPLOYED, Member.union_id == union_id]
+    """The conditions of a filter within this union, and if so chosen all below."""
+    conditions = [EMPLOYED, _is_of(union_id, chosen)]
     if chosen.name is not UNSET:
         # A range, because a plan for any LIKE pattern could not use the index.
         key = caseless(literal(clean_name(chosen.name)))
@@ -110,7 +118,7 @@ def filters(union_id: UUID, chosen: MemberFilter) -> list[ColumnElement[bool]]:
     return conditions + [column == value for column, value in exact.items() if value is not UNSET]
 
 
-def member_item(member: Member) -> MemberItem:
+def member_item(member: Member, union_name: str) -> MemberItem:
     """A member in the form of the list."""
     code = why_not_selectable(member)
     return MemberItem(
@@ -124,6 +132,8 @@ def member_item(member: Member) -> MemberItem:
         channel=member.channel,
         card_state=member.card_state,
         application_id=member.application_id,
+        union_id=member.union_id,
+        union_name=union_name,
         selectable=code is None,
         reason=SelectableReason(code=code, reason=REASONS[code]) if code else None,
     )
@@ -134,6 +144,12 @@ def why_not_selectable(member: Member) -> str | None:
     if member.card_state != CardState.NONE:
         return member.card_state
     return "number_missing" if member.member_no is None else None
+
+
+def _is_of(union_id: UUID, chosen: MemberFilter) -> ColumnElement[bool]:
+    if not chosen.with_subordinates:
+        return Member.union_id == union_id
+    return Member.union_id.in_(select(Union.union_id).where(is_union_or_below(union_id)))
 
 
 def _of_numbers(chosen: MemberFilter) -> list[ColumnElement[bool]]:

@@ -48,7 +48,7 @@ from services.membership.members.member_documents import document_digest, holder
 from services.membership.members.member_search import member_item
 from services.membership.members.number_searches import count, count_if_member_exists, numbers_in
 from services.membership.models import Application, ApplicationHistory, Member
-from services.membership.unions import union_in_scope
+from services.membership.unions import union_in_scope, union_names
 
 _IDENTITY = frozenset({"name", "document_type", "document_number", "birth_date", "sex"})
 """The fields that batching copied when the member was queued; they cannot change while an application is live."""
@@ -165,9 +165,9 @@ def get_member(work: Work, request: GetMemberRequest) -> MemberAnswer:
 
 def member_answer(session: Session, member: Member) -> MemberAnswer:
     """A member in detail, with all applications."""
+    union_name = union_names(session, [member.union_id])[member.union_id]
     return MemberAnswer(
-        **values_of(member_item(member)),
-        union_id=member.union_id,
+        **values_of(member_item(member, union_name)),
         document_expiry=member.document_expiry,
         document_issued=member.document_issued,
         nationality=member.nationality,

@@ -41,6 +41,7 @@ _DAY = timedelta(days=1)
 _SEARCH, _HELD, _RELEASED = "search", "held", "released"
 _PLACES = {
     "membership.list_members": "卡片信息管理",
+    "membership.find_person": "会员核查",
     "membership.export_members": "导出会员名单",
     "membership.queue_members": "添加会员至待办",
     "membership.register_member": "登记会员",

@@ -16,6 +16,7 @@ export type ServiceStatus = Schemas["operators.ServiceStatus"];
 export type Captcha = Schemas["captchas.CaptchaAnswer"];
 export type MemberItem = Schemas["membership.MemberItem"];
 export type Member = Schemas["membership.MemberAnswer"];
+export type FoundPersons = Schemas["membership.FindPersonAnswer"];
 export type MemberFilter = Schemas["membership.MemberFilter"];
 export type WholeNumbers = Schemas["membership.RevealedNumbers"];
 export type Application = Schemas["membership.ApplicationAnswer"];

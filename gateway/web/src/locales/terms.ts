@@ -53,12 +53,30 @@ export const BATCH_STATES = {
 /** How far the bank is with whom it has not decided on. */
 export const BANK_PROGRESS = { accepted: "银行已受理", made: "已制卡" } as const;
 
+/** Why a batch is asked back. */
+export const REVOCATION_REASONS = {
+  members: "办卡人员有误",
+  information: "人员信息有误",
+  outlet: "经办网点有误",
+  duplicate: "重复提交",
+  other: "其他",
+} as const;
+
 export const REVOCATION_STATES = {
   requested: { text: "待审核", tone: "warn" },
   approved: { text: "审核通过", tone: "good" },
   rejected: { text: "审核不通过", tone: "bad" },
   closed: { text: "无需审核", tone: "plain" },
 } as const satisfies Record<string, Term>;
+
+/** Work that has waited beyond its limit. */
+export const OVERDUE: Term = { text: "超期", tone: "bad" };
+
+/** What a batch has waited for too long. */
+export const OVERDUE_BATCHES = { unprinted: "清册未打印", bank_silent: "银行未反馈" } as const;
+
+/** The filter of lists by it. */
+export const OVERDUE_FILTER = { true: "超期", false: "未超期" } as const;
 
 export const REGISTER_STATES = {
   unprinted: { text: "未打印", tone: "plain" },

@@ -111,7 +111,7 @@ class ImportPreviewAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class ListImportsRequest(PageRequest):
-    pass
+    state: Annotated[str | Unset, choice(*IMPORT_STATES)] = UNSET
 
 
 @dataclass(frozen=True, kw_only=True)

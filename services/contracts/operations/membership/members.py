@@ -46,9 +46,12 @@ LARGEST_QUEUEING = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class MemberFilter:
-    """Filters for the members of one union; absent ones are not applied."""
+    """Filters for the members of one union, or of one and all below it; absent ones are not applied."""
 
     union_id: Annotated[UUID | Unset, "a subordinate union; the caller's own where absent"] = UNSET
+    with_subordinates: Annotated[
+        bool, "also the members of all unions below; for reviewers and administrators, and not with `address`"
+    ] = False
     name: Annotated[NamePart | Unset, "what the name begins with"] = UNSET
     document_number: Annotated[DocumentNumber | Unset, "the whole number; such searches are counted and recorded"] = (
         UNSET
@@ -93,6 +96,8 @@ class MemberItem:
     channel: Annotated[str | None, choice(*CHANNELS, allow_none=True)]
     card_state: Annotated[str, choice(*CARD_STATES)]
     application_id: Annotated[UUID | None, "the application of the card state"]
+    union_id: UUID
+    union_name: str
     selectable: Annotated[bool, "whether the member can be queued"]
     reason: SelectableReason | None
 
@@ -109,6 +114,33 @@ class NumberSearchRequest:
 
     document_number: DocumentNumber
     place: Annotated[str, text(100), "the method that answers it"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindPersonRequest:
+    """Asks whether a person is a member, where, and how far the card is; counted and recorded as a search."""
+
+    document_number: Annotated[DocumentNumber, "the whole number"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundPerson:
+    """A member of the caller's union or of one below it, with any affiliation; numbers are masked."""
+
+    member_id: UUID
+    member_no: Annotated[str | None, "null until it is assigned"]
+    name: str
+    document_type: Annotated[str, choice(*DOCUMENT_TYPES)]
+    document_number: Annotated[str, "masked"]
+    union: UnionAnswer
+    affiliation: Annotated[str, choice(*AFFILIATIONS)]
+    card_state: Annotated[str, choice(*CARD_STATES)]
+    applied_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindPersonAnswer:
+    items: Annotated[list[FoundPerson], "one for each kind of document with this number; empty: no member here"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +191,6 @@ class CorrectionAnswer:
 class MemberAnswer(MemberItem):
     """A member's data; numbers are masked, and facts that a document number contains are left out."""
 
-    union_id: UUID
     document_expiry: Annotated[date | None, "9999-12-31 is 长期"]
     document_issued: date | None
     nationality: Annotated[str | None, "ISO 3166-1 alpha-3"]
@@ -376,6 +407,15 @@ LIST_MEMBERS = query(
 
 COUNT_NUMBER_SEARCH = command(
     "membership.count_number_search", NumberSearchRequest, allow=subordinates(*STAFF), title="按证件号码查询"
+)
+
+
+FIND_PERSON = command(
+    "membership.find_person",
+    FindPersonRequest,
+    FindPersonAnswer,
+    allow=subordinates("reviewer", "administrator"),
+    title="按证件号码核查会员",
 )
 
 

@@ -4,6 +4,7 @@ import type { ComponentPublicInstance } from "vue";
 import { describe, expect, it } from "vitest";
 import ExportDialog from "@/console/members/ExportDialog.vue";
 import MemberDialog from "@/console/members/MemberDialog.vue";
+import PersonDialog from "@/console/members/PersonDialog.vue";
 import WholeNumbersDialog from "@/console/members/WholeNumbersDialog.vue";
 import { describeDialog, openDialog, type DialogCase } from "@/testing/dialogs";
 
@@ -105,7 +106,7 @@ describeDialog("whole numbers", {
 
 describeDialog("an export of whole numbers", {
   dialog: ExportDialog,
-  props: { filters: { name: "王", card_state: "" }, matching: "3 人" },
+  props: { filters: { name: "王", card_state: "" }, asked: { name: "王" }, matching: "3 人" },
   opensBy: "model",
   title: "导出会员名单",
   shows: {},
@@ -122,4 +123,22 @@ describeDialog("an export of whole numbers", {
   answer: {},
   problemAt: ["reason", "导出原因"],
   tells: "会员名单已导出",
+});
+
+describeDialog("a person who is looked for", {
+  dialog: PersonDialog,
+  opensBy: "model",
+  title: "会员核查",
+  shows: { 证件号码: "" },
+  refuses: { 证件号码: "请填写完整的证件号码" },
+  fills: { 证件号码: " 310115196501150016 " },
+  sends: {
+    method: "POST",
+    path: "/api/v1/members/find",
+    body: { document_number: "310115196501150016" },
+    isUnderKey: false,
+  },
+  answer: { items: [] },
+  problemAt: ["document_number", "证件号码"],
+  emits: "found",
 });

@@ -3,8 +3,8 @@ import { expect, it } from "vitest";
 import { exportRequest, reasonProblem } from "@/console/members/exportRequest";
 
 it("an export asks for what the list is filtered by", () => {
-  expect(exportRequest({ name: "王", card_state: "", sex: "female" }, false, "")).toEqual({
-    filter: { name: "王", sex: "female" },
+  expect(exportRequest({ name: "王", sex: "female", with_subordinates: false }, false, "")).toEqual({
+    filter: { name: "王", sex: "female", with_subordinates: false },
     whole_numbers: false,
   });
 });

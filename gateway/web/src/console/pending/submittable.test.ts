@@ -4,8 +4,20 @@ import type { PendingCounts } from "@/api/types";
 import { whyNotSubmittable } from "@/console/pending/submittable";
 
 const counts = (ordinary: Partial<PendingCounts["ordinary"]>, special: Partial<PendingCounts["special"]> = {}) => ({
-  ordinary: { total: 0, passed: 0, failed: 0, unchecked: 0, checking: 0, waiting: 0, ...ordinary },
-  special: { total: 0, passed: 0, failed: 0, unchecked: 0, checking: 0, waiting: 0, complete: 0, incomplete: 0, ready: 0, ...special },
+  ordinary: { total: 0, passed: 0, failed: 0, unchecked: 0, checking: 0, waiting: 0, overdue: 0, ...ordinary },
+  special: {
+    total: 0,
+    passed: 0,
+    failed: 0,
+    unchecked: 0,
+    checking: 0,
+    waiting: 0,
+    overdue: 0,
+    complete: 0,
+    incomplete: 0,
+    ready: 0,
+    ...special,
+  },
 });
 
 describe("a channel can be submitted", () => {

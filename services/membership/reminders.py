@@ -1,0 +1,126 @@
+"""Who is reminded of overdue work: those who can act on it, and the next superior once it has waited too long."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from services.contracts.events.membership import (
+    REMINDERS_DUE,
+    OverdueCount,
+    Reminder,
+    ReminderRecipients,
+    RemindersDueData,
+)
+from services.contracts.events.overdue import OverdueWork, WorkOverdueData
+from services.contracts.overdue import ROLE_OF_KIND
+from services.kit.data.bulk import is_any_of
+from services.kit.events.contract import in_chunks
+from services.kit.events.envelope import Event
+from services.kit.events.outbox import publish
+from services.membership.models import Account, Union
+
+log = structlog.get_logger()
+
+_SUPERVISORS = ("reviewer", "administrator")
+"""The roles that are told of the work of unions below, the first one that anybody holds."""
+
+Place = tuple[UUID, str]
+"""A union and a role in it."""
+
+
+def work_overdue(session: Session, event: Event[WorkOverdueData]) -> None:
+    """Publishes whom to remind of what: one reminder for each union and role, for own work and for that below."""
+    works = event.data.works
+    superiors = _superiors(session, {work.union_id for work in works})
+    phones = _phones(session, [*superiors, *(above for path in superiors.values() for above in path)])
+    sheets: dict[tuple[Place, bool], _Sheet] = defaultdict(_Sheet)
+    for work in works:
+        place = _place_of(work, superiors, phones)
+        if place is None:
+            log.warning("nobody_to_remind", union_id=str(work.union_id), kind=work.kind)
+            continue
+        is_below = place[0] != work.union_id
+        # What is only overdue is below its superior's notice, unless nobody in its own union can act.
+        sheets[place, is_below].add(work)
+    for some in in_chunks(list(sheets.items())):
+        _publish(session, event, some, phones)
+
+
+@dataclass
+class _Sheet:
+    """The works of one reminder, by kind and union: what is escalated is among what is overdue."""
+
+    works: dict[tuple[str, UUID], OverdueWork] = field(default_factory=dict)
+
+    def add(self, work: OverdueWork) -> None:
+        known = self.works.get((work.kind, work.union_id))
+        if known is None or known.count < work.count:
+            self.works[work.kind, work.union_id] = work
+
+    def reminder(self, place: Place, is_below: bool) -> Reminder:
+        union_id, role = place
+        return Reminder(
+            union_id=union_id,
+            role=role,
+            of_subordinates=len({union_id for _, union_id in self.works}) if is_below else 0,
+            works=list(self._counts()),
+        )
+
+    def _counts(self) -> Iterator[OverdueCount]:
+        kinds: dict[str, list[OverdueWork]] = defaultdict(list)
+        for work in self.works.values():
+            kinds[work.kind].append(work)
+        for kind, works in kinds.items():
+            yield OverdueCount(
+                kind=kind, count=sum(work.count for work in works), since=min(work.since for work in works)
+            )
+
+
+def _place_of(
+    work: OverdueWork, superiors: Mapping[UUID, Sequence[UUID]], phones: Mapping[Place, object]
+) -> Place | None:
+    """Who is to be reminded: the first of those who may act, then of those above, of whom somebody is active."""
+    above = [(union_id, role) for union_id in reversed(superiors.get(work.union_id, ())) for role in _SUPERVISORS]
+    own = [(work.union_id, ROLE_OF_KIND[work.kind]), (work.union_id, "administrator")]
+    candidates = above if work.level == "escalated" else [*own, *above]
+    return next((place for place in candidates if place in phones), None)
+
+
+def _superiors(session: Session, union_ids: Iterable[UUID]) -> dict[UUID, Sequence[UUID]]:
+    """The unions above each of these, the city's first."""
+    found = select(Union.union_id, Union.superior_ids).where(is_any_of(Union.union_id, union_ids))
+    return {row.union_id: row.superior_ids for row in session.execute(found)}
+
+
+def _phones(session: Session, union_ids: Iterable[UUID]) -> dict[Place, list[str]]:
+    """The telephones of active accounts by union and role; a role that nobody holds is missing."""
+    active = select(Account.union_id, Account.roles, Account.phone).where(
+        is_any_of(Account.union_id, set(union_ids)), Account.disabled.is_(False)
+    )
+    phones: dict[Place, list[str]] = defaultdict(list)
+    for union_id, roles, phone in session.execute(active):
+        for role in roles:
+            phones[union_id, role] += [phone] if phone else []
+    return dict(phones)
+
+
+def _publish(
+    session: Session,
+    event: Event[WorkOverdueData],
+    sheets: Sequence[tuple[tuple[Place, bool], _Sheet]],
+    phones: Mapping[Place, Sequence[str]],
+) -> None:
+    data = RemindersDueData(
+        day=event.data.day,
+        reminders=[sheet.reminder(place, is_below) for (place, is_below), sheet in sheets],
+        recipients=[
+            ReminderRecipients(union_id=place[0], role=place[1], phones=list(dict.fromkeys(phones[place])))
+            for place in dict.fromkeys(place for (place, _), _ in sheets)
+        ],
+    )
+    publish(session, REMINDERS_DUE, data)
