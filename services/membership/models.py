@@ -295,6 +295,24 @@ for _name, _columns in {
     "ix_member_union_id_document_end": (Member.document_end, Member.member_id),
 }.items():
     Index(_name, Member.union_id, *_columns, postgresql_where=EMPLOYED)
+# For searches over many unions, which no index by union serves; those that import members are in one of them alone.
+Index("ix_member_name_key", Member.name_key, Member.member_id, postgresql_where=EMPLOYED)
+Index(
+    "ix_member_in_progress",
+    Member.card_state,
+    Member.member_id,
+    postgresql_where=EMPLOYED
+    & Member.card_state.in_([literal_column(f"'{state}'") for state in (CardState.PENDING, CardState.SUBMITTED)]),
+)
+Index(
+    "ix_member_applied_at",
+    Member.applied_at,
+    Member.member_id,
+    postgresql_where=EMPLOYED & Member.applied_at.is_not(None),
+)
+Index(
+    "ix_member_special", Member.member_id, postgresql_where=EMPLOYED & (Member.channel == literal_column("'special'"))
+)
 Index(
     "ix_member_address_keys",
     func.address_keys(Member.union_id, Member.address),

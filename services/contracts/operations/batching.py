@@ -41,8 +41,8 @@ class ListPendingRequest(PageRequest):
     channel: Annotated[str, choice(*CHANNELS)] = "ordinary"
     union_id: Annotated[UUID | Unset, "a subordinate union; the caller's own where absent"] = UNSET
     with_subordinates: Annotated[
-        bool, "also the entries of all unions below; for reviewers and administrators, who only read"
-    ] = False
+        bool | Unset, "also the entries of all unions below; for reviewers and administrators, who only read"
+    ] = UNSET
     name: Annotated[NamePart | Unset, "what the name begins with"] = UNSET
     document_number: Annotated[DocumentNumber | Unset, "the whole number"] = UNSET
     check_state: Annotated[str | Unset, choice(*CHECK_STATES)] = UNSET

@@ -1,13 +1,12 @@
 """Counts for the workbench: members by card state, applications by day, subordinate unions side by side."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from itertools import chain
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Date, cast, func, select
+from sqlalchemy import ColumnElement, Date, cast, func, select
 from sqlalchemy.orm import Session
 
 from services.contracts.operations.membership.members import (
@@ -17,12 +16,11 @@ from services.contracts.operations.membership.members import (
     MemberSummaryRequest,
     UnionMembers,
 )
-from services.kit.data.bulk import is_any_of
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
 from services.membership.applications.application_states import CardState, State
 from services.membership.models import EMPLOYED, ApplicationHistory, Member, Union
-from services.membership.unions import union_answer, union_in_scope
+from services.membership.unions import is_union_or_below, union_answer, union_in_scope
 
 DAYS = 30
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -33,18 +31,16 @@ def member_summary(work: Work, request: MemberSummaryRequest) -> MemberSummaryAn
     """The counts of a union in the caller's scope; if the scope includes subordinates, these are counted too."""
     session = work.session
     union = union_in_scope(session, work.caller, request.union_id or None)
-    subordinates = _direct_subordinates(session, union) if work.caller.scope >= Scope.SUBORDINATES else []
-    families = {one.union_id: _with_all_subordinates(session, one) for one in subordinates}
-    families[union.union_id] = [union.union_id, *chain.from_iterable(families.values())]
-    states = _card_states(session, families[union.union_id])
-    by_union = [
-        UnionMembers(union=union_answer(one), by_card_state=_sum_of(states, families[one.union_id]))
-        for one in subordinates
-    ]
+    looks_down = work.caller.scope >= Scope.SUBORDINATES
+    counted = is_union_or_below(union.union_id) if looks_down else Union.union_id == union.union_id
+    states = _card_states(session, union.union_id, counted)
+    subordinates = _direct_subordinates(session, union) if looks_down else []
     return MemberSummaryAnswer(
-        by_card_state=_sum_of(states, families[union.union_id]),
-        applications_by_day=_applications_by_day(session, families[union.union_id]),
-        by_union=by_union,
+        by_card_state=_sum_of(states.values()),
+        applications_by_day=_applications_by_day(session, counted),
+        by_union=[
+            UnionMembers(union=union_answer(one), by_card_state=_sum_of([states[one.union_id]])) for one in subordinates
+        ],
     )
 
 
@@ -52,45 +48,41 @@ def _direct_subordinates(session: Session, union: Union) -> Sequence[Union]:
     return session.scalars(select(Union).where(Union.superior_union_id == union.union_id).order_by(Union.code)).all()
 
 
-def _with_all_subordinates(session: Session, union: Union) -> list[UUID]:
-    below = session.scalars(select(Union.union_id).where(Union.superior_ids.contains([union.union_id])))
-    return [union.union_id, *below]
-
-
-def _card_states(session: Session, union_ids: list[UUID]) -> dict[UUID, dict[str, int]]:
-    counted = (
-        select(Member.union_id, Member.card_state, func.count())
-        .where(is_any_of(Member.union_id, union_ids), EMPLOYED)
-        .group_by(Member.union_id, Member.card_state)
+def _card_states(session: Session, union_id: UUID, counted: ColumnElement[bool]) -> Mapping[UUID, Mapping[str, int]]:
+    """Members by card state, of the union itself and of each direct subordinate with all below it."""
+    after = Union.superior_ids[func.array_position(Union.superior_ids, union_id) + 1]
+    part = func.coalesce(after, Union.union_id)
+    by_union = (
+        select(part.label("part"), Member.card_state, func.count())
+        .join(Union, Union.union_id == Member.union_id)
+        .where(counted, EMPLOYED)
+        .group_by("part", Member.card_state)
     )
     states: dict[UUID, dict[str, int]] = defaultdict(dict)
-    for union_id, card_state, count in session.execute(counted):
-        states[union_id][card_state] = count
+    for part_id, card_state, count in session.execute(by_union):
+        states[part_id][card_state] = count
     return states
 
 
-def _sum_of(states: dict[UUID, dict[str, int]], union_ids: list[UUID]) -> CardStateCounts:
-    counts = {
-        card_state.value: sum(states[union_id].get(card_state, 0) for union_id in union_ids if union_id in states)
-        for card_state in CardState
-    }
-    return CardStateCounts(**counts)
+def _sum_of(states: Iterable[Mapping[str, int]]) -> CardStateCounts:
+    every = list(states)
+    return CardStateCounts(**{state.value: sum(one.get(state, 0) for one in every) for state in CardState})
 
 
-def _applications_by_day(session: Session, union_ids: list[UUID]) -> list[ApplicationsOfDay]:
+def _applications_by_day(session: Session, counted: ColumnElement[bool]) -> list[ApplicationsOfDay]:
     """How many were queued, issued and refused on each of the last DAYS days in Shanghai, oldest first."""
     today = datetime.now(_SHANGHAI).date()
     first = today - timedelta(days=DAYS - 1)
     day = cast(func.timezone("Asia/Shanghai", ApplicationHistory.at), Date)
-    counted = (
+    by_day = (
         select(day, ApplicationHistory.state, func.count(func.distinct(ApplicationHistory.application_id)))
         .where(
-            is_any_of(ApplicationHistory.union_id, union_ids),
+            ApplicationHistory.union_id.in_(select(Union.union_id).where(counted)),
             ApplicationHistory.at >= datetime.combine(first, datetime.min.time(), _SHANGHAI),
             ApplicationHistory.state.in_(_COUNTED),
         )
         .group_by(day, ApplicationHistory.state)
     )
-    counts: dict[tuple[date, str], int] = {(on, state): count for on, state, count in session.execute(counted)}
+    counts: dict[tuple[date, str], int] = {(on, state): count for on, state, count in session.execute(by_day)}
     days = (first + timedelta(days=offset) for offset in range(DAYS))
     return [ApplicationsOfDay(day=on, **{state.value: counts.get((on, state), 0) for state in _COUNTED}) for on in days]

@@ -50,8 +50,8 @@ class MemberFilter:
 
     union_id: Annotated[UUID | Unset, "a subordinate union; the caller's own where absent"] = UNSET
     with_subordinates: Annotated[
-        bool, "also the members of all unions below; for reviewers and administrators, and not with `address`"
-    ] = False
+        bool | Unset, "also the members of all unions below; for reviewers and administrators, and not with `address`"
+    ] = UNSET
     name: Annotated[NamePart | Unset, "what the name begins with"] = UNSET
     document_number: Annotated[DocumentNumber | Unset, "the whole number; such searches are counted and recorded"] = (
         UNSET
