@@ -1,13 +1,13 @@
 """Superiors search the members of many unions at once: indexes without the union.
 
-Revision: 0021
+Revision: 0023
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0021"
-down_revision = "0020"
+revision = "0023"
+down_revision = "0022"
 
 INDEXES = {
     "ix_member_name_key": (["name_key", "member_id"], "affiliation = 'employer'"),
