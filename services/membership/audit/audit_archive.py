@@ -10,7 +10,6 @@ import base64
 import gzip
 import hashlib
 import hmac
-import json
 import os
 import secrets
 import time
@@ -29,6 +28,7 @@ from services.kit.data.encryption import CannotDecrypt, key_id_of, keyring
 from services.kit.data.months import Partition, add_months, partitions_of
 from services.kit.data.retention import RetentionError
 from services.kit.settings import read_settings
+from services.kit.strict_json import read_json
 from services.membership.audit.audit_chain import (
     START,
     AuditKeys,
@@ -149,9 +149,9 @@ def archives_of(rows: Iterable[dict[str, Any]], keys: AuditKeys) -> list[Archive
 def entries_of(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Position and content of each entry in a file, with its hashes; raises BrokenChain where it cannot be read."""
     try:
-        with gzip.open(file, "rt", encoding="utf-8") as lines:
+        with gzip.open(file) as lines:
             for line in lines:
-                yield _read(json.loads(line))
+                yield _read(read_json(line))
     except (OSError, EOFError, ValueError, KeyError) as error:
         raise BrokenChain(f"the archive {file.name} cannot be read ({type(error).__name__})") from error
 
