@@ -3,12 +3,17 @@
 from ipaddress import ip_address
 from urllib.parse import parse_qs, urlsplit
 
+from services.kit.broker_hosts import InvalidAddress, broker_hosts
+
 
 def is_plain(text: str) -> bool:
     """Whether the text is the address of another machine without encryption or without verification of its certificate.
 
     A database address is safe only with `sslmode=verify-full`; otherwise PostgreSQL's library accepts any certificate.
+    A broker address is safe only if each of its hosts is.
     """
+    if text.startswith("amqp"):
+        return _is_plain_broker(text)
     try:
         address = urlsplit(text)
         host = address.hostname
@@ -18,7 +23,15 @@ def is_plain(text: str) -> bool:
         return False
     if address.scheme.startswith("postgres"):
         return parse_qs(address.query).get("sslmode") != ["verify-full"]
-    return address.scheme in ("amqp", "http")
+    return address.scheme == "http"
+
+
+def _is_plain_broker(text: str) -> bool:
+    try:
+        hosts = broker_hosts(text)
+    except InvalidAddress:
+        return False
+    return any(not one.is_secure and not _is_this_machine(one.host) for one in hosts)
 
 
 def _is_this_machine(host: str) -> bool:

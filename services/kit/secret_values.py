@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
+from services.kit.broker_hosts import InvalidAddress, broker_hosts
 from services.kit.strict_json import read_json
 
 DEMO_MARK = "demodemo"
@@ -60,10 +61,20 @@ def _parts(secret: Secret) -> list[str]:
     if isinstance(secret, Key):
         parts = (part.strip() for part in secret.replace("\n", ",").split(","))
         return [part.rpartition(":")[2] for part in parts if part]
+    if secret.startswith("amqp"):
+        return _broker_passwords(secret)
     if "://" in secret:
         password = urlsplit(secret).password
         return [unquote(password)] if password else []
     return [str(secret)]
+
+
+def _broker_passwords(secret: Secret) -> list[str]:
+    """The passwords in a broker address; empty for an invalid one, which its reader reports."""
+    try:
+        return [one.password for one in broker_hosts(secret)]
+    except InvalidAddress:
+        return []
 
 
 def _keys_of_set(keys: KeySet) -> list[str]:
