@@ -21,6 +21,7 @@ DROP ?=
 FAULTS ?= 200
 MEMBERS ?= 5000
 SEED ?= 1
+NODES ?= 1
 LOCK_UPGRADE ?=
 SUITE ?=
 
@@ -160,8 +161,8 @@ format: setup-dev ## Format the code and the pages
 bench: setup-dev ## Measure, and write docs/benchmarks.md
 	$(VENV)/python -m tests.bench
 
-chaos: setup-dev ## Inject faults into a system under load and verify that nothing is lost: make chaos FAULTS=200 MEMBERS=5000 SEED=1
-	$(VENV)/python -m tests.chaos --faults $(FAULTS) --members $(MEMBERS) --seed $(SEED)
+chaos: setup-dev ## Inject faults into a system under load and verify that nothing is lost: make chaos FAULTS=200 MEMBERS=5000 SEED=1 NODES=3
+	$(VENV)/python -m tests.chaos --faults $(FAULTS) --members $(MEMBERS) --seed $(SEED) --nodes $(NODES)
 
 poison: setup-dev ## Send batching malformed bank messages, and account for all of them: make poison MESSAGES=10000
 	POISON_MESSAGES=$(MESSAGES) POISON_REPORT=yes $(VENV)/pytest --timeout=0 -n 0 tests/chaos/test_poison.py

@@ -82,16 +82,16 @@ class RabbitMQ:
     def import_definitions(self, definitions: Mapping[str, Any]) -> None:
         """Import definitions, as `rabbitmqctl import_definitions` does."""
         document = base64.b64encode(json.dumps(definitions).encode()).decode()
-        self._evaluate(f'ok = rabbit_definitions:import_raw(base64:decode("{document}")).')
+        self.evaluate(f'ok = rabbit_definitions:import_raw(base64:decode("{document}")).')
 
     def delete_users(self, names: Iterable[str]) -> None:
         """Delete users; their connections are closed."""
         for name in names:
-            self._evaluate(f'catch rabbit_auth_backend_internal:delete_user(<<"{name}">>, <<"{ADMINISTRATOR}">>).')
+            self.evaluate(f'catch rabbit_auth_backend_internal:delete_user(<<"{name}">>, <<"{ADMINISTRATOR}">>).')
 
     def create_vhost(self, name: str) -> None:
         """Make a virtual host, unless it exists, with all permissions for the administrator."""
-        self._evaluate(
+        self.evaluate(
             f'case rabbit_vhost:exists(<<"{name}">>) of true -> ok; '
             f'false -> ok = rabbit_vhost:add(<<"{name}">>, <<"{ADMINISTRATOR}">>) end, '
             f"ok = rabbit_auth_backend_internal:set_permissions("
@@ -100,11 +100,11 @@ class RabbitMQ:
 
     def delete_vhost(self, name: str) -> None:
         """Delete a virtual host with its queues; connections to it are closed."""
-        self._evaluate(f'catch rabbit_vhost:delete(<<"{name}">>, <<"{ADMINISTRATOR}">>).')
+        self.evaluate(f'catch rabbit_vhost:delete(<<"{name}">>, <<"{ADMINISTRATOR}">>).')
 
     def queue_depths(self, vhost: str) -> dict[str, int]:
         """Return the messages in each queue of a virtual host now, ready and unacknowledged together."""
-        answer = self._evaluate(_QUEUE_DEPTHS % vhost)
+        answer = self.evaluate(_QUEUE_DEPTHS % vhost)
         return {name: int(depth) for name, depth in re.findall(r'\{"([^"]+)",\s*(\d+)\}', answer)}
 
     def delete_if_empty(self, vhost: str, queue: str) -> bool:
@@ -112,14 +112,14 @@ class RabbitMQ:
 
         By AMQP this is possible for classic queues only.
         """
-        return "deleted" in self._evaluate(_DELETE_IF_EMPTY % (vhost, queue, ADMINISTRATOR))
+        return "deleted" in self.evaluate(_DELETE_IF_EMPTY % (vhost, queue, ADMINISTRATOR))
 
     def limit_memory(self, share: float) -> None:
         """Block publishers while the node uses more than this share of the machine's memory."""
-        self._evaluate(f"ok = vm_memory_monitor:set_vm_memory_high_watermark({share:.9f}).")
+        self.evaluate(f"ok = vm_memory_monitor:set_vm_memory_high_watermark({share:.9f}).")
 
-    def _evaluate(self, expression: str) -> str:
-        """Evaluate an Erlang expression on a node that runs."""
+    def evaluate(self, expression: str) -> str:
+        """Evaluate an Erlang expression on a node that runs; return what it gave."""
         running = [node.folder for node in self.nodes if is_running(node.folder)]
         return _evaluate(running[0] if running else self.folder, expression)
 

@@ -14,7 +14,7 @@ import psutil
 from deploy.local.environment import ROOT
 from tests.chaos.account import Verdict
 from tests.chaos.faults import Struck
-from tests.chaos.plan import ALL_KINDS
+from tests.chaos.plan import KINDS_OF_CLUSTER
 from tests.chaos.run import Outcome
 from tests.chaos.textbook.control import Promises
 from tests.chaos.watch import Recovery
@@ -35,7 +35,7 @@ class ControlFacts:
 
 def write(outcome: Outcome, minutes: float) -> Path:
     """Writes the document of a run; returns its path."""
-    path = FOLDER / f"seed-{outcome.size.seed}.md"
+    path = FOLDER / f"seed-{outcome.size.name}.md"
     path.parent.mkdir(exist_ok=True)
     path.write_text(document(outcome, minutes))
     return path
@@ -44,9 +44,10 @@ def write(outcome: Outcome, minutes: float) -> Path:
 def document(outcome: Outcome, minutes: float) -> str:
     """Returns the whole document."""
     size = outcome.size
+    nodes = f" NODES={size.brokers}" if size.brokers > 1 else ""
     paragraphs = [
-        f"# Chaos run, seed {size.seed}",
-        f"Made by `make chaos FAULTS={size.faults} MEMBERS={size.members} SEED={size.seed}` on "
+        f"# Chaos run, seed {size.seed}" + (f", {size.brokers} broker nodes" if nodes else ""),
+        f"Made by `make chaos FAULTS={size.faults} MEMBERS={size.members} SEED={size.seed}{nodes}` on "
         f"{datetime.now(UTC):%Y-%m-%d} in {minutes:.0f} minutes. {made_with(outcome.nodes)} "
         "[How to read it](README.md).",
         "## Verdict",
@@ -63,7 +64,7 @@ def document(outcome: Outcome, minutes: float) -> str:
         "all processes and answers.",
         _table(
             ("fault", "times", "recovery: median", "95 %", "longest", "with another one"),
-            [_recovery(outcome, kind.name) for kind in ALL_KINDS if kind.name in outcome.recoveries],
+            [_recovery(outcome, kind.name) for kind in KINDS_OF_CLUSTER if kind.name in outcome.recoveries],
         ),
         "## Traffic",
         _table(("", ""), _traffic(outcome)),

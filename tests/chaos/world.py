@@ -19,7 +19,7 @@ from deploy.local.processes import read_plan, read_record
 from deploy.local.stack import Say, Stack, running_stack
 from services.kit.amqp.connection import open_connection
 from tests.chaos.faults import Targets
-from tests.tcp_proxy import TcpProxy
+from tests.tcp_proxy import ClusterProxy, TcpProxy
 from tests.unlimited import UNLIMITED
 
 _VHOST = "chaos"
@@ -91,14 +91,14 @@ def node_versions(database_url: str, amqp_uri: str) -> dict[str, str]:
 
 
 @contextmanager
-def hurt_world(folder: Path, scale: Mapping[str, int], durable: bool, say: Say) -> Iterator[World]:
-    """Runs a fresh stack behind proxies; only its logs remain afterwards."""
+def hurt_world(folder: Path, scale: Mapping[str, int], durable: bool, say: Say, *, brokers: int = 1) -> Iterator[World]:
+    """Runs a fresh stack behind proxies, on a broker of so many nodes; only its logs remain afterwards."""
     nodes.drop(folder)
     try:
-        on = nodes.start(folder, durable)
+        on = nodes.start(folder, durable, brokers=brokers)
         with ExitStack() as proxies, passing_addresses(on, _VHOST) as direct:
-            to_broker = {name: proxies.enter_context(TcpProxy(uri)) for name, uri in direct.amqp_uris.items()}
-            administrator = proxies.enter_context(TcpProxy(on.rabbitmq.uri(_VHOST)))
+            to_broker = {name: proxies.enter_context(ClusterProxy(uri)) for name, uri in direct.amqp_uris.items()}
+            administrator = proxies.enter_context(ClusterProxy(on.rabbitmq.uri(_VHOST)))
             to_database = {name: proxies.enter_context(TcpProxy(url)) for name, url in direct.database_urls.items()}
             addresses = Addresses(
                 {name: proxy.url for name, proxy in to_broker.items()},
@@ -108,13 +108,15 @@ def hurt_world(folder: Path, scale: Mapping[str, int], durable: bool, say: Say) 
             with running_stack(folder / "stack", addresses, scale, {**_QUICKER, **UNLIMITED}, say) as stack:
                 learn_secret(folder / "stack")
                 to_broker["administrator"] = administrator
-                yield World(stack, on, direct, _targets(folder, stack, to_broker, to_database))
+                yield World(
+                    stack, on, direct, replace(_targets(folder, stack, to_broker, to_database), brokers=brokers)
+                )
     finally:
         nodes.drop(folder)
 
 
 def _targets(
-    folder: Path, stack: Stack, to_broker: Mapping[str, TcpProxy], to_database: Mapping[str, TcpProxy]
+    folder: Path, stack: Stack, to_broker: Mapping[str, ClusterProxy], to_database: Mapping[str, TcpProxy]
 ) -> Targets:
     return Targets(
         folder=folder,

@@ -1,0 +1,1 @@
+"""Tests of deployment: `make test-deploy` runs them, as root, in their own time."""
