@@ -36,9 +36,9 @@ with commas.
 """
 _FOOT = """
 Besides: `python -m services.kit.data.migrate <service>` reads `DATABASE_URL_<SERVICE>`,
-`python -m deploy.dead_letters` and `python -m deploy.broker declare` read `AMQP_URI`, this one
-`RETRY_DELAYS`, that one `BLIND_INDEX_KEY` to replay, `python -m deploy.broker definitions` reads `BROKER_VHOST` and
-`AMQP_PASSWORD_<PROGRAM>`.
+`python -m deploy.dead_letters` reads `AMQP_URI`, and `BLIND_INDEX_KEY` to replay;
+`python -m deploy.broker` reads `AMQP_URI` and `RETRY_DELAYS` to declare, and `AMQP_PASSWORD_<PROGRAM>` to prepare;
+its `definitions` alone read `BROKER_VHOST` instead of the address.
 """
 
 
