@@ -226,7 +226,13 @@ class DirectPublisher:
         self._connection = self._producer = None
 
     def _publish(self, document: bytes, exchange: str, routing_key: str, properties: dict[str, Any]) -> None:
-        """Publishes with kombu's Producer, which adds the properties to those of the document."""
+        """Publishes with kombu's Producer, which adds the properties to those of the document.
+
+        What is written to a connection whose broker has ended is lost without an error, so it is read from before.
+        """
+        if self._connection is not None:
+            with suppress(TimeoutError):
+                self._connection.connection.drain_all(timeout=0)
         if self._connection is None or self._producer is None:
             self._connection = open_connection(self._amqp_uri, self._name, connect_timeout=self._seconds)
             bound_waits(self._connection, self._seconds)
