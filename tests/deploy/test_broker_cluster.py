@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from deploy import dead_letters
 from deploy.broker import declare_all, definitions
 from deploy.invariants import System, check
 from deploy.local import demo, nodes, rabbitmq, rabbitmq_cluster
@@ -98,6 +99,8 @@ class Load:
     refused: Counter[str] = field(default_factory=Counter)
     tally: Tally = field(default_factory=Tally)
     stories: list[int] = field(default_factory=list)
+    has_signed_in: threading.Event = field(default_factory=threading.Event)
+    """Whether everybody in the current story has: a captcha is good for one attempt, so nobody repeats that request."""
 
     def __enter__(self) -> "Load":
         self.answers = {question: [] for question in QUESTIONS}
@@ -142,7 +145,10 @@ class Load:
     def _tell(self) -> None:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(demo, "ApiClient", lambda base: PatientClient(base, self.tally, threading.Event()))
+            signing_in, *others = demo.CHAPTERS
+            patched.setattr(demo, "CHAPTERS", (signing_in, lambda _: self.has_signed_in.set(), *others))
             while not self.over.is_set():
+                self.has_signed_in.clear()
                 self.stories.append(demo.tell_story(self.stack, next(stories)))
 
 
@@ -162,6 +168,7 @@ def test_each_node_is_killed_under_load_and_nothing_is_lost(
     with Load(cluster.stack) as load:
         wait_until(lambda: load.answers_all_since(0), "all queries are answered", 60)
         for number in NUMBERS:
+            load.has_signed_in.wait(60)
             began = time.monotonic()
             rabbitmq.kill(node_folder(FOLDER, number))
             load.over.wait(_SECONDS_WATCHED)
@@ -181,6 +188,20 @@ def test_each_node_is_killed_under_load_and_nothing_is_lost(
     assert all(refusal.startswith("503 ") for refusal in load.refused)
     cluster.wait_until_ready()
     assert check(System.of_stack(cluster.stack), settle_seconds=60) == []
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_operators_tools_work_while_a_node_is_away(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    rabbitmq.kill(node_folder(FOLDER, number))
+    for service in SERVICES:
+        monkeypatch.setenv("AMQP_URI", cluster.stack.addresses.amqp_uris[service])
+        assert dead_letters.main(["list"]) == 0
+    assert capsys.readouterr().out == "There are no dead letters.\n" * len(SERVICES)
+    declare_all(cluster.nodes.rabbitmq.uri(NAME))
+    start_node(FOLDER, number)
+    cluster.wait_until_ready()
 
 
 def test_a_service_is_not_ready_while_its_queue_of_requests_has_no_leader(cluster: Cluster) -> None:
