@@ -1,7 +1,7 @@
 """Requests go on while processes of release 0.2, which read another queue, are replaced one by one in any order."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -42,11 +42,14 @@ class Running:
 
     uris: dict[str, str]
     administrator: Connection
-    declare: Callable[[], None]
+    administrator_uri: str
     gateway: ServiceProcess
 
     def ask(self) -> requests.Response:
         return requests.get(f"{self.gateway.http_url}/api/v1/announcements", timeout=60)
+
+    def declare(self) -> None:
+        declare_all(self.administrator_uri)
 
     def consumers(self, queue: str) -> int:
         found = depth_of(self.administrator, queue)
@@ -78,7 +81,7 @@ def running(nodes: Nodes, start_service: StartService) -> Iterator[Running]:
     with former_process(uris["notification"]):
         declare_all(nodes.rabbitmq.uri(name))
         gateway = start_service("gateway.service", "", uris["gateway"], GATEWAY_PORT="0", CALLER_SIGNING_KEYS=KEYS)
-    yield Running(uris, administrator, lambda: declare_all(nodes.rabbitmq.uri(name)), gateway)
+    yield Running(uris, administrator, nodes.rabbitmq.uri(name), gateway)
     gateway.stop()
     administrator.close()
     nodes.rabbitmq.delete_vhost(name)
@@ -136,7 +139,7 @@ def test_when_all_are_replaced_requests_come_by_the_new_queue_and_the_former_is_
         running.declare()
         assert set(answers) == {200}
 
-    assert former_request_queues(running.administrator.as_uri(include_password=True)) == []
+    assert former_request_queues(running.administrator_uri) == []
     wait_until(lambda: "former requests" in current.log, "the former queue is read no more")
     assert running.ask().json()["total"] == 0
     assert running.consumers(CURRENT) == 1
