@@ -17,7 +17,7 @@ from deploy import dead_letters
 from deploy.broker import declare_all, definitions
 from deploy.invariants import System, check
 from deploy.local import demo, nodes, rabbitmq, rabbitmq_cluster
-from deploy.local.addresses import passing_addresses
+from deploy.local.addresses import make_addresses
 from deploy.local.captcha_solver import learn_secret
 from deploy.local.client import ApiClient, wait_until
 from deploy.local.environment import ROOT, SERVICES
@@ -48,7 +48,7 @@ LONGEST_GAP = 10.0
 """Seconds without an answer that the loss of a node may cost; docs/operations/broker.md promises it."""
 _SECONDS_WATCHED = 12.0
 _LEADERS = """
-[{binary_to_list(element(4, amqqueue:get_name(Queue))), node(amqqueue:get_pid(Queue)),
+[{binary_to_list(element(4, amqqueue:get_name(Queue))), element(2, amqqueue:get_pid(Queue)),
   length(maps:get(nodes, amqqueue:get_type_state(Queue)))}
  || Queue <- rabbit_amqqueue:list(<<"%s">>), amqqueue:get_type(Queue) =:= rabbit_quorum_queue].
 """
@@ -70,16 +70,22 @@ class Cluster:
         self.stack.wait_until_ready(120)
 
 
+@pytest.fixture
+def cluster(started: Cluster) -> Cluster:
+    """The system, all of whose nodes run, also after a test that failed while one was killed."""
+    rabbitmq_cluster.start(FOLDER, len(NUMBERS))
+    return started
+
+
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
+def started() -> Iterator[Cluster]:
     """A system of its own, whose bank decides at once unless a story tells it otherwise."""
     nodes.drop(FOLDER)
     try:
         on = nodes.start(FOLDER, durable=False, brokers=len(NUMBERS))
         with (
             pytest.MonkeyPatch.context() as environment,
-            passing_addresses(on, NAME) as addresses,
-            running_stack(FOLDER / "stack", addresses, settings=UNLIMITED) as stack,
+            running_stack(FOLDER / "stack", make_addresses(on, NAME), settings=UNLIMITED) as stack,
         ):
             environment.setenv("SESSION_SECRET", "")
             learn_secret(stack.folder)
@@ -104,6 +110,7 @@ class Load:
 
     def __enter__(self) -> "Load":
         self.answers = {question: [] for question in QUESTIONS}
+        self._clerk = ApiClient(self.stack.gateway_url).sign_in("jianlang", demo_password())
         works = [(self._ask, question) for question in QUESTIONS]
         self._threads = [threading.Thread(target=work, args=(question,)) for work, question in works]
         self._threads.append(threading.Thread(target=self._tell))
@@ -134,9 +141,9 @@ class Load:
         wait_until(lambda: len(self.stories) > told, "a story ends", 240)
 
     def _ask(self, question: str) -> None:
-        clerk = ApiClient(self.stack.gateway_url).sign_in("jianlang", demo_password())
+        cookies, url = self._clerk.http.cookies.get_dict(), f"{self._clerk.base}/api/v1/{question}"
         while not self.over.wait(0.1):
-            answer = clerk.http.get(f"{clerk.base}/api/v1/{question}", timeout=60)
+            answer = requests.get(url, cookies=cookies, timeout=60)
             if answer.ok:
                 self.answers[question].append(time.monotonic())
             else:
