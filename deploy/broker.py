@@ -173,8 +173,8 @@ def _declare_as_set(options: argparse.Namespace) -> int:
 
 def _prepare(options: argparse.Namespace) -> int:
     """Imports the definitions by standard input, so that no file holds what is derived from passwords."""
-    (amqp_uri,) = _values(["AMQP_URI"])
-    document = _document(broker_hosts(amqp_uri)[0].vhost, _users(), user_of(amqp_uri), options)
+    (amqp_uri,), users = _values(["AMQP_URI"]), _users()
+    document = _document(broker_hosts(amqp_uri)[0].vhost, users, user_of(amqp_uri), options)
     command = [*shlex.split(options.rabbitmqctl), "import_definitions"]
     status = subprocess.run(command, input=document, text=True, check=False).returncode
     return status or _declare_as_set(options)

@@ -65,7 +65,11 @@ class BrokerWatch(SharedExtension):
         self.missing: tuple[str, ...] = ()
         """Missing queues and exchanges, as `queue <name>` and `exchange <name>`."""
         self.without_leader: tuple[str, ...] = ()
-        """Consumed queues that exist but name no consumer, as a quorum queue does while it has no leader."""
+        """Consumed queues that exist but name no consumer, as a quorum queue does while it has no leader.
+
+        Two looks in a row must find it: a leader that does not answer within a quarter of a second counts as none.
+        """
+        self._suspected: tuple[str, ...] = ()
         self.is_blocked = False
 
     def start(self) -> None:
@@ -109,7 +113,7 @@ class BrokerWatch(SharedExtension):
         self._rest(_SECONDS_WHILE_MISSING)  # processes that start declare what they may
         while not self._is_stopping:
             self._check_queues(connection)
-            is_well = not self.missing and not self.without_leader
+            is_well = not self.missing and not self._suspected
             self._rest(_SECONDS_BETWEEN_LOOKS if is_well else _SECONDS_WHILE_MISSING)
 
     def _check_queues(self, connection: Connection) -> None:
@@ -128,9 +132,10 @@ class BrokerWatch(SharedExtension):
                 renew()
 
     def _note_without_leader(self, queues: tuple[str, ...]) -> None:
-        if queues != self.without_leader:
-            log.warning("queues_without_leader", queues=queues)
-        self.without_leader = queues
+        found = tuple(queue for queue in queues if queue in self._suspected)
+        if found != self.without_leader:
+            log.warning("queues_without_leader", queues=found)
+        self.without_leader, self._suspected = found, queues
 
     def _watch_publishing(self, connection: Connection) -> None:
         own = own_exchange(self.container.service_name)
