@@ -72,10 +72,10 @@ def running_textbook(on: Nodes, folder: Path) -> Iterator[Textbook]:
     ports = {program: hold_port() for program in _PROGRAMS}
     database_url = on.postgres.url(_NAME)
     with ExitStack() as proxies:
-        behind = {
-            name: proxies.enter_context(
-                ClusterProxy(on.rabbitmq.uri(_NAME)) if name.endswith("broker") else TcpProxy(database_url)
-            )
+        behind: dict[str, TcpProxy | ClusterProxy] = {
+            name: proxies.enter_context(ClusterProxy(on.rabbitmq.uri(_NAME)))
+            if name.endswith("broker")
+            else proxies.enter_context(TcpProxy(database_url))
             for name in _CONNECTIONS
         }
         Base.metadata.create_all(create_engine(database_url, poolclass=NullPool))
