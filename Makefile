@@ -22,6 +22,7 @@ FAULTS ?= 200
 MEMBERS ?= 5000
 SEED ?= 1
 STANDBY ?=
+NODES ?= 1
 LOCK_UPGRADE ?=
 SUITE ?=
 
@@ -164,8 +165,8 @@ format: setup-dev ## Format the code and the pages
 bench: setup-dev ## Measure performance, and write docs/benchmarks.md
 	$(VENV)/python -m tests.bench
 
-chaos: setup-dev ## Inject faults into a system under load and verify that nothing is lost: make chaos FAULTS=200 MEMBERS=5000 SEED=1 STANDBY=yes
-	$(VENV)/python -m tests.chaos --faults $(FAULTS) --members $(MEMBERS) --seed $(SEED) $(if $(STANDBY),--standby)
+chaos: setup-dev ## Inject faults into a system under load and verify that nothing is lost: make chaos FAULTS=200 MEMBERS=5000 SEED=1 STANDBY=yes NODES=3
+	$(VENV)/python -m tests.chaos --faults $(FAULTS) --members $(MEMBERS) --seed $(SEED) --nodes $(NODES) $(if $(STANDBY),--standby)
 
 poison: setup-dev ## Send batching malformed bank messages, and verify what becomes of each: make poison MESSAGES=10000
 	POISON_MESSAGES=$(MESSAGES) POISON_REPORT=yes $(VENV)/pytest --timeout=0 -n 0 tests/chaos/test_poison.py

@@ -13,6 +13,7 @@ from services.contracts.services import SERVICES
 from services.kit.amqp.broker_users import BrokerUsers
 from services.kit.amqp.original_publisher import can_prove
 from services.kit.amqp.queues import owner_of
+from services.kit.broker_hosts import InvalidAddress
 from services.kit.dead_letters.letters import DeadLetter, DeadLetters, InUse, oldest_first
 from services.kit.events.topology import dead_queues
 from services.kit.operations.logs import configure_logs
@@ -36,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
         whose = f"must be that of {owner_of(options.queue)}" if options.queue else "must be that of a service"
         print(f"AMQP_URI {whose}: {error.reply_text}", file=sys.stderr)
         return 1
+    except InvalidAddress as error:
+        print(f"AMQP_URI {error}", file=sys.stderr)
+        return 2
     except LookupError as error:
         print(error, file=sys.stderr)
         return 1

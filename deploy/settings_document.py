@@ -37,10 +37,11 @@ with commas.
 """
 _FOOT = """
 Besides: `python -m services.kit.data.migrate <service>` and `.reencrypt` read `DATABASE_URL_<SERVICE>`,
-`python -m deploy.dead_letters` and `python -m deploy.broker declare` read `AMQP_URI`, this one
-`RETRY_DELAYS`, that one `BLIND_INDEX_KEY` to replay, `python -m deploy.broker definitions` reads `BROKER_VHOST` and
-`AMQP_PASSWORD_<PROGRAM>`, `python -m deploy.broker_import` also `BROKER_MANAGEMENT_URL`
-(`https://administrator:password@broker:15671`), `python -m deploy.invariants` what it lists with `--help`,
+`python -m deploy.dead_letters` reads `AMQP_URI`, and `BLIND_INDEX_KEY` to replay;
+`python -m deploy.broker` reads `AMQP_URI` and `RETRY_DELAYS` to declare, and `AMQP_PASSWORD_<PROGRAM>` to prepare; its
+`definitions` alone read `BROKER_VHOST` instead of the address, `python -m deploy.broker_import` also
+`BROKER_MANAGEMENT_URL` (`https://administrator:password@broker:15671`), `python -m deploy.invariants` what it lists
+with `--help`,
 `python -m services.membership.audit.audit_verify` also `AUDIT_LOST`.
 
 Authorities of your own are in the files that `SSL_CERT_FILE` (the broker's), `REQUESTS_CA_BUNDLE` (of registry, SMS

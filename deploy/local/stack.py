@@ -22,7 +22,7 @@ import requests
 from psycopg.conninfo import make_conninfo
 
 from deploy.local import nodes, postgres
-from deploy.local.addresses import end_upgrade, find_addresses, is_upgrading, private_nodes
+from deploy.local.addresses import end_former_requests, end_upgrade, find_addresses, is_upgrading, private_nodes
 from deploy.local.environment import (
     AUDIT_HEADS,
     PREFERRED_GATEWAY_PORT,
@@ -131,6 +131,8 @@ def start(folder: Path, scale: Mapping[str, int] = _ONE_EACH, say: Say = print) 
         stack = _bring_up(folder, scale, context, private_nodes(), say)
         if is_upgrading(stack_secrets):
             end_upgrade(folder, stack_secrets)
+        else:
+            end_former_requests(folder, stack_secrets)
         return stack
 
 
@@ -164,6 +166,7 @@ def restart_one_by_one(folder: Path, programs: Collection[str] = SERVICES, say: 
                 started_at = time.monotonic()
                 _restart(folder, planned[process.name])
                 say(f"{process.name}: ready again after {time.monotonic() - started_at:.1f} s")
+        end_former_requests(folder, keep_secrets(folder))
 
 
 def find(folder: Path) -> Stack:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
 from environs import Env, EnvError, FileAwareEnv
 
+from services.kit.broker_hosts import InvalidAddress, broker_hosts
 from services.kit.secret_values import Key, KeySet, Secret, weaknesses
 from services.kit.unencrypted_addresses import is_unencrypted
 
@@ -136,6 +137,7 @@ class MessagingSettings:
     """The broker's address, and how messages are retried."""
 
     amqp_uri: Secret
+    """`amqps://user:password@host:port/vhost`; of a cluster all nodes, separated by semicolons."""
     heartbeat_seconds: int = 10
     max_workers: int = 16
     retry_delays: tuple[float, ...] = (1, 5, 30, 120, 600)
@@ -151,6 +153,10 @@ class MessagingSettings:
     upgrade from it alone."""
 
     def __post_init__(self) -> None:
+        try:
+            _ = self.amqp_uri and broker_hosts(self.amqp_uri)
+        except InvalidAddress as error:
+            raise SettingsError(f"Settings in the environment: AMQP_URI {error}.") from None
         moment = self._former_until
         if self.former_release_until and (moment is None or moment - datetime.now(UTC) > _LONGEST_UPGRADE):
             raise SettingsError(

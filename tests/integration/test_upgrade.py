@@ -24,7 +24,13 @@ from services.contracts.events.membership import IMPORT_PROGRESSED, OTP_ISSUED
 from services.contracts.examples import wire_example
 from services.kit.amqp.connection import OutgoingMessage, open_connection
 from services.kit.amqp.publishing import ConfirmedPublisher
-from services.kit.amqp.queues import EVENTS_EXCHANGE, RPC_EXCHANGE, events_exchange, queue_name, request_queue
+from services.kit.amqp.queues import (
+    EVENTS_EXCHANGE,
+    RPC_EXCHANGE,
+    events_exchange,
+    former_request_queue,
+    queue_name,
+)
 from services.kit.dead_letters.letters import DeadLetters
 from services.kit.events.envelope import wrap
 from services.kit.events.outbox import to_json
@@ -79,7 +85,7 @@ def test_a_service_of_the_former_release_is_accepted_by_this_gateway(
     gateway = module_start_service("gateway.service", "", upgrade.uris["gateway"], GATEWAY_PORT="0", **upgrade.settings)
     with upgrade.channel("notification") as notification, ThreadPoolExecutor() as besides:
         asked = besides.submit(requests.get, f"{gateway.http_url}/api/v1/announcements", timeout=60)
-        queue = request_queue("notification")
+        queue = former_request_queue("notification")
         request = wait_until(lambda: notification.basic_get(queue, no_ack=True), "the gateway asks")
         answer = to_json({"result": {"result": {"items": [], "total": 7}}, "error": None})
         reply = amqp.Message(answer, correlation_id=request.properties["correlation_id"])

@@ -93,7 +93,7 @@ def own_ways(program: str) -> list[str]:
 @pytest.mark.parametrize("program", [*SERVICES, "bank"])
 def test_no_service_makes_an_exchange_or_a_queue_that_leads_elsewhere(broker: Broker, program: str) -> None:
     here = broker.users[program]
-    names = (f"{program}.x", own_exchange(program), f"{program}.members_queued", f"rpc-{program}", "bank.x")
+    names = (f"{program}.x", own_exchange(program), f"{program}.members_queued", f"{program}.requests", "bank.x")
     for name in names:
         assert here.is_refused(lambda channel, name=name: channel.exchange_declare(name, "fanout"))  # type: ignore[misc]
         assert here.is_refused(lambda channel, name=name: channel.queue_declare(name))  # type: ignore[misc]
@@ -119,7 +119,7 @@ def test_no_service_binds_its_exchanges_to_those_of_others(broker: Broker, progr
                     target, source, "membership.update_account"
                 )
             )
-        for queue in ("rpc-membership", "batching.revocation_approved", "membership.act_recorded"):
+        for queue in ("membership.requests", "batching.revocation_approved", "membership.act_recorded"):
             assert here.is_refused(
                 lambda channel, source=source, queue=queue: channel.queue_bind(queue, source, "#")  # type: ignore[misc]
             )
@@ -150,7 +150,7 @@ def test_no_exchange_has_two_producers(broker: Broker, program: str) -> None:
     keys |= {events_exchange(one): ACTS_RECORDED[one].key_for("membership") for one in SERVICES}
     others = {*TARGETS, *(way for one in PROGRAMS for way in own_ways(one))} - set(own_ways(program))
     for exchange in [*sorted(others), "", "amq.topic", "amq.direct", "amq.fanout", "amq.headers"]:
-        key = keys.get(exchange, "rpc-membership")
+        key = keys.get(exchange, "membership.requests")
         assert broker.users[program].is_refused(
             lambda channel, exchange=exchange, key=key: channel.basic_publish_confirm(  # type: ignore[misc]
                 amqp.Message(b""), exchange, key
@@ -241,7 +241,7 @@ def test_a_signed_request_is_carried_out_once_and_not_after_its_time(
     once = reply_queue.request("list_guides", {}, NOBODY)
     for request in (late, once, once):
         request.send(broker.users["gateway"], request.signed(broker.signer), user_id=name)
-    wait_until(lambda: queue_depths(broker.uris["gateway"])["rpc-notification"] == 0, "all three are handled")
+    wait_until(lambda: queue_depths(broker.uris["gateway"])["notification.requests"] == 0, "all three are handled")
     barrier = reply_queue.request("list_guides", {}, NOBODY)
     barrier.send(broker.users["gateway"], barrier.signed(broker.signer), user_id=name)
 

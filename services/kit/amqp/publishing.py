@@ -183,9 +183,10 @@ class ConfirmedPublisher:
 
 
 class DirectPublisher:
-    """Publishes requests and replies at once, under the user's name and unconfirmed.
+    """Publishes requests and replies at once, under the user's name, and does not wait for confirms.
 
-    A broken connection is opened anew.
+    They are asked for nevertheless, since the broker repeats only a message to be confirmed while a quorum queue has no
+    leader. A broken connection is opened anew.
     """
 
     def __init__(self, amqp_uri: str, name: str, seconds: float) -> None:
@@ -226,11 +227,19 @@ class DirectPublisher:
         self._connection = self._producer = None
 
     def _publish(self, document: bytes, exchange: str, routing_key: str, properties: dict[str, Any]) -> None:
-        """Publishes with kombu's Producer, which adds the properties to those of the document."""
+        """Publishes with kombu's Producer, which adds the properties to those of the document.
+
+        What is written to a connection whose broker has ended is lost without an error, so it is read from before.
+        """
+        if self._connection is not None:
+            with suppress(TimeoutError):
+                self._connection.connection.drain_all(timeout=0)
         if self._connection is None or self._producer is None:
             self._connection = open_connection(self._amqp_uri, self._name, connect_timeout=self._seconds)
             limit_waits(self._connection, self._seconds)
-            self._producer = Producer(self._connection.channel(), auto_declare=False)
+            channel = self._connection.channel()
+            channel.confirm_select()
+            self._producer = Producer(channel, auto_declare=False)
         self._producer.publish(
             document,
             routing_key,
