@@ -14,7 +14,8 @@ export function actorOf(auditEvent: AuditEvent): string {
   const maker = auditEvent.new?.link_made_by;
   const byLink = typeof maker === "string" && maker ? `，凭管理员${maker}的链接` : "";
   if (auditEvent.account_name && byLink) return `${auditEvent.display_name ?? auditEvent.account_name}${byLink}`;
-  if (auditEvent.account_name) return auditEvent.display_name ? `${auditEvent.display_name}（${auditEvent.account_name}）` : auditEvent.account_name;
+  if (auditEvent.account_name)
+    return auditEvent.display_name ? `${auditEvent.display_name}（${auditEvent.account_name}）` : auditEvent.account_name;
   return auditEvent.member_id ? "会员本人" : "未登录";
 }
 
