@@ -29,7 +29,7 @@ _UNCOVERED = """
 
 
 @dataclass(frozen=True)
-class Remembered:
+class StoredHeads:
     """The remembered heads by source: each service, and the file if one is set.
 
     `is_signed` says whether membership has signing keys. `newest` is the position of the newest head that membership
@@ -48,7 +48,7 @@ def signed_heads(system: System, snapshots: Snapshots) -> list[str]:
     return [f"{source} {line}" for source, lines in _lines(system, snapshots).items() for line in lines]
 
 
-def remembered(system: System, snapshots: Snapshots) -> Remembered:
+def stored_heads(system: System, snapshots: Snapshots) -> StoredHeads:
     """Returns the remembered heads, those that membership signed apart from forged ones."""
     keys = _public_keys(system)
 
@@ -67,10 +67,10 @@ def remembered(system: System, snapshots: Snapshots) -> Remembered:
         statements |= {statement for statement, position in position_by_line.items() if position is not None}
         newest[source] = max(positions, default=0)
         unsigned[source] = len(position_by_line) - len(positions)
-    return Remembered(bool(keys), frozenset(statements), newest, unsigned)
+    return StoredHeads(bool(keys), frozenset(statements), newest, unsigned)
 
 
-def heads_are_signed(known: Remembered) -> Iterator[Violation]:
+def heads_are_signed(known: StoredHeads) -> Iterator[Violation]:
     """Membership signed every remembered head."""
     for source, count in known.unsigned.items():
         if count:
@@ -79,7 +79,7 @@ def heads_are_signed(known: Remembered) -> Iterator[Violation]:
             )
 
 
-def heads_are_remembered(snapshots: Snapshots, known: Remembered) -> Iterator[Violation]:
+def stored_heads_are_in_log(snapshots: Snapshots, known: StoredHeads) -> Iterator[Violation]:
     """Each service remembers the newest head that membership published, and they and the file have a recent one.
 
     The second rule holds whatever membership's database says it has published.

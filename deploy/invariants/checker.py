@@ -109,8 +109,8 @@ def _all_checks(
     for name, find in _IN_DATABASES.items():
         yield name, find(snapshots)
     yield "register_unchanged", _registers_say_the_same(system, snapshots)
-    known = audit_heads.remembered(system, snapshots)
-    yield "audit_head_remembered", audit_heads.heads_are_remembered(snapshots, known)
+    known = audit_heads.stored_heads(system, snapshots)
+    yield "audit_head_remembered", audit_heads.stored_heads_are_in_log(snapshots, known)
     yield "audit_head_signed", audit_heads.heads_are_signed(known)
     yield "act_log_holds", audit_log_is_intact(system, sorted(known.statements))
     if letters is not None:

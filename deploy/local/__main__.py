@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
-from deploy.invariants.audit_heads import heads_are_remembered, remembered, signed_heads
+from deploy.invariants.audit_heads import signed_heads, stored_heads, stored_heads_are_in_log
 from deploy.invariants.system import System, snapshots_of
 from deploy.local import key_rotation, postgres, rabbitmq, stack, web
 from deploy.local.addresses import bank_uri
@@ -151,7 +151,7 @@ def _audit_verify(head: str, lost: str) -> int:
     system = System.of_stack(running)
     with snapshots_of(system) as snapshots:
         heads = "".join(f"{one}\n" for one in signed_heads(system, snapshots))
-        forgotten = list(heads_are_remembered(snapshots, remembered(system, snapshots)))
+        forgotten = list(stored_heads_are_in_log(snapshots, stored_heads(system, snapshots)))
     check = [sys.executable, "-m", "services.membership.audit.audit_verify", *(["--head", known] if known else [])]
     check += ["--heads", "-"] if heads else []
     check += [f"--lost={gap}" for gap in lost.split(",") if gap]

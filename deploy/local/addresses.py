@@ -20,7 +20,7 @@ from services.kit.settings import MessagingSettings
 VHOST = "cards"
 
 
-def given_amqp_uris() -> dict[str, str]:
+def configured_amqp_uris() -> dict[str, str]:
     """Return the broker's addresses from the environment, by program, which replace a private broker.
 
     `AMQP_URI` is for all programs, `AMQP_URI_BATCHING` for one.
@@ -30,7 +30,7 @@ def given_amqp_uris() -> dict[str, str]:
     return {program: uri for program, uri in uris.items() if uri}
 
 
-def given_database_urls() -> dict[str, str]:
+def configured_database_urls() -> dict[str, str]:
     """Return the databases' addresses from the environment, by service, which replace private ones."""
     return _given("DATABASE_URL")
 
@@ -42,8 +42,8 @@ def given_direct_urls() -> dict[str, str]:
 
 def private_nodes() -> tuple[str, ...]:
     """Return the nodes that the stack must run itself."""
-    database = () if len(given_database_urls()) == len(SERVICES) else ("postgres",)
-    broker = () if len(given_amqp_uris()) == len(PROGRAMS) else ("rabbitmq",)
+    database = () if len(configured_database_urls()) == len(SERVICES) else ("postgres",)
+    broker = () if len(configured_amqp_uris()) == len(PROGRAMS) else ("rabbitmq",)
     return (*database, *broker)
 
 
@@ -68,7 +68,7 @@ def is_upgrading(stack_secrets: Mapping[str, str]) -> bool:
 
 def end_upgrade(folder: Path, stack_secrets: Mapping[str, str]) -> None:
     """Remove from the private broker what only the previous release needs, once none of its processes is left."""
-    if len(given_amqp_uris()) < len(PROGRAMS):
+    if len(configured_amqp_uris()) < len(PROGRAMS):
         _prepare_broker(nodes.start_rabbitmq(folder), VHOST, _users(stack_secrets))
 
 
@@ -82,7 +82,7 @@ def end_former_requests(folder: Path, stack_secrets: Mapping[str, str]) -> None:
 
 def bank_uri(folder: Path, stack_secrets: Mapping[str, str]) -> str:
     """Return the bank's address of the broker: from the environment, or of the private node of this folder."""
-    if uri := given_amqp_uris().get("bank"):
+    if uri := configured_amqp_uris().get("bank"):
         return uri
     user = broker_user(stack_secrets, "bank")
     return nodes.start_rabbitmq(folder).uri(VHOST, user.name, user.password)
@@ -125,7 +125,7 @@ def _given(variable: str) -> dict[str, str]:
 
 
 def _broker(folder: Path, stack_secrets: Mapping[str, str]) -> dict[str, str]:
-    named = given_amqp_uris()
+    named = configured_amqp_uris()
     if len(named) == len(PROGRAMS):
         return named
     broker, upgrading = nodes.start_rabbitmq(folder), is_upgrading(stack_secrets)
@@ -148,7 +148,7 @@ def _prepare_broker(
 
 def _databases(folder: Path, stack_secrets: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the addresses for running and for migrating."""
-    named = given_database_urls()
+    named = configured_database_urls()
     missing = [service for service in SERVICES if service not in named]
     if not missing:
         return named, {}

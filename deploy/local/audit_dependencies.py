@@ -16,21 +16,21 @@ LOCKS = ("requirements.lock", "requirements-dev.lock")
 _SERVICES = ("pypi", "osv")
 _LONGEST_SECONDS = 120
 
-Ask = Callable[[str, str], dict[str, Any]]
+RunAudit = Callable[[str, str], dict[str, Any]]
 
 
-class NotAnswered(RuntimeError):
+class NoReport(RuntimeError):
     """A service gave no report; the message says why."""
 
 
-def audit(locks: Sequence[str], ask: Ask) -> tuple[list[str], list[str]]:
+def audit(locks: Sequence[str], run: RunAudit) -> tuple[list[str], list[str]]:
     """Returns the findings, and why packages of a lock could not be audited."""
     findings: list[str] = []
     obstacles: list[str] = []
     for lock in locks:
         try:
-            packages = _first_report(lock, ask)
-        except NotAnswered as obstacle:
+            packages = _first_report(lock, run)
+        except NoReport as obstacle:
             obstacles.append(f"{lock}: {obstacle}")
             continue
         findings += [
@@ -42,33 +42,33 @@ def audit(locks: Sequence[str], ask: Ask) -> tuple[list[str], list[str]]:
     return findings, obstacles
 
 
-def ask_pip_audit(service: str, lock: str) -> dict[str, Any]:
-    """Returns pip-audit's report on a lock file; raises NotAnswered."""
+def run_pip_audit(service: str, lock: str) -> dict[str, Any]:
+    """Returns pip-audit's report on a lock file; raises NoReport."""
     options = ("--require-hashes", "--disable-pip", "--format", "json", "--progress-spinner", "off")
     command = [sys.executable, "-m", "pip_audit", "--vulnerability-service", service, *options, "-r", lock]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=_LONGEST_SECONDS)
         report: dict[str, Any] = json.loads(done.stdout)
     except subprocess.TimeoutExpired as error:
-        raise NotAnswered(f"{service} did not answer in {_LONGEST_SECONDS} s") from error
+        raise NoReport(f"{service} did not answer in {_LONGEST_SECONDS} s") from error
     except ValueError as error:
-        raise NotAnswered(f"{service} cannot be reached") from error
+        raise NoReport(f"{service} cannot be reached") from error
     return report
 
 
-def _first_report(lock: str, ask: Ask) -> list[dict[str, Any]]:
+def _first_report(lock: str, run: RunAudit) -> list[dict[str, Any]]:
     """Returns the packages as reported by the first service that knows any."""
     reasons = []
     for service in _SERVICES:
         try:
-            packages: list[dict[str, Any]] = ask(service, lock)["dependencies"]
-        except NotAnswered as obstacle:
+            packages: list[dict[str, Any]] = run(service, lock)["dependencies"]
+        except NoReport as obstacle:
             reasons.append(str(obstacle))
             continue
         if any("skip_reason" not in package for package in packages):
             return packages
         reasons.append(f"{service} knows none of the packages")
-    raise NotAnswered("; ".join(reasons))
+    raise NoReport("; ".join(reasons))
 
 
 def _line(package: dict[str, Any], vulnerability: dict[str, Any]) -> str:
@@ -77,7 +77,7 @@ def _line(package: dict[str, Any], vulnerability: dict[str, Any]) -> str:
 
 
 def _main() -> int:
-    findings, obstacles = audit(LOCKS, ask_pip_audit)
+    findings, obstacles = audit(LOCKS, run_pip_audit)
     for obstacle in obstacles:
         print(f"not audited: {obstacle}", file=sys.stderr)
     for finding in sorted(set(findings)):

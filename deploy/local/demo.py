@@ -357,7 +357,7 @@ def bank_finishes(story: Story) -> None:
     )
 
 
-def check_what_must_hold(story: Story) -> None:
+def check_invariants(story: Story) -> None:
     """Membership and batching agree on every application, nobody has two live ones, and no message is left."""
     members = _members(story)
     states = Counter(member["card_state"] for member in members)
@@ -393,7 +393,7 @@ CHAPTERS = (
     reject_revocation_of_ordinary_batch,
     late_card,
     bank_finishes,
-    check_what_must_hold,
+    check_invariants,
 )
 
 

@@ -24,14 +24,14 @@ from werkzeug.wrappers import Request, Response
 
 from deploy.simulators.bank_keys import Keys, OutgoingMessage
 from deploy.simulators.bank_ledger import (
-    SPOILERS,
+    ERRORS,
     Ledger,
     Result,
     UnknownBatch,
     card_number,
     decide,
     refusing_every,
-    spoiled,
+    with_error,
 )
 from deploy.simulators.bank_link import BatchReader, CannotSend, FeedbackSender
 from deploy.simulators.http import json_response, read_json, serve, server
@@ -68,7 +68,7 @@ class FeedbackOrder(Schema):
     faulty_line = fields.String(
         load_default=None,
         allow_none=True,
-        validate=validate.OneOf(SPOILERS),
+        validate=validate.OneOf(ERRORS),
         metadata={"description": "each message gets one line more, with this wrong in it"},
     )
     ahead_seconds = fields.Integer(
@@ -247,7 +247,7 @@ def _digest(content: dict[str, Any]) -> str:
 
 
 def _with_faulty_line(results: list[Result], order: dict[str, Any]) -> list[Result]:
-    return [*results, spoiled(results[0], order["faulty_line"])] if order["faulty_line"] else results
+    return [*results, with_error(results[0], order["faulty_line"])] if order["faulty_line"] else results
 
 
 def _completed(result: Result) -> Result:

@@ -15,7 +15,7 @@ Result = dict[str, Any]
 DECIDED = ("issued", "refused")
 RECEIPTS_KEPT = 10_000
 _ABSENT = object()
-SPOILERS: dict[str, Result] = {
+ERRORS: dict[str, Result] = {
     "card_no": {"outcome": "issued", "card_no": "6231620000000000012"},
     "outcome": {"outcome": "lost"},
     "missing": {"outcome": _ABSENT},
@@ -127,9 +127,9 @@ def decide(applicant: Applicant, outcome: str) -> Result:
     return {"application_id": applicant["application_id"], "outcome": outcome, **extra}
 
 
-def spoiled(result: Result, how: str) -> Result:
+def with_error(result: Result, how: str) -> Result:
     """Returns the result with an error in it, as a bank's program might make."""
-    return {name: value for name, value in (result | SPOILERS[how]).items() if value is not _ABSENT}
+    return {name: value for name, value in (result | ERRORS[how]).items() if value is not _ABSENT}
 
 
 def refusing_every(nth: int) -> Callable[[Applicant], str]:

@@ -104,7 +104,7 @@ def publish_submissions(recipient: str, session: Session, ids: Sequence[str], _b
     return sorted({step.application.batch_no or "" for step in submitted})
 
 
-def ask_for_checks_again(session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
+def request_checks_again(session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
     """Requests the current checks again from validation, which lacks them; it ignores them if it has newer ones."""
     under_check = select(Application).where(
         is_any_of(Application.application_id, map(UUID, ids)),
@@ -263,11 +263,11 @@ REPAIRS = {
         "publish the batch again, for revocation lacks it", "batch", partial(publish_batches, "revocation")
     ),
     "publish_submissions_to_notification": Repair(
-        "publish the submission again, for the clerk was not told",
+        "publish the submission again, for the clerk was not notified",
         "batch",
         partial(publish_submissions, "notification"),
     ),
     "ask_for_checks_again": Repair(
-        "ask for the check again, for validation has never heard of it", "application", ask_for_checks_again
+        "request the check again, for validation never received it", "application", request_checks_again
     ),
 }

@@ -25,7 +25,7 @@ from services.contracts.operations import batching as ops
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Message, subscribe_batch, subscribes
-from services.kit.operations.audit_heads import AuditHeadVerification, remember_head
+from services.kit.operations.audit_heads import AuditHeadVerification, handle_signed_head
 from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 
@@ -88,7 +88,7 @@ class BatchingService(BaseService):
     revocation_approved = subscribes(REVOCATION_APPROVED, releases.revocation_approved)
     revocation_rejected = subscribes(REVOCATION_REJECTED, releases.revocation_rejected)
     revocation_closed = subscribes(REVOCATION_CLOSED, releases.revocation_closed)
-    audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, remember_head)
+    audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, handle_signed_head)
 
     @subscribe_batch(queue=bank.FEEDBACK_QUEUE, size=500, decode=bank_reading.read_feedback)
     def bank_feedback(self, session: Session, messages: list[Message]) -> None:

@@ -119,7 +119,7 @@ def _card_columns(live: Application | None) -> dict[Any, Any]:
 
 REPAIRS = {
     "publish_queued": Repair(
-        f"publish {MEMBERS_QUEUED.name} again, for batching has never heard of the application",
+        f"publish {MEMBERS_QUEUED.name} again, for batching never received the application",
         "application",
         publish_queued,
     ),
@@ -128,5 +128,5 @@ REPAIRS = {
         "member",
         free_locked_members,
     ),
-    "end_imports": Repair("end the import as failed, and tell who started it", "import", end_imports),
+    "end_imports": Repair("end the import as failed, and notify who started it", "import", end_imports),
 }

@@ -51,7 +51,7 @@ from services.contracts.operations.notification import (
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Event, subscribes
-from services.kit.operations.audit_heads import AuditHeadVerification, remember_head
+from services.kit.operations.audit_heads import AuditHeadVerification, handle_signed_head
 from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.kit.settings import read_settings
@@ -99,7 +99,7 @@ class NotificationService(BaseService):
     otp_issued = subscribes(OTP_ISSUED, event_notifications.otp_issued)
     member_phone_changed = subscribes(MEMBER_PHONE_CHANGED, event_notifications.member_phone_changed)
     account_changed = subscribes(ACCOUNT_CHANGED, event_notifications.account_changed)
-    audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, remember_head)
+    audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, handle_signed_head)
 
     list_messages = handles(LIST_MESSAGES, message_inbox.list_messages)
     mark_message_read = handles(MARK_MESSAGE_READ, message_inbox.mark_read)

@@ -47,7 +47,7 @@ def batch_released(session: Session, event: Event[BatchReleasedData]) -> None:
     _apply(session, event.data.batch_no, event.data.applications, "released")
 
 
-def keep_states(session: Session, batch_no: str, steps: Sequence[ApplicationStep], state: str) -> None:
+def store_states(session: Session, batch_no: str, steps: Sequence[ApplicationStep], state: str) -> None:
     """Sets the state of applications, except those with a newer known version."""
     rows = [
         {"application_id": step.application_id, "batch_no": batch_no, "version": step.version, "state": state}
@@ -65,5 +65,5 @@ def keep_states(session: Session, batch_no: str, steps: Sequence[ApplicationStep
 
 
 def _apply(session: Session, batch_no: str, steps: Sequence[ApplicationStep], state: str) -> None:
-    keep_states(session, batch_no, steps, state)
+    store_states(session, batch_no, steps, state)
     close_if_decided(session, batch_no)

@@ -43,7 +43,7 @@ REPAIRS = {
         "publish the batch's revocation again, for batching lacks it", "batch", publish_newest_of_batches
     ),
     "publish_revocations_to_notification": Repair(
-        "publish the revocation again, for nobody was told of it",
+        "publish the revocation again, for nobody was notified",
         "revocation",
         partial(publish_revocations, "notification"),
     ),

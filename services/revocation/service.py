@@ -14,7 +14,7 @@ from services.contracts.operations.revocation import (
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import subscribes
-from services.kit.operations.audit_heads import AuditHeadVerification, remember_head
+from services.kit.operations.audit_heads import AuditHeadVerification, handle_signed_head
 from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.revocation import batches, closing, requests
@@ -33,7 +33,7 @@ class RevocationService(BaseService):
     cards_issued = subscribes(CARDS_ISSUED, batches.cards_issued)
     cards_refused = subscribes(CARDS_REFUSED, batches.cards_refused)
     batch_released = subscribes(BATCH_RELEASED, batches.batch_released)
-    audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, remember_head)
+    audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, handle_signed_head)
 
     request_revocation = handles(REQUEST_REVOCATION, requests.request_revocation)
     list_revocations = handles(LIST_REVOCATIONS, requests.list_revocations)

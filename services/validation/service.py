@@ -12,7 +12,7 @@ from services.contracts.operations.validation import GET_CHECK, LIST_RULES
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Event, subscribes
-from services.kit.operations.audit_heads import AuditHeadVerification, remember_head
+from services.kit.operations.audit_heads import AuditHeadVerification, handle_signed_head
 from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.kit.settings import read_settings
@@ -48,7 +48,7 @@ class ValidationService(BaseService):
 
     get_check = handles(GET_CHECK, checks.get_check)
     list_rules = handles(LIST_RULES, checks.list_rules)
-    audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, remember_head)
+    audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, handle_signed_head)
 
     @subscribes(VALIDATION_REQUESTED)
     def validation_requested(self, session: Session, event: Event[ValidationRequestedData]) -> None:

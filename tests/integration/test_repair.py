@@ -212,7 +212,7 @@ def test_violations_with_an_event_on_its_way_or_dead_lettered_are_not_repaired(
     queued = body_of_the_last(world)
     world.deliver(lambda event, consumer: event == "members_queued")
     for queue, why in (
-        ("batching.members_queued", "is on its way"),
+        ("batching.members_queued", "a message on its way"),
         ("batching.members_queued.dead", "a dead letter carries it"),
     ):
         with lying_in(module_amqp_uri, queue, queued):

@@ -142,15 +142,15 @@ def test_a_batch_has_one_open_request(session: Session, batch: BatchSubmittedDat
 
 def test_a_batch_that_the_bank_has_decided_on_cannot_be_revoked(session: Session, batch: BatchSubmittedData) -> None:
     newer = [replace(step, version=step.version + 1) for step in batch.applications]
-    batches.keep_states(session, batch.batch_no, newer[:1], "issued")
-    batches.keep_states(session, batch.batch_no, newer[1:], "refused")
+    batches.store_states(session, batch.batch_no, newer[:1], "issued")
+    batches.store_states(session, batch.batch_no, newer[1:], "refused")
     assert refusal(session, requests.request_revocation, a_clerk_of(batch), a_request(batch)) == "batch_decided"
 
 
 def test_the_order_of_events_does_not_matter(session: Session) -> None:
     submitted = BATCH_SUBMITTED.read(wire_example(BATCH_SUBMITTED))
     newer = [replace(step, version=step.version + 1) for step in submitted.applications]
-    batches.keep_states(session, submitted.batch_no, newer, "issued")
+    batches.store_states(session, submitted.batch_no, newer, "issued")
     batches.batch_submitted(session, an_event(submitted))
     progress = progress_of(session, {submitted.batch_no: 2})[submitted.batch_no]
     assert progress.is_decided
@@ -212,8 +212,8 @@ def test_the_last_two_words_of_the_bank_at_the_same_moment_close_the_request(
     asked(session, batch)
     first, second = newer(batch)
     with Session(engine) as one, Session(engine) as other:
-        batches.keep_states(one, batch.batch_no, [first], "issued")
-        batches.keep_states(other, batch.batch_no, [second], "refused")
+        batches.store_states(one, batch.batch_no, [first], "issued")
+        batches.store_states(other, batch.batch_no, [second], "refused")
         closing.close_if_decided(one, batch.batch_no)
         waiting = threading.Thread(target=concluded, args=(other, batch))
         waiting.start()
@@ -227,7 +227,7 @@ def test_a_request_that_is_made_while_the_bank_decides_is_refused_or_closed(
 ) -> None:
     with Session(engine) as bank:
         requests.request_revocation(Work(session, a_clerk_of(batch)), a_request(batch))
-        batches.keep_states(bank, batch.batch_no, newer(batch), "issued")
+        batches.store_states(bank, batch.batch_no, newer(batch), "issued")
         hearing = threading.Thread(target=concluded, args=(bank, batch))
         hearing.start()
         session.commit()
@@ -241,7 +241,7 @@ def test_requests_that_stayed_open_in_an_earlier_release_are_closed(
     asked(session, batch)
     closing.close_all_decided(session)
     assert [item.state for item in _history(session, batch)] == ["requested"]
-    batches.keep_states(session, batch.batch_no, newer(batch), "issued")
+    batches.store_states(session, batch.batch_no, newer(batch), "issued")
     closing.close_all_decided(session)
     assert [item.state for item in _history(session, batch)] == ["closed"]
 
@@ -405,7 +405,7 @@ def newer(batch: BatchSubmittedData) -> list[ApplicationStep]:
 
 def decided(session: Session, batch: BatchSubmittedData, steps: list[ApplicationStep], state: str) -> None:
     """Delivers the outcome of some applications to revocation."""
-    batches.keep_states(session, batch.batch_no, steps, state)
+    batches.store_states(session, batch.batch_no, steps, state)
     concluded(session, batch)
 
 

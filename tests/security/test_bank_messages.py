@@ -9,7 +9,7 @@ import requests
 from deploy.local.client import wait_until
 from deploy.local.nodes import Nodes
 from deploy.local.stack import Stack
-from deploy.simulators.bank_ledger import SPOILERS, card_number
+from deploy.simulators.bank_ledger import ERRORS, card_number
 from tests.desks import a_desk, people
 from tests.security.places import paths_in
 
@@ -34,7 +34,7 @@ def test_the_brokers_disk_holds_no_number_of_a_member_or_a_card(stack: Stack, no
     cards = [card_number(one["application_id"]) for one in batch()["applicants"]]
     broker = nodes.folder / "rabbitmq"
     assert _places(broker, [batch_no]), "this is where messages lie"
-    assert _places(broker, [*numbers, *cards, SPOILERS["card_no"]["card_no"]]) == []
+    assert _places(broker, [*numbers, *cards, ERRORS["card_no"]["card_no"]]) == []
 
 
 def _places(folder: Path, texts: list[str]) -> list[tuple[str, str]]:

@@ -96,9 +96,9 @@ def test_without_a_command_at_work_nothing_is_noted() -> None:
 
 def test_anonymous_events_are_recorded_if_the_use_case_adds_something() -> None:
     with Session() as session:
-        assert audit_event_of(session, Caller(account_id="a1")).is_of_somebody
+        assert audit_event_of(session, Caller(account_id="a1")).is_recordable
         audit_event = audit_event_of(session)
-        assert not audit_event.is_of_somebody
+        assert not audit_event.is_recordable
         audit.record_actor(session, Caller(account_id="a1"))
-    assert audit_event.is_of_somebody
+    assert audit_event.is_recordable
     assert (audit_event.caller.account_id, audit_event.caller.origin) == ("a1", "10.8.3.21")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from deploy.local import audit_dependencies
-from deploy.local.audit_dependencies import NotAnswered, audit
+from deploy.local.audit_dependencies import NoReport, audit
 
 SOUND = {"name": "kombu", "version": "5.7", "vulns": []}
 FLAWED = {"name": "werkzeug", "version": "1.0", "vulns": [{"id": "PYSEC-1", "fix_versions": ["1.1"]}]}
@@ -20,7 +20,7 @@ class Services:
 
     def __call__(self, service: str, lock: str) -> dict[str, Any]:
         if service not in self._packages:
-            raise NotAnswered(f"{service} cannot be reached")
+            raise NoReport(f"{service} cannot be reached")
         return {"dependencies": self._packages[service]}
 
 
@@ -55,6 +55,6 @@ def test_packages_that_a_service_does_not_know_are_counted() -> None:
 def test_only_a_finding_fails_the_check(
     packages: list[dict[str, Any]], status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit_dependencies, "ask_pip_audit", Services(pypi=packages))
+    monkeypatch.setattr(audit_dependencies, "run_pip_audit", Services(pypi=packages))
 
     assert audit_dependencies._main() == status

@@ -46,7 +46,7 @@ def check_pending(work: Work, request: CheckPendingRequest) -> CheckPendingAnswe
         chosen = and_(is_any_of(Application.application_id, request.application_ids))
     else:
         chosen = and_(Application.channel == request.channel, Application.check_state != Check.PASSED)
-    requested = ask_for_checks(session, union_id, PENDING, chosen)
+    requested = request_checks(session, union_id, PENDING, chosen)
     publish_pending_changed(session, union_id, "checking", requested)
     return CheckPendingAnswer(checking=requested)
 
@@ -73,7 +73,7 @@ def recheck_outdated(session: Session, union_id: UUID, channel: str, hours: int)
         .order_by(Application.member_no)
     ).all()
     if found:
-        ask_for_checks(session, union_id, PENDING, outdated)
+        request_checks(session, union_id, PENDING, outdated)
         publish_pending_changed(session, union_id, "checking", len(found))
     return [
         Outdated(row.name, row.document_expiry if row.document_expiry and row.document_expiry < day else None)
@@ -81,7 +81,7 @@ def recheck_outdated(session: Session, union_id: UUID, channel: str, hours: int)
     ]
 
 
-def ask_for_checks(session: Session, union_id: UUID, *chosen: ColumnElement[bool]) -> int:
+def request_checks(session: Session, union_id: UUID, *chosen: ColumnElement[bool]) -> int:
     """Requests checks of the union's queued applications among the chosen, with new numbers; returns how many."""
     due = and_(
         Application.union_id == union_id,

@@ -263,7 +263,7 @@ def _reason_of_switch(name: str, request: UpdatePendingRequest) -> str:
     note = request.channel_note or ""
     if code == "other" and not note:
         raise Invalid([FieldProblem("channel_note", "required", "请说明转入特殊办卡通道的原因")])
-    if lacking := register_typeface().lacking(note):
+    if lacking := register_typeface().missing_characters(note):
         raise Invalid([FieldProblem("channel_note", "font_lacks", f"说明将印在清册上，不能有“{lacking}”，请改用文字")])
     return str(code)
 

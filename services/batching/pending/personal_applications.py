@@ -14,7 +14,7 @@ from services.batching.batches.submission import Submission, form_batch
 from services.batching.models import Application, Branch, ConsentReceipt, Outlet, PersonalApplication
 from services.batching.pending.application_states import Check
 from services.batching.pending.channels import channel_for
-from services.batching.pending.checks import ask_for_checks
+from services.batching.pending.checks import request_checks
 from services.batching.pending.consents import receipts_of, record_on_phone
 from services.batching.pending.pending import remove
 from services.batching.pending.persons import facts_of
@@ -76,7 +76,7 @@ def start(
     if queued.consent is None or not can_be_chosen(session, choice.outlet_code):
         remove(session, union.union_id, "incomplete", these)
     else:
-        ask_for_checks(session, union.union_id, these)
+        request_checks(session, union.union_id, these)
 
 
 def resume(session: Session, checked: Sequence[Any]) -> None:

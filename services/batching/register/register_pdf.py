@@ -62,7 +62,7 @@ def refuse_unprintable(register: Register, typeface: Typeface) -> None:
     """Raises Problem `font_lacks` unless the fonts have every character to print."""
     printed = [(fact, fact) for facts in _facts(register) for fact in facts]
     printed += [(person.name, "".join(person.texts())) for person in register.persons]
-    unprintable = [(name, lacking) for name, text in printed if (lacking := typeface.lacking(text))]
+    unprintable = [(name, lacking) for name, text in printed if (lacking := typeface.missing_characters(text))]
     if not unprintable:
         return
     named = "、".join(f"{name}（{lacking}）" for name, lacking in unprintable[:NAMES_IN_PROBLEM])

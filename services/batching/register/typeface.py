@@ -46,7 +46,7 @@ class Typeface:
         self._fonts: list[RegisterFont] = []
         self._name_of: dict[str, str | None] = {}
 
-    def lacking(self, text: str) -> str:
+    def missing_characters(self, text: str) -> str:
         """The characters of the text that no font has."""
         return "".join(character for character in dict.fromkeys(text) if self._name_for(character) is None)
 

@@ -65,12 +65,12 @@ class AuditEvent:
     union_ids: set[str] = field(default_factory=set)
     old: dict[str, Any] = field(default_factory=dict)
     new: dict[str, Any] = field(default_factory=dict)
-    is_noted: bool = False
+    has_additions: bool = False
 
     @property
-    def is_of_somebody(self) -> bool:
+    def is_recordable(self) -> bool:
         """Whether to record it: an anonymous caller's event is recorded only if the use case added something."""
-        return self.is_noted or bool(self.caller.account_id or self.caller.member_id)
+        return self.has_additions or bool(self.caller.account_id or self.caller.member_id)
 
 
 def audit_event_of(action: str, request: Request) -> AuditEvent:
@@ -103,7 +103,7 @@ def record(
     audit_event: AuditEvent | None = session.info.get(_AT_WORK)
     if audit_event is None:
         return
-    audit_event.is_noted = True
+    audit_event.has_additions = True
     audit_event.records += [record_reference(kind, record_id) for kind, record_id in records]
     if union_id is not None:
         audit_event.union_ids.add(str(union_id))
@@ -117,7 +117,7 @@ def record_actor(session: Session, caller: Caller) -> None:
     """Sets the event's caller where the command itself identifies it, as at sign-in; the request's address stays."""
     audit_event: AuditEvent | None = session.info.get(_AT_WORK)
     if audit_event is not None:
-        audit_event.is_noted = True
+        audit_event.has_additions = True
         audit_event.caller = replace(caller, origin=audit_event.caller.origin)
 
 
@@ -128,7 +128,7 @@ def references(kind: str, record_ids: Iterable[Any]) -> list[Record]:
 
 def publish_audit_event(session: Session, producer: str, audit_event: AuditEvent) -> None:
     """Publishes a done command's audit event when the transaction commits; several events for very many records."""
-    if audit_event.is_of_somebody:
+    if audit_event.is_recordable:
         _publish(session, producer, audit_event, {"outcome": "done"}, {"old": audit_event.old, "new": audit_event.new})
 
 
@@ -142,7 +142,7 @@ def recording(session: Session, producer: str, audit_event: AuditEvent) -> Itera
 
 def publish_refusal(database: Database, producer: str, audit_event: AuditEvent, problem: Problem) -> None:
     """Publishes a refused command's audit event in a new transaction: the command's was rolled back. Never fails."""
-    if problem.status > _LAST_REFUSAL or not audit_event.is_of_somebody:
+    if problem.status > _LAST_REFUSAL or not audit_event.is_recordable:
         return
     try:
         with database.begin() as session:

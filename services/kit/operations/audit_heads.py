@@ -65,7 +65,7 @@ class AuditHeadVerification(DependencyProvider):
             log.warning("audit_heads_not_verified")
 
     def get_dependency(self, worker_ctx: Any) -> None:
-        """None: `remember_head` needs no dependency."""
+        """None: `handle_signed_head` needs no dependency."""
 
 
 class SignedStatement(Protocol):
@@ -76,7 +76,7 @@ class SignedStatement(Protocol):
         """The signed statement."""
 
 
-def remember_head(session: Session, event: Event[SignedStatement]) -> None:
+def handle_signed_head(session: Session, event: Event[SignedStatement]) -> None:
     """Keeps a head that membership has signed, permanently. Raises Reject for one that it has not.
 
     A head that contradicts an earlier one of its position is kept too: `audit_verify` finds that the chain lacks one of

@@ -134,7 +134,7 @@ def test_signing_in_is_noted_whether_it_succeeds_or_not(
         office, lambda session: sign_in(work_of(office, session, visitor), request), caller=visitor
     )
     known, right = name == "jianlang", password == PASSWORD
-    assert audit_event.is_of_somebody
+    assert audit_event.is_recordable
     assert audit_event.records == ([f"account:{account.account_id}"] * len(audit_event.records) if known else [])
     assert (audit_event.caller.account_id, audit_event.caller.origin) == (
         str(account.account_id) if right else None,

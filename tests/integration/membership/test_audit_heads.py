@@ -21,7 +21,7 @@ from services.contracts.events.membership import AUDIT_HEAD_SIGNED, AuditHeadSig
 from services.kit.data.database import audit_head
 from services.kit.events.failures import Reject
 from services.kit.key_sets import new_signing_keys, public_part
-from services.kit.operations.audit_heads import public_keys, remember_head, signed, signing_keys, verified
+from services.kit.operations.audit_heads import handle_signed_head, public_keys, signed, signing_keys, verified
 from services.kit.secret_values import KeySet
 from services.kit.settings import read_settings
 from services.membership.audit import audit_log, audit_verify
@@ -146,7 +146,7 @@ def test_a_head_is_published_once_and_stored_permanently(office: Office, heads: 
     [first, second] = publish(office, heads)
     for published in (second, first, second):  # in any order, and again
         with office.begin() as session:
-            remember_head(session, an_event(AUDIT_HEAD_SIGNED.read(published)))
+            handle_signed_head(session, an_event(AUDIT_HEAD_SIGNED.read(published)))
     with office.begin() as session:
         assert session.scalars(select(audit_head.c.position).order_by(audit_head.c.position)).all() == [3, 4]
     for statement in ("delete from audit_head", "truncate audit_head", "update audit_head set position = 1"):
@@ -206,7 +206,7 @@ def test_who_holds_no_signing_key_makes_no_head(office: Office, heads: AuditHead
     forged = [signed(1, bytes(32), stranger).statement, f"{header}.{payload}.{signature}", f"{header}.{payload}.", ""]
     for statement in forged:
         with pytest.raises(Reject, match="audit_head_not_signed"), office.begin() as session:
-            remember_head(session, an_event(AuditHeadSignedData(position=1, statement=statement)))
+            handle_signed_head(session, an_event(AuditHeadSignedData(position=1, statement=statement)))
     with office.begin() as session:
         assert session.scalar(select(func.count()).select_from(audit_head)) == 1
     assert verdict(office, "--heads", "-", published=f"{forged[0]}\n").startswith("2 entries, chain intact")

@@ -6,12 +6,12 @@ import { connection } from "@/live/connection";
 
 const LONGEST_WAIT_SECONDS = 60;
 const PAUSES = [1, 2, 4, 8, 15];
-/** 401 to who is signing in: what was typed is wrong, and the form says so. */
+/** 401 at sign-in: the credentials are wrong, which the form shows. */
 const SIGN_IN_REFUSALS = ["sign_in_failed", "otp_wrong"];
 
 let whenNotSignedIn = (): void => undefined;
 
-/** What to do when the API says that nobody is signed in (any more). */
+/** Called when the API answers that there is no session (any more). */
 export function onNotSignedIn(act: () => void): void {
   whenNotSignedIn = act;
 }
@@ -52,7 +52,7 @@ export async function save(path: string, asked?: object): Promise<void> {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-/** Sends a file with progress (0 to 1), which fetch cannot tell. Throws ApiProblem. */
+/** Sends a file with progress (0 to 1), which fetch does not report. Throws ApiProblem. */
 export function upload<T>(path: string, file: File, key: string, onProgress: (part: number) => void): Promise<T> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
@@ -71,7 +71,7 @@ export function upload<T>(path: string, file: File, key: string, onProgress: (pa
   });
 }
 
-/** What an answer says went wrong; leads to the sign-in page where nobody is signed in any more. */
+/** The problem in a response; leads to the sign-in page when the session has ended. */
 async function problemOf(response: Response): Promise<ApiProblem> {
   const problem = await readProblem(response);
   if (problem.status === 401 && !SIGN_IN_REFUSALS.includes(problem.code)) whenNotSignedIn();

@@ -20,7 +20,7 @@ export function solve({ salt, bits, parts }: Work, onPart: (done: number) => voi
   return solution;
 }
 
-/** SHA-256 of a text of at most 55 letters, its first word: all that is looked at. Own code, for crypto.subtle is missing
+/** The first word of the SHA-256 of a text of at most 55 letters; no other word is needed. Own code, for crypto.subtle is missing
  * on plain HTTP and takes a promise for each of a hundred thousand hashes. */
 function search(prefix: string, zeros: number): string {
   const block = new Int32Array(64);

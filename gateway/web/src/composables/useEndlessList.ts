@@ -8,7 +8,7 @@ const ROWS = 50;
 
 interface Part<Row> {
   items: Row[];
-  /** From where the next part goes on; nothing at the end. */
+  /** The cursor of the next part; absent at the end. */
   before: string | null;
 }
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { useLatest } from "@/composables/useLatest";
 import { ApiProblem } from "@/api/problems";
 
-/** Requests that are answered by hand, each by its place. */
+/** Requests that the test answers, each by its index. */
 function answering() {
   const asked: { word: string; signal: AbortSignal; resolve: (answer: string) => void; reject: (error: unknown) => void }[] = [];
   const scope = effectScope();

@@ -9,7 +9,7 @@ export function useLatest<Arguments extends unknown[], Answer>(request: (signal:
   const isLoading = ref(false);
   let running: AbortController | undefined;
 
-  /** Keeps what is shown until the new answer is there. */
+  /** Keeps the shown response until the new one arrives. */
   async function run(...given: Arguments): Promise<Answer | undefined> {
     running?.abort();
     const mine = (running = new AbortController());

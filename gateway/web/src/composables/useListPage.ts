@@ -10,7 +10,7 @@ export const PAGE_SIZES = [20, 50, 100, 200];
 export type Filters = Record<string, string>;
 
 export interface ListPage<Row, Given extends Filters, Answer extends Page<Row>> {
-  /** What stands in the search form; takes effect by `search`. */
+  /** The values of the search form; they take effect by `search`. */
   form: Given;
   /** What the rows were asked by. */
   filters: Ref<Given>;
@@ -22,7 +22,7 @@ export interface ListPage<Row, Given extends Filters, Answer extends Page<Row>> 
   search: () => void;
   reset: () => void;
   goTo: (page: number, size?: number) => void;
-  /** Asks again for what is shown. */
+  /** Requests the shown page again. */
   refresh: () => Promise<void>;
 }
 
@@ -104,7 +104,7 @@ export function readQuery<Given extends Filters>(query: LocationQuery, empty: Gi
   };
 }
 
-/** The address's query; what is empty or as at the start is left out. */
+/** The query of the URL; empty and initial values are left out. */
 export function writeQuery(filters: Filters, page: number, size: number): Record<string, string> {
   return {
     ...withoutEmpty(filters),

@@ -6,7 +6,7 @@ import { session, type Role } from "@/console/session";
 declare module "vue-router" {
   interface RouteMeta {
     title: string;
-    /** Who may see it; all who are signed in where absent. */
+    /** The roles that may use the page; absent for all signed-in accounts. */
     roles?: readonly Role[];
     isPublic?: boolean;
     /** Only for the city's union. */

@@ -18,7 +18,7 @@ export const session = {
     return account.value?.roles.some((role) => (roles as readonly string[]).includes(role)) ?? false;
   },
 
-  /** Who is signed in already, asked once. Throws ApiProblem when the system is away. */
+  /** Loads the signed-in account, once. Throws ApiProblem when the system is away. */
   async find(): Promise<Account | undefined> {
     if (wasAsked) return account.value;
     try {
@@ -37,7 +37,7 @@ export const session = {
     if (!signedIn.next_step) startUpdates();
   },
 
-  /** Nobody is signed in any more. */
+  /** Forgets the session. */
   end(): void {
     stopUpdates();
     account.value = undefined;

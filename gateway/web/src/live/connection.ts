@@ -9,7 +9,7 @@ const hasRecovered = ref(false);
 let hiding: ReturnType<typeof setTimeout> | undefined;
 
 export const connection = {
-  /** What is wrong now, if anything. */
+  /** The current trouble, if any. */
   now: readonly(trouble),
   /** When it is tried again, in milliseconds since 1970. */
   nextTryAt: readonly(nextTryAt),

@@ -3,7 +3,7 @@ import { getCurrentScope, onScopeDispose } from "vue";
 import { answer, api } from "@/api/client";
 import { connection } from "@/live/connection";
 
-/** The kinds of change that the gateway tells; what each means is in docs/events. */
+/** The kinds of live updates of the gateway; docs/events describes each. */
 export const KINDS = [
   "member_registered",
   "member_numbered",
@@ -31,7 +31,7 @@ let source: EventSource | undefined;
 let isWanted = false;
 let wasOpen = false;
 
-/** Opens the stream and keeps it open; for who is signed in. */
+/** Opens the stream and keeps it open; needs a session. */
 export function startUpdates(): void {
   isWanted = true;
   if (source) return;
@@ -57,7 +57,7 @@ export function stopUpdates(): void {
 
 /**
  * Calls `refresh` when one of the kinds happens, and after a lost connection; many changes at once call it once.
- * A page that nobody looks at waits until it is seen.
+ * A hidden page waits until it is visible.
  */
 export function useLiveUpdates(kinds: readonly Kind[], refresh: () => unknown): void {
   const throttled = throttle(refresh);
@@ -84,7 +84,7 @@ export function useLiveEvent(kind: Kind, act: (facts: Record<string, unknown>) =
   onScopeDispose(() => listeners.delete(listener));
 }
 
-/** Asks first who is signed in: that waits until the system is there again, and ends a session that is over. */
+/** Requests the own account first: this waits until the system is back, and handles an ended session. */
 async function reopen(): Promise<void> {
   source?.close();
   source = undefined;

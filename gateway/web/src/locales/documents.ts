@@ -1,5 +1,4 @@
-// Numbers of identity documents, by the same rules as the server: told while one types. Both are held to
-// documents.examples.json.
+// Validates document numbers while typing, by the same rules as the server; documents.examples.json tests both.
 import { DOCUMENT_TYPES } from "@/locales/terms";
 
 export type DocumentType = keyof typeof DOCUMENT_TYPES;
@@ -42,7 +41,7 @@ export function normaliseDocumentNumber(number: string): string {
     .replace(/\s/gu, "");
 }
 
-/** What is wrong with the number, and what a right one tells of its holder. `today` is a day: `2026-11-25`. */
+/** The finding on a number, and the facts that a valid one contains. `today` is a day: `2026-11-25`. */
 export function readDocumentNumber(type: DocumentType, given: string, today: string): { finding?: DocumentFinding; facts: DocumentFacts } {
   const number = normaliseDocumentNumber(given);
   try {

@@ -2,7 +2,7 @@
 const SHANGHAI = "Asia/Shanghai";
 const LONG_TERM = "9999-12-31";
 export const NOTHING = "–";
-/** What is shown beside a whole number alone. */
+/** Replaces values that are only shown with a whole number. */
 export const HIDDEN = "*****";
 
 const parts = new Intl.DateTimeFormat("zh-CN", {

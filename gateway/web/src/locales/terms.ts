@@ -18,7 +18,7 @@ export const CHANNELS = {
   special: { text: "特殊", tone: "busy" },
 } as const satisfies Record<string, Term>;
 
-/** Why a clerk switches somebody to the special channel. */
+/** The reasons to switch somebody to the special channel. */
 export const SWITCH_REASONS = {
   rare_character: "姓名含生僻字",
   name_not_enterable: "发卡支行的系统无法录入姓名",
@@ -65,7 +65,7 @@ export const REGISTER_STATES = {
   printed: { text: "已打印", tone: "good" },
 } as const satisfies Record<string, Term>;
 
-/** 会员类别: who is no employee of the union's enterprise applies on the phone. */
+/** 会员类别: members who are not employees of the union's enterprise apply on the phone. */
 export const AFFILIATIONS = { employer: "企业内", flexible: "灵活就业", outside: "企业外" } as const;
 
 export const DOCUMENT_TYPES = {

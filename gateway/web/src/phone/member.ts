@@ -12,7 +12,7 @@ export const member = {
   profile: computed(() => profile.value),
   outlet: computed(() => outlet.value),
 
-  /** Asks anew what is known; nothing where nobody is signed in. Throws ApiProblem when the system is away. */
+  /** Loads the profile again; undefined without a session. Throws ApiProblem when the system is away. */
   async find(): Promise<Profile | undefined> {
     try {
       profile.value = await answer(api.GET("/api/v1/personal/profile"));
@@ -38,7 +38,7 @@ export const member = {
     member.forget();
   },
 
-  /** Nobody is signed in any more; the next one on this phone sees nothing of it. */
+  /** Forgets the session, so that the next member on this phone sees nothing of it. */
   forget(): void {
     profile.value = undefined;
     outlet.value = undefined;

@@ -23,7 +23,7 @@ export const router = createRouter({
   scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
 });
 
-/** Where a member goes on: to what became of an application, which may have been refused; else to apply. */
+/** The next page of a member: the progress of an application, also of a refused one; else the application. */
 export async function nextPage(): Promise<{ name: string }> {
   if (member.profile.value?.card_state !== "none") return { name: "progress" };
   const { items } = await answer(api.GET("/api/v1/personal/applications"));

@@ -15,7 +15,7 @@ const SYSTEMS: readonly [sign: RegExp, name: string][] = [
   [/Linux|X11/, "Linux"],
 ];
 
-/** `Edge，Windows`; what is not known as it calls itself, shortened. */
+/** `Edge，Windows`; an unknown user agent is shortened. */
 export function deviceOf(userAgent: string | null): string {
   if (!userAgent) return "未知设备";
   const named = [BROWSERS, SYSTEMS].map((names) => names.find(([sign]) => sign.test(userAgent))?.[1]).filter(Boolean);

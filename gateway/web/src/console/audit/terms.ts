@@ -9,7 +9,7 @@ export const OUTCOMES = {
   refused: { text: "未成功", tone: "bad" },
 } as const satisfies Record<string, Term>;
 
-/** Who acted: the name is for administrators, members act by themselves. */
+/** The caller: the name is for administrators; members act for themselves. */
 export function actorOf(auditEvent: AuditEvent): string {
   const maker = auditEvent.new?.link_made_by;
   const byLink = typeof maker === "string" && maker ? `，凭管理员${maker}的链接` : "";

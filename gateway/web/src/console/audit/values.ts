@@ -54,7 +54,7 @@ export interface Change {
 
 type Values = Record<string, unknown> | null | undefined;
 
-/** One line for each thing that is told before or after, in the order told. */
+/** One line for each old or new value, in the order of the audit event. */
 export function changesOf(old: Values, now: Values): Change[] {
   const names = new Set([...Object.keys(old ?? {}), ...Object.keys(now ?? {})]);
   return [...names].map((name) => {

@@ -5,7 +5,7 @@ import { save } from "@/api/client";
 
 export const registerPath = (batch_no: string, form: "pdf" | "xlsx") => `/api/v1/batches/${batch_no}/register.${form}`;
 
-/** Saves files one after another, and tells what failed where no form is there to show it. */
+/** Saves files one after another, and shows the problem as a notification. */
 export function useFileDownload() {
   const saving = useMutation(async (_key, paths: readonly string[]) => {
     for (const path of paths) await save(path);

@@ -5,8 +5,8 @@ import { useLiveUpdates } from "@/live/updates";
 const SETTLED_AFTER_MS = 1500;
 
 /**
- * Calls `refresh` when something happens to a batch. A request or decision is told to pages and to batching at the same
- * time, so it asks once more when batching has surely heard.
+ * Calls `refresh` when something happens to a batch. Pages and batching receive the event of a request or decision at the
+ * same time, so `refresh` is called once more when batching must have handled it.
  */
 export function useBatchUpdates(refresh: () => unknown): void {
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -12,7 +12,7 @@ export function reasonProblem(reason: string): string {
   return reason.trim().length < 2 ? "请填写原因，至少 2 个字" : "";
 }
 
-/** The members of a list's filters, as the list asks for them; a reason goes with whole numbers alone. */
+/** The members of a list's filters, as the list requests them; the reason is sent with whole numbers only. */
 export function exportRequest(filters: Record<string, string>, isWhole: boolean, reason: string): ExportRequest {
   const filter = Object.fromEntries(Object.entries(filters).filter(([, value]) => value)) as MemberFilter;
   return { filter, whole_numbers: isWhole, ...(isWhole && { reason: reason.trim() }) };

@@ -35,7 +35,7 @@ const MASKED: readonly Fact[] = ["phone", "birth_date", "sex"];
 const known = (member: Member, name: Fact): string =>
   (MASKED.includes(name) ? "" : (member as unknown as Record<string, string | null>)[name]) ?? "";
 
-/** Kinds of documents whose numbers tell the birth date and the sex. */
+/** Kinds of documents whose numbers contain the birth date and the sex. */
 export const TELLING_TYPES: readonly DocumentType[] = ["resident_id", "hmt_residence_permit"];
 
 export function emptyForm(): MemberForm {
@@ -77,7 +77,7 @@ export function wrongFields(form: MemberForm, isChange: boolean, today: string):
   return wrong;
 }
 
-/** The body of the request: a new member's facts, or what differs from what is known of `member`. */
+/** The body of the request: a new member's facts, or those that differ from `member`. */
 export function changesOf(form: MemberForm, member?: Member): Record<string, string | null> {
   const body: Record<string, string | null> = {};
   if (form.name.trim() !== member?.name) body.name = form.name.trim();

@@ -53,6 +53,6 @@ export function healthOf({ answers, status }: ServiceStatus): Term {
   return status?.reasons.length ? { text: "有问题", tone: "warn" } : { text: "正常", tone: "good" };
 }
 
-/** Whether nobody empties a queue that services should empty. The bank empties its own. */
+/** Whether a queue that services should consume has no consumer. The bank consumes its own. */
 export const hasNoConsumer = ({ kind, consumers }: QueueDepth): boolean =>
   (kind === "requests" || kind === "events" || kind === "from_bank") && consumers === 0;

@@ -60,7 +60,7 @@ export function usePendingCommands(changed: () => Promise<void>) {
   };
 }
 
-/** Changes what is sent of one entry. */
+/** Changes the given fields of one entry. */
 export function changePending(key: string, { application_id, ...body }: PendingChange) {
   return answer(api.PATCH("/api/v1/pending/{application_id}", { params: { path: { application_id }, header: headerOf(key) }, body }));
 }

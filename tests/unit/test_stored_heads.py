@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deploy.invariants import System
-from deploy.invariants.audit_heads import FILE, heads_are_remembered, heads_are_signed, remembered
+from deploy.invariants.audit_heads import FILE, heads_are_signed, stored_heads, stored_heads_are_in_log
 from deploy.permissions import SERVICES
 from services.kit.key_sets import new_signing_keys, public_part
 from services.kit.operations.audit_heads import signed, signing_keys
@@ -48,8 +48,8 @@ def look(tmp_path: Path) -> Look:
         path.write_text("".join(f"5:00 {one}\n" for one in ([head(5)] if file is None else file)))
         keys = {"AUDIT_PUBLIC_KEYS": public_part(SIGNING), FILE: str(path)}
         databases: Any = Databases(tables, old)
-        known = remembered(System({}, {}, keys), databases)
-        found = [*heads_are_remembered(databases, known), *heads_are_signed(known)]
+        known = stored_heads(System({}, {}, keys), databases)
+        found = [*stored_heads_are_in_log(databases, known), *heads_are_signed(known)]
         return [(one.invariant, one.offender) for one in found]
 
     return violations
@@ -71,7 +71,7 @@ def test_a_file_that_is_empty_or_behind_is_found(look: Look, tmp_path: Path) -> 
 def test_a_missing_file_is_found(tmp_path: Path) -> None:
     keys = {"AUDIT_PUBLIC_KEYS": public_part(SIGNING), FILE: str(tmp_path / "gone")}
     databases: Any = Databases({service: [head(5)] for service in SERVICES}, 5)
-    [found] = heads_are_remembered(databases, remembered(System({}, {}, keys), databases))
+    [found] = stored_heads_are_in_log(databases, stored_heads(System({}, {}, keys), databases))
     assert found.offender == FILE
 
 
