@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -23,6 +24,7 @@ from services.membership.seed import demo_password
 from tests.chaos.people import make_people
 from tests.deploy.pgbouncer import PgBouncer, pgbouncer
 from tests.e2e.continuous_load import seeds
+from tests.e2e.retrying import retry_until_answered
 from tests.unlimited import UNLIMITED
 
 pytestmark = pytest.mark.deploy("PgBouncer, and a stack of its own behind it")
@@ -86,7 +88,7 @@ def test_services_go_on_when_the_pooler_is_back(stack: Stack, pooler: PgBouncer)
     stack.wait_until_ready()
     clerk = ApiClient(stack.gateway_url).sign_in("jianlang", demo_password())
     (form,) = make_people(800_000, 1)
-    member = clerk.post("members", form)["member_id"]
+    member = retry_until_answered(clerk, "members", form, str(uuid4()))["member_id"]
     wait_until(lambda: clerk.get(f"members/{member}")["member_no"], "the events that number a member come through")
 
 
