@@ -89,7 +89,7 @@ def test_a_fresh_node_has_all_that_programs_need_after_the_guides_commands(
                 assert [queue for queue in queues if depth_of(connection, queue) is None] == []
 
 
-def test_prepare_says_what_is_not_set_and_shows_no_password(fresh: RabbitMQ) -> None:
+def test_prepare_says_what_is_not_set_and_shows_no_password() -> None:
     environment = {**os.environ, "AMQP_URI": "amqp://someone:s3cr3t/@broker;amqp://b", "PYTHONPATH": str(ROOT)}
     for passwords, said in (
         ({}, "not set: AMQP_PASSWORD_MEMBERSHIP"),
