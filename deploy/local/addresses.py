@@ -32,12 +32,12 @@ def configured_amqp_uris() -> dict[str, str]:
 
 def configured_database_urls() -> dict[str, str]:
     """Return the databases' addresses from the environment, by service, which replace private ones."""
-    return _given("DATABASE_URL")
+    return _configured("DATABASE_URL")
 
 
-def given_direct_urls() -> dict[str, str]:
+def configured_direct_urls() -> dict[str, str]:
     """Return the databases' addresses past a pooler from the environment, by service."""
-    return _given("DATABASE_DIRECT_URL")
+    return _configured("DATABASE_DIRECT_URL")
 
 
 def private_nodes() -> tuple[str, ...]:
@@ -56,7 +56,7 @@ def find_addresses(folder: Path, stack_secrets: Mapping[str, str]) -> Addresses:
     with ThreadPoolExecutor() as both:
         broker = both.submit(_broker, folder, stack_secrets)
         databases = both.submit(_databases, folder, stack_secrets)
-        return Addresses(broker.result(), *databases.result(), given_direct_urls())
+        return Addresses(broker.result(), *databases.result(), configured_direct_urls())
 
 
 def is_upgrading(stack_secrets: Mapping[str, str]) -> bool:
@@ -74,7 +74,7 @@ def end_upgrade(folder: Path, stack_secrets: Mapping[str, str]) -> None:
 
 def end_former_requests(folder: Path, stack_secrets: Mapping[str, str]) -> None:
     """Lead requests on the private broker to the queues of this release, once no former process reads others."""
-    if len(given_amqp_uris()) < len(PROGRAMS):
+    if len(configured_amqp_uris()) < len(PROGRAMS):
         uri = nodes.start_rabbitmq(folder).uri(VHOST)
         if former_request_queues(uri):
             declare_all(uri, beside_former=is_upgrading(stack_secrets))
@@ -119,7 +119,7 @@ def forget_addresses(on: Nodes, name: str) -> None:
         on.postgres.drop_private_database(f"{name}_{service}")
 
 
-def _given(variable: str) -> dict[str, str]:
+def _configured(variable: str) -> dict[str, str]:
     urls = {service: os.environ.get(f"{variable}_{service.upper()}") for service in SERVICES}
     return {service: url for service, url in urls.items() if url}
 
