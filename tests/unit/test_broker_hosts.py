@@ -52,7 +52,7 @@ def test_each_host_of_an_address_is_read_as_kombu_reads_it(address: tuple[str, l
 
 @given(st.text(max_size=20), st.text(max_size=20), st.sampled_from(["amqp://", "amqps://", ";amqp://u:p@", "", "://"]))
 def test_no_error_about_an_address_shows_a_part_of_it(before: str, after: str, between: str) -> None:
-    uri = f"amqp://someone:{SECRET}{before}{between}{SECRET}{after}"
+    uri = f"amqp://someone:{SECRET}{before}{between}{after}"
     shown = traceback_of(lambda: repr(broker_hosts(uri))) + traceback_of(lambda: repr(MessagingSettings(Secret(uri))))
     assert SECRET not in shown
 
