@@ -15,7 +15,6 @@ import json
 import os
 import re
 import secrets
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -45,7 +44,7 @@ from services.kit.amqp.queues import (
 )
 from services.kit.events.topology import event_queues
 from services.kit.secret_values import Secret
-from services.kit.settings import MessagingSettings
+from services.kit.settings import MessagingSettings, run_program, values_of
 
 _HASHING = "rabbit_password_hashing_sha256"
 _UNLIMITED = 2**31 - 1
@@ -106,10 +105,7 @@ def main() -> int:
         "definitions": ["BROKER_VHOST", *map(password_variable, PROGRAMS)],
         "declare": ["AMQP_URI"],
     }[options.command]
-    values = {variable: os.environ.get(variable, "") for variable in needed}
-    if missing := [variable for variable, text in values.items() if not text]:
-        print(f"not set: {', '.join(missing)}", file=sys.stderr)
-        return 2
+    values = values_of(*needed)
     if "AMQP_URI" in values:
         declare_all(values["AMQP_URI"], *_configured_delays(), beside_former=options.beside_former)
     else:
@@ -195,4 +191,4 @@ def _permission(vhost: str, allowed: Permissions, user: User) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

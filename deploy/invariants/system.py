@@ -1,5 +1,6 @@
 """Addresses and keys of a system, and consistent snapshots of its databases."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,9 +14,10 @@ from sqlalchemy.pool import NullPool
 from deploy.local.stack import Stack
 from deploy.permissions import SERVICES
 from services.kit.data.encryption import FileKeyring, Keyring
-from services.kit.settings import MessagingSettings
+from services.kit.settings import MessagingSettings, value_of, values_of
 
 ROWS_AT_ONCE = 5000
+_SECRETS = ("AUDIT_KEYS", "AUDIT_PUBLIC_KEYS", "BLIND_INDEX_KEY")
 
 
 @dataclass(frozen=True)
@@ -40,19 +42,20 @@ class System:
         )
 
     @classmethod
-    def given(cls, environment: Mapping[str, str]) -> "System":
+    def given(cls) -> "System":
         """Returns the system that the environment names, by the same variables as a stack's databases and broker.
 
-        Raises KeyError for the first that is missing.
+        Each may be in a file instead, which `<VARIABLE>_FILE` names. Raises SettingsError for what is missing.
         """
-        everybody = environment.get("AMQP_URI")
+        databases = values_of(*(f"DATABASE_URL_{service.upper()}" for service in SERVICES))
+        everybody = value_of("AMQP_URI")
+        needed = () if everybody else tuple(f"AMQP_URI_{service.upper()}" for service in SERVICES)
+        values_of(*needed)
+        secrets = {name: value for name in _SECRETS if (value := value_of(name))}
         return cls(
-            {service: environment[f"DATABASE_URL_{service.upper()}"] for service in SERVICES},
-            {
-                service: environment.get(f"AMQP_URI_{service.upper()}") or everybody or environment["AMQP_URI"]
-                for service in SERVICES
-            },
-            **_from_settings(environment),
+            {service: databases[f"DATABASE_URL_{service.upper()}"] for service in SERVICES},
+            {service: value_of(f"AMQP_URI_{service.upper()}") or everybody for service in SERVICES},
+            **_from_settings({**os.environ, **secrets}),
         )
 
     def keyring(self) -> Keyring:

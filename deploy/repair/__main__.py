@@ -17,6 +17,7 @@ from deploy.repair.plan import Task
 from deploy.repair.runner import RepairError, Runner
 from services.kit.amqp.connection import BROKER_ERRORS
 from services.kit.data.repair import repairs_of
+from services.kit.settings import run_program, value_of
 
 _SHOWN = 10
 
@@ -33,9 +34,6 @@ def main() -> int:
         caller = runner.operator(options.by) if options.yes else None
         tasks, left = runner.look(options.settle)
         mended = [_carry_out(runner, task, caller, left) for task in tasks]
-    except KeyError as missing:
-        print(f"not set: {missing.args[0]}", file=sys.stderr)
-        return 2
     except Unreadable as error:
         print(f"{error.service} cannot be read ({error.reason}): nothing is mended before it can", file=sys.stderr)
         return 2
@@ -70,11 +68,11 @@ def _carry_out(runner: Runner, task: Task, caller: dict[str, object] | None, lef
 
 
 def _runner(older_than: timedelta) -> Runner:
-    """Returns a runner for the named system or the local stack; raises KeyError for a missing variable, StackError."""
-    if "DATABASE_URL_MEMBERSHIP" in os.environ:
-        system = System.given(os.environ)
-        urls = system.database_urls
-        named = {one: {**os.environ, **system.keys, "DATABASE_URL": urls[one]} for one in SERVICES}
+    """Returns a runner for the named system or the local stack. Raises SettingsError, StackError."""
+    if value_of("DATABASE_URL_MEMBERSHIP"):
+        system = System.given()
+        urls, plain = system.database_urls, {name: os.environ[name] for name in os.environ if name[-5:] != "_FILE"}
+        named = {one: {**plain, **system.keys, "DATABASE_URL": urls[one]} for one in SERVICES}
         return Runner(system, named, older_than)
     running = stack.find(ROOT / ".local")
     environments: Mapping[str, Mapping[str, str]] = {one: running.environment(one) for one in SERVICES}
@@ -98,4 +96,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

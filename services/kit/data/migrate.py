@@ -4,7 +4,6 @@ A service's `migrations/env.py` is one call of `run_migrations`; its `migrations
 """
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
@@ -14,8 +13,10 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import NullPool
+
+from services.kit.settings import run_program, values_of
 
 SERVICES_FOLDER = Path(__file__).parents[2]
 
@@ -107,12 +108,12 @@ def _main() -> int:
     parser.add_argument("--check", action="store_true", help="compare the models with the migrated database instead")
     arguments = parser.parse_args()
     variable = f"DATABASE_URL_{arguments.service.upper()}"
-    database_url = os.environ.get(variable)
-    if not database_url:
-        print(f"{variable} is not set", file=sys.stderr)
-        return 2
+    database_url = values_of(variable)[variable]
     try:
         (check if arguments.check else upgrade)(arguments.service, database_url)
+    except ArgumentError:
+        print(f"{variable} is not an address of a database", file=sys.stderr)
+        return 2
     except DatabaseIsNewer as refusal:
         print(refusal, file=sys.stderr)
         return 1
@@ -120,4 +121,4 @@ def _main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    run_program(_main)

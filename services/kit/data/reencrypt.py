@@ -5,7 +5,6 @@ current key, so it can be stopped at any moment and started again.
 """
 
 import argparse
-import os
 import sys
 import time
 from collections import Counter
@@ -38,7 +37,7 @@ from sqlalchemy.pool import NullPool
 from services.kit.data.bulk import values_table
 from services.kit.data.database import EncryptedBytes, EncryptedText, outbox
 from services.kit.data.encryption import encrypted_prefix, keyring, token_prefix
-from services.kit.settings import SettingsError
+from services.kit.settings import SettingsError, run_program, values_of
 
 CHUNK = 500
 """Rows in one transaction, so that others wait for a row some milliseconds at most."""
@@ -171,10 +170,7 @@ def _main() -> int:
     arguments = parser.parse_args()
     service = arguments.service
     variable = f"DATABASE_URL_{service.upper()}"
-    database_url = os.environ.get(variable)
-    if not database_url:
-        print(f"{variable} is not set", file=sys.stderr)
-        return 2
+    database_url = values_of(variable)[variable]
     engine, metadata = create_engine(database_url, poolclass=NullPool), metadata_of(service)
     try:
         current = keyring().key_ids()[0]
@@ -193,4 +189,4 @@ def _main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    run_program(_main)
