@@ -22,6 +22,7 @@ FAULTS ?= 200
 MEMBERS ?= 5000
 SEED ?= 1
 LOCK_UPGRADE ?=
+IMAGE_OPTIONS ?=
 SUITE ?=
 
 # A file's tests run in one worker, since they share fixtures; small files come last and balance the workers.
@@ -29,7 +30,7 @@ PYTEST := $(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations
 REPORTS := .local/reports
 
 .DEFAULT_GOAL := help
-.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair session rotate-keys demo test test-all test-long test-deploy test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
+.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair session rotate-keys demo test test-all test-long test-deploy test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies image fuzz chaos poison pressure chaos-control
 
 help: ## List these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -127,6 +128,7 @@ lock: ## Write the locks of pyproject.toml anew, for all Pythons: make lock LOCK
 	@rm -rf .local/lock && $(PYTHON) -m venv .local/lock && .local/lock/bin/pip install --quiet uv
 	$(LOCK) --output-file requirements.lock pyproject.toml
 	$(LOCK) --output-file requirements-dev.lock --group dev pyproject.toml
+	$(LOCK) --output-file requirements-image.lock --group image
 	@rm -rf .local/lock
 
 audit-dependencies: setup-dev ## Check pinned packages for known vulnerabilities; part of check
@@ -145,6 +147,9 @@ fuzz: setup-dev ## Send each operation of the API 200 generated requests: make f
 docs: setup-dev ## Generate the documents that follow from the code: event catalogue, AsyncAPI, OpenAPI, policy, permissions, settings, long tests
 	$(VENV)/python -m deploy.documents --write
 	$(VENV)/python -m tests.tiers --write
+
+image: setup ## Build the container image of all programs: make image IMAGE_OPTIONS="--online -- --network=host"
+	$(VENV)/python -m deploy.image.build $(IMAGE_OPTIONS)
 
 screenshots: setup-dev ## Take the pictures of docs/images from a separate stack with demo data
 	$(VENV)/python -m deploy.handbook.screenshots

@@ -6,7 +6,13 @@ import pytest
 
 from tests.databases import ROOT
 
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-node.lock", "gateway/web/package-lock.json")
+LOCKS = (
+    "requirements.lock",
+    "requirements-dev.lock",
+    "requirements-node.lock",
+    "requirements-image.lock",
+    "gateway/web/package-lock.json",
+)
 
 
 @pytest.mark.parametrize("lock", LOCKS)
