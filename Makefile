@@ -30,7 +30,7 @@ PYTEST := $(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations
 REPORTS := .local/reports
 
 .DEFAULT_GOAL := help
-.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair session rotate-keys demo test test-all test-long test-deploy test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies image fuzz chaos poison pressure chaos-control
+.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair session rotate-keys demo test test-all test-long test-deploy test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies image compose-secrets fuzz chaos poison pressure chaos-control
 
 help: ## List these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -150,6 +150,9 @@ docs: setup-dev ## Generate the documents that follow from the code: event catal
 
 image: setup ## Build the container image of all programs: make image IMAGE_OPTIONS="--online -- --network=host"
 	$(VENV)/python -m deploy.image.build $(IMAGE_OPTIONS)
+
+compose-secrets: setup ## Make the secrets of a demo in containers: .local/compose, for deploy/compose
+	$(VENV)/python -m deploy.compose.secret_files .local/compose --demo
 
 screenshots: setup-dev ## Take the pictures of docs/images from a separate stack with demo data
 	$(VENV)/python -m deploy.handbook.screenshots

@@ -15,7 +15,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,7 @@ from services.kit.events.topology import event_queues
 from services.kit.secret_values import Secret
 from services.kit.settings import MessagingSettings, run_program, values_of
 
+_NO_LIMITS: Mapping[str, int] = {}
 _HASHING = "rabbit_password_hashing_sha256"
 _UNLIMITED = 2**31 - 1
 """RabbitMQ 3.10 does not accept -1, which means the same from 4.0 on."""
@@ -66,7 +67,7 @@ def definitions(vhost: str, users: Mapping[str, User], *, beside_former: bool = 
     """Returns users and permissions in a virtual host as RabbitMQ's definitions; `users` are by program."""
     allowed = {program: permissions_of(program, beside_former=beside_former) for program in users}
     return {
-        "users": [_user(user, allowed[program].limits) for program, user in users.items()],
+        "users": [user_definition(user, allowed[program].limits) for program, user in users.items()],
         "permissions": [_permission(vhost, allowed[program], user) for program, user in users.items()],
         "topic_permissions": [
             {"user": user.name, "vhost": vhost, "exchange": exchange, "write": topic.write, "read": topic.read}
@@ -74,6 +75,19 @@ def definitions(vhost: str, users: Mapping[str, User], *, beside_former: bool = 
             for exchange, topic in allowed[program].topics.items()
         ],
         "policies": [_policy(vhost), *(_strays_policy(vhost, service) for service in SERVICES)],
+    }
+
+
+def user_definition(user: User, limits: Mapping[str, int] = _NO_LIMITS, tags: Sequence[str] = ()) -> dict[str, Any]:
+    """Returns a user as RabbitMQ's definitions have it, with the password's hash."""
+    salt = secrets.token_bytes(4)
+    digest = salt + hashlib.sha256(salt + user.password.encode()).digest()
+    return {
+        "name": user.name,
+        "password_hash": base64.b64encode(digest).decode(),
+        "hashing_algorithm": _HASHING,
+        "tags": list(tags),
+        "limits": dict(limits),
     }
 
 
@@ -170,18 +184,6 @@ def _strays_policy(vhost: str, service: str) -> dict[str, Any]:
         "apply-to": "exchanges",
         "priority": 0,
         "definition": {"alternate-exchange": strays_exchange(service)},
-    }
-
-
-def _user(user: User, limits: Mapping[str, int]) -> dict[str, Any]:
-    salt = secrets.token_bytes(4)
-    digest = salt + hashlib.sha256(salt + user.password.encode()).digest()
-    return {
-        "name": user.name,
-        "password_hash": base64.b64encode(digest).decode(),
-        "hashing_algorithm": _HASHING,
-        "tags": [],
-        "limits": dict(limits),
     }
 
 

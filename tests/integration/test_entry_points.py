@@ -15,6 +15,9 @@ _FOLDERS = ("services", "gateway", "deploy")
 _STARTS_HERE = re.compile(r'^if __name__ == "__main__":', re.MULTILINE)
 
 READ_NO_SETTINGS = {
+    "deploy.compose.secret_files",
+    "deploy.image.build",
+    "deploy.image.packages",
     "deploy.handbook.book",
     "deploy.handbook.screenshots",
     "deploy.local.audit_dependencies",
@@ -27,7 +30,7 @@ READ_NO_SETTINGS = {
 _ADMINISTRATOR = ["--union=u", "--code=c", "--account=a", "--name=n", "--phone=13900000000"]
 ARGUMENTS = {
     "deploy.broker": [["definitions"], ["declare"]],
-    "deploy.databases": [[]],
+    "deploy.compose.definitions": [["definitions.json"]],
     "deploy.dead_letters": [["list"], ["show", "queue", "id"]],
     "services.batching.bank.bank_operations": [["show", "--batch-no", "x"]],
     "services.kit.data.migrate": [[service] for service in SERVICES],

@@ -1,0 +1,1 @@
+"""Tests of deployment, for real: clusters, failover, the image, containers, the chart."""
