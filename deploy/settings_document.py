@@ -38,8 +38,9 @@ _FOOT = """
 Besides: `python -m services.kit.data.migrate <service>` reads `DATABASE_URL_<SERVICE>`,
 `python -m deploy.dead_letters` and `python -m deploy.broker declare` read `AMQP_URI`, this one
 `RETRY_DELAYS`, that one `BLIND_INDEX_KEY` to replay, `python -m deploy.broker definitions` reads `BROKER_VHOST` and
-`AMQP_PASSWORD_<PROGRAM>`, `python -m deploy.databases` reads `DATABASE_ADMIN_URL` and `DATABASE_PASSWORD_<ROLE>`. Each may be in a
-file that `<VARIABLE>_FILE` names. Those of compose are in [operations](operations/containers.md#for-work).
+`AMQP_PASSWORD_<PROGRAM>`, `python -m deploy.databases` reads `DATABASE_ADMIN_URL` and `DATABASE_PASSWORD_<ROLE>`.
+Addresses, keys and passwords may be in files that `<VARIABLE>_FILE` names. Those of compose are in
+[operations](operations/containers.md#for-work).
 """
 
 
