@@ -77,12 +77,12 @@ def read_settings(kind: type[Settings]) -> Settings:
     return kind(**values)
 
 
-def require_settings(kinds: Iterable[type[Any]]) -> None:
+def require_settings(kinds: Iterable[type[object]]) -> None:
     """Reads these classes; raises one SettingsError that names what is missing or wrong in any of them."""
     wrong: dict[str, None] = {}
     for kind in kinds:
         try:
-            read_settings(kind)
+            read_settings(kind)  # type: ignore[arg-type]  # a class is hashable, which mypy does not see
         except SettingsError as error:
             wrong[str(error).removeprefix(_HEAD).removesuffix(".")] = None
     if wrong:
