@@ -5,6 +5,7 @@ The Dockerfile runs it; it imports nothing of the project, and the same parts ma
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -58,7 +59,8 @@ def python_packages(venv: Path) -> Iterator[Component]:
     """Yields what a virtual environment holds."""
     (folder,) = venv.glob("lib/python3*/site-packages")
     for found in distributions(path=[str(folder)]):
-        yield _part(PackageURL("pypi", None, found.metadata["Name"].lower().replace("_", "-"), found.version))
+        name = re.sub(r"[-_.]+", "-", found.metadata["Name"]).lower()
+        yield _part(PackageURL("pypi", None, name, found.version))
 
 
 def npm_packages(lock: Path) -> Iterator[Component]:

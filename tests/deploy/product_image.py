@@ -25,10 +25,14 @@ class Image:
         found: dict[str, Any] = json.loads(self.docker("image", "inspect", self.tag))[0]
         return found
 
-    def shell(self, script: str, *options: str) -> str:
-        """Runs a script in a container of it, as its user on a root that cannot be written; returns what it prints."""
-        limits = ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none"]
-        return self.docker("run", "--rm", *limits, *options, self.tag, "sh", "-c", script)
+    def shell(self, script: str, *, read_only: bool = True) -> str:
+        """Runs a script in a container of it, as its user, by default on a root that cannot be written.
+
+        Returns what it prints.
+        """
+        limits = ["--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none"]
+        limits += ["--read-only"] if read_only else []
+        return self.docker("run", "--rm", *limits, self.tag, "sh", "-c", script)
 
     def parts(self) -> set[str]:
         """Returns the names and versions of the parts that the image's own list names, as package URLs."""
