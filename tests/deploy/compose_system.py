@@ -93,6 +93,16 @@ class ComposedSystem:
         wait_until(is_back, lambda: f"{name} was not restarted", 120)
         return time.monotonic() - started
 
+    def networks(self, service: str) -> list[str]:
+        """Returns the networks of a service, as compose.yaml names them."""
+        (container, *_) = self.containers(service)
+        return [name.removeprefix(f"{PROJECT}_") for name in container["NetworkSettings"]["Networks"]]
+
+    def is_closed(self, network: str) -> bool:
+        """Whether the engine lets nothing in and out of a network."""
+        (found,) = json.loads(self.docker("network", "inspect", f"{PROJECT}_{network}"))
+        return bool(found["Internal"])
+
     def address(self, service: str) -> str:
         """Returns a container's address on the network of services."""
         (container, *_) = self.containers(service)
@@ -122,7 +132,8 @@ def new_system(docker: Docker, image: Image, folder: Path) -> ComposedSystem:
     settings = {
         "CARDS_IMAGE": image.tag,
         "CARDS_SECRETS": str(secrets),
-        "CARDS_PUBLISH": f"127.0.0.1:{port}:8443",
+        "CARDS_PUBLISH": f"127.0.0.1:{port}",
+        "CARDS_HOST": f"localhost:{port}",
         "CARDS_URL": f"https://localhost:{port}",
         **stand_ins,
     }

@@ -33,7 +33,7 @@ ARGUMENTS = {
     "deploy.compose.definitions": [["definitions.json"]],
     "deploy.dead_letters": [["list"], ["show", "queue", "id"]],
     "services.batching.bank.bank_operations": [["show", "--batch-no", "x"]],
-    "services.kit.data.migrate": [[service] for service in SERVICES],
+    "services.kit.data.migrate": [["membership"]],
     "services.kit.data.reencrypt": [["membership"]],
     "services.kit.data.repair": [["membership"]],
     "services.kit.operations.runner": [["gateway.service"], *([f"services.{one}.service"] for one in SERVICES)],
