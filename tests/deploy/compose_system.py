@@ -56,14 +56,12 @@ class ComposedSystem:
         """Starts everything that does not run, and waits until all is healthy; returns the seconds that it took."""
         started = time.monotonic()
         self.compose("up", "--detach", _SCALE)
-        wait_until(lambda: not self.not_healthy(), lambda: f"unhealthy: {self.not_healthy()}", 120)
+        wait_until(lambda: not self.not_healthy(), lambda: f"unhealthy: {self.not_healthy()}", 600)
         return time.monotonic() - started
 
     def containers(self, service: str) -> list[dict[str, Any]]:
-        """Returns what the engine knows of a service's containers."""
-        ids = self.compose("ps", "--quiet", service).split()
-        found: list[dict[str, Any]] = json.loads(self.docker("inspect", *ids)) if ids else []
-        return found
+        """Returns what the engine knows of a service's running containers."""
+        return [one for one in self.running() if one["Config"]["Labels"]["com.docker.compose.service"] == service]
 
     def running(self) -> list[dict[str, Any]]:
         """Returns what the engine knows of all running containers of the project."""
@@ -90,7 +88,7 @@ class ComposedSystem:
             (now,) = json.loads(self.docker("inspect", name))
             return now["RestartCount"] > restarts and now["State"].get("Health", {}).get("Status") == "healthy"
 
-        wait_until(is_back, lambda: f"{name} was not restarted", 120)
+        wait_until(is_back, lambda: f"{name} was not restarted", 300)
         return time.monotonic() - started
 
     def networks(self, service: str) -> list[str]:

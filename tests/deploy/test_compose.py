@@ -107,7 +107,7 @@ def test_pages_come_from_nginx_itself_compressed_and_kept_by_browsers(system: Co
     assert script.headers["Content-Encoding"] == "gzip"
     assert "X-Correlation-Id" not in {**console.headers, **script.headers}  # each answer of a gateway has one
     assert requests.get(f"{system.url}/assets/none.js", timeout=30).status_code == 404
-    assert requests.get(f"{system.url}/assets/..%2fm%2findex.html", timeout=30).status_code == 404
+    assert requests.get(f"{system.url}{scripts[0]}.gz", timeout=30).status_code == 404
 
 
 def test_answers_of_the_api_come_from_a_gateway(system: ComposedSystem) -> None:
@@ -158,19 +158,16 @@ def test_the_story_is_told_while_each_program_is_killed_once(
     system: ComposedSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ApiClient, "_request", _insisting(ApiClient._request))
-    stack = system.as_stack()
-    assert tell_story(stack, seed=1) == 0  # undisturbed
-    victims = [system.containers(program)[0] for program in PROGRAMS]
-    told = 1
+    monkeypatch.setattr(ApiClient, "sign_in", _signing_in_again(ApiClient.sign_in))
+    stack, stories = system.as_stack(), 0
     with ThreadPoolExecutor(1) as beside:
-        for program, victim in zip(PROGRAMS, victims, strict=True):
-            story = beside.submit(tell_story, stack, told + 1)
-            time.sleep(1)  # so that the story is under way
-            print(f"\n{program} was back after {system.kill_and_wait(victim):.1f} s")
-            assert story.result(300) == 0, program
-            told += 1
+        killed = beside.submit(_kill_one_of_each, system)
+        while not killed.done():
+            stories += 1
+            assert tell_story(stack, seed=stories) == 0
+        print(f"\nback after {killed.result()}")
     memory = _memory(system)
-    print(f"\n{told} stories; memory of all containers: {sum(memory.values()) / 1e9:.2f} GB: {memory}")
+    print(f"{stories} stories; memory of all containers: {sum(memory.values()) / 1e9:.2f} GB: {memory}")
     assert sum(memory.values()) < MOST_MEMORY
     _invariants_hold(system)
 
@@ -183,6 +180,11 @@ def test_down_and_up_keeps_what_was_done(system: ComposedSystem, clerk: ApiClien
     print(f"\nup again after {system.up():.0f} s")
     assert _counts(signed_in(system, "jianlang")) == before
     _invariants_hold(system)
+
+
+def _kill_one_of_each(system: ComposedSystem) -> dict[str, float]:
+    """Kills a process of each program, one when the one before is back; returns the seconds until each was."""
+    return {program: round(system.kill_and_wait(system.containers(program)[0]), 1) for program in PROGRAMS}
 
 
 def signed_in(system: ComposedSystem, account: str) -> ApiClient:
@@ -216,6 +218,21 @@ def _insisting(ask: Callable[..., requests.Response]) -> Callable[..., requests.
             time.sleep(0.3)
 
     return request
+
+
+def _signing_in_again(sign_in: Callable[..., ApiClient]) -> Callable[..., ApiClient]:
+    """A sign-in that begins again where its captcha was used by an attempt that nobody answered."""
+
+    def signed_in_at_last(self: ApiClient, account_name: str, password: str) -> ApiClient:
+        for _ in range(5):
+            try:
+                return sign_in(self, account_name, password)
+            except ApiProblem as problem:
+                if problem.code != "captcha_used":
+                    raise
+        raise TimeoutError(f"{account_name} could not sign in")
+
+    return signed_in_at_last
 
 
 def _memory(system: ComposedSystem) -> dict[str, int]:
