@@ -205,7 +205,7 @@ def _insisting(ask: Callable[..., requests.Response]) -> Callable[..., requests.
     """A request that is repeated, under its idempotency key, while a program is away."""
 
     def request(self: ApiClient, method: str, path: str, **sent: Any) -> requests.Response:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while True:
             try:
                 return ask(self, method, path, **sent)
