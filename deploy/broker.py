@@ -22,12 +22,11 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import amqp
-from environs import FileAwareEnv
 
 from deploy.permissions import PROGRAMS, SERVICES, Permissions, permissions_of
 from services.contracts.bank_queues import declare_bank
@@ -58,12 +57,12 @@ from services.kit.amqp.queues import (
 from services.kit.broker_hosts import InvalidAddress, broker_hosts
 from services.kit.events.topology import event_queues
 from services.kit.secret_values import Secret
-from services.kit.settings import MessagingSettings
+from services.kit.settings import MessagingSettings, run_program, value_of, values_of
 
+_NO_LIMITS: Mapping[str, int] = {}
 _HASHING = "rabbit_password_hashing_sha256"
 _UNLIMITED = 2**31 - 1
 """RabbitMQ 3.10 does not accept -1, which means the same from 4.0 on."""
-_ENVIRONMENT = FileAwareEnv(strip_whitespace=True)
 _SECONDS_TO_EMPTY = 10
 """How long requests of the former queue may take until they are handled or too old."""
 _SECONDS_BETWEEN_LOOKS = 0.2
@@ -91,7 +90,7 @@ def definitions(
     everything = {"user": administrator, "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*"}
     return {
         "vhosts": [{"name": vhost}],
-        "users": [_user(user, allowed[program].limits) for program, user in users.items()],
+        "users": [user_definition(user, allowed[program].limits) for program, user in users.items()],
         "permissions": [
             *([everything] if administrator else []),
             *(_permission(vhost, allowed[program], user) for program, user in users.items()),
@@ -102,6 +101,19 @@ def definitions(
             for exchange, topic in allowed[program].topics.items()
         ],
         "policies": [_policy(vhost), *(_strays_policy(vhost, service) for service in SERVICES)],
+    }
+
+
+def user_definition(user: User, limits: Mapping[str, int] = _NO_LIMITS, tags: Sequence[str] = ()) -> dict[str, Any]:
+    """Returns a user as RabbitMQ's definitions have it, with the password's hash."""
+    salt = secrets.token_bytes(4)
+    digest = salt + hashlib.sha256(salt + user.password.encode()).digest()
+    return {
+        "name": user.name,
+        "password_hash": base64.b64encode(digest).decode(),
+        "hashing_algorithm": _HASHING,
+        "tags": list(tags),
+        "limits": dict(limits),
     }
 
 
@@ -138,8 +150,6 @@ def main() -> int:
         return int(options.run(options))
     except InvalidAddress as error:
         print(f"AMQP_URI {error}", file=sys.stderr)
-    except _NotSet as error:
-        print(f"not set: {error}", file=sys.stderr)
     return 2
 
 
@@ -160,13 +170,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _print_definitions(options: argparse.Namespace) -> int:
-    vhost, users = _values(["BROKER_VHOST"])[0], _users()
+    vhost, users = values_of("BROKER_VHOST")["BROKER_VHOST"], _users()
     print(_document(vhost, users, options.administrator, options))
     return 0
 
 
 def _declare_as_set(options: argparse.Namespace) -> int:
-    (amqp_uri,) = _values(["AMQP_URI"])
+    amqp_uri = values_of("AMQP_URI")["AMQP_URI"]
     declare_all(amqp_uri, *_configured_delays(), beside_former=options.beside_former)
     for queue in former_request_queues(amqp_uri):
         print(f"{queue} is still used: run this again when all processes of the former release are replaced")
@@ -175,7 +185,7 @@ def _declare_as_set(options: argparse.Namespace) -> int:
 
 def _prepare(options: argparse.Namespace) -> int:
     """Imports the definitions by standard input, so that no file holds what is derived from passwords."""
-    (amqp_uri,), users = _values(["AMQP_URI"]), _users()
+    amqp_uri, users = values_of("AMQP_URI")["AMQP_URI"], _users()
     document = _document(broker_hosts(amqp_uri)[0].vhost, users, user_of(amqp_uri), options)
     command = [*shlex.split(options.rabbitmqctl), "import_definitions"]
     status = subprocess.run(command, input=document, text=True, check=False).returncode
@@ -188,25 +198,13 @@ def _document(vhost: str, users: Mapping[str, User], administrator: str | None, 
 
 
 def _users() -> dict[str, User]:
-    passwords = _values([password_variable(program) for program in PROGRAMS])
-    return {program: User(program, password) for program, password in zip(PROGRAMS, passwords, strict=True)}
-
-
-def _values(variables: list[str]) -> list[str]:
-    """Returns the values of environment variables; raises _NotSet that names all that are missing."""
-    values = [_ENVIRONMENT.str(variable, "") for variable in variables]
-    if missing := [variable for variable, value in zip(variables, values, strict=True) if not value]:
-        raise _NotSet(", ".join(missing))
-    return values
-
-
-class _NotSet(Exception):
-    """Environment variables are not set; the message names them."""
+    passwords = values_of(*map(password_variable, PROGRAMS))
+    return {program: User(program, passwords[password_variable(program)]) for program in PROGRAMS}
 
 
 def _configured_delays() -> list[tuple[float, ...]]:
     """Returns RETRY_DELAYS as the only item; empty if they are not set."""
-    text = _ENVIRONMENT.str("RETRY_DELAYS", "")
+    text = value_of("RETRY_DELAYS")
     return [tuple(map(float, text.split(",")))] if text else []
 
 
@@ -281,22 +279,10 @@ def _strays_policy(vhost: str, service: str) -> dict[str, Any]:
     }
 
 
-def _user(user: User, limits: Mapping[str, int]) -> dict[str, Any]:
-    salt = secrets.token_bytes(4)
-    digest = salt + hashlib.sha256(salt + user.password.encode()).digest()
-    return {
-        "name": user.name,
-        "password_hash": base64.b64encode(digest).decode(),
-        "hashing_algorithm": _HASHING,
-        "tags": [],
-        "limits": dict(limits),
-    }
-
-
 def _permission(vhost: str, allowed: Permissions, user: User) -> dict[str, str]:
     what = {"configure": allowed.configure, "write": allowed.write, "read": allowed.read}
     return {"user": user.name, "vhost": vhost, **what}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -248,12 +248,15 @@ def start_fresh(
     settings: Mapping[str, str] | None = None,
     say: Say = print,
 ) -> Stack:
-    """Start a fresh stack on these nodes, as `running_stack`, until `stop`; the folder's former content is deleted."""
+    """Start a fresh stack on these nodes, as `running_stack`, until `stop`; the folder's former content is deleted.
+
+    Its gateway is ready without pages, which nobody may have built.
+    """
     if folder.exists():
         _stop_processes(folder)
         shutil.rmtree(folder)
     with _exclusive(folder):
-        context = _context(folder, scale, addresses, None, settings or {})
+        context = _context(folder, scale, addresses, None, {"SERVE_PAGES": "no", **(settings or {})})
     return _bring_up(folder, scale, context, (), say)
 
 

@@ -321,7 +321,10 @@ def main() -> None:
     logging.getLogger("pika").setLevel(logging.ERROR)
     signing = [os.environ.get(name, "").encode() for name in ("BANK_HMAC_KEY", "BANK_HMAC_SECOND_KEY")]
     key_sets = [os.environ.get(name, "") for name in ("BANK_PRIVATE_KEYS", "UNION_PUBLIC_KEYS")]
-    bank = Bank(os.environ["AMQP_URI"], Keys([key for key in signing if key], *key_sets), Database(options.books))
+    amqp_uri = os.environ.get("AMQP_URI")
+    if not amqp_uri or not any(signing):
+        parser.error("AMQP_URI and BANK_HMAC_KEY must be set")
+    bank = Bank(amqp_uri, Keys([key for key in signing if key], *key_sets), Database(options.books))
 
     def stop(*_: object) -> None:
         bank.is_over = True

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from services.kit.amqp.transport import Delivery
 from services.kit.rpc.request import Request
-from services.kit.secret_values import Key
+from services.kit.secret_values import Key, Secret
 from services.kit.settings import SettingsError, is_production, read_settings, settings_class
 
 SIGNATURE = "x-signature"
@@ -46,7 +46,8 @@ class VerifyingSettings:
     They must be set in production; without any, signatures are not checked.
     """
 
-    caller_public_keys: str = ""
+    caller_public_keys: Secret = Secret()
+    """No secret, but read as one: it may be in a file."""
 
 
 class Signer:
