@@ -134,17 +134,18 @@ def _live(runner: ServiceRunner, settings: ProcessSettings) -> int:
         signal.signal(number, lambda *_: spawn_from_signal(end, None))
     spawn(serve)
     error = ending.wait()
+    _report(error)
     if isinstance(error, SettingsError):
-        log.critical("service_failed", reason=str(error))
         return 1
-    if error is not None:
-        _report(error)
     return 0 if _stop(runner, settings.stop_seconds) and error is None else 1
 
 
-def _report(error: Exception) -> None:
-    words = str(error) if isinstance(error, QueueChanged) else class_name(error)
-    log.critical("service_failed", reason=words, traceback=traceback_without_values(error))
+def _report(error: Exception | None) -> None:
+    if isinstance(error, SettingsError):
+        log.critical("service_failed", reason=str(error))
+    elif error is not None:
+        words = str(error) if isinstance(error, QueueChanged) else class_name(error)
+        log.critical("service_failed", reason=words, traceback=traceback_without_values(error))
 
 
 def _stop(runner: ServiceRunner, seconds: float) -> bool:
