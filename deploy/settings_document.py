@@ -19,6 +19,8 @@ _READ_BY = {
     "PersonalDataSettings": "services",
     "VerifyingSettings": "services",
     "SigningSettings": "gateway",
+    "RequestDecryptionSettings": "services",
+    "RequestEncryptionSettings": "gateway",
     "BankEncryptionSettings": "batching",
     "AuditHeadSettings": "services",
     "TracingSettings": "all",

@@ -26,6 +26,7 @@ from deploy.databases import password_variable as role_password_variable
 from deploy.local.postgres import SUPERUSER, owner_of
 from deploy.permissions import PROGRAMS, SERVICES
 from services.kit.key_sets import new_encryption_keys, new_signing_keys, public_part
+from services.kit.rpc import request_encryption
 from services.kit.rpc.caller_signature import public_keys
 
 VHOST = "cards"
@@ -91,14 +92,22 @@ def folders(values: Mapping[str, str]) -> dict[str, Files]:
     keys = _some(values, "PERSONAL_DATA_KEYS", "BLIND_INDEX_KEY", "CALLER_PUBLIC_KEYS", "AUDIT_PUBLIC_KEYS")
     brokers = {user: {"AMQP_URI": _broker_url(user, values)} for user in _BROKER_USERS}
     services = {
-        service: {**brokers[service], "DATABASE_URL": _database_url(service, service, values), **keys}
+        service: {
+            **brokers[service],
+            "DATABASE_URL": _database_url(service, service, values),
+            "REQUEST_PRIVATE_KEYS": values[_request_keys_name(service)],
+            **keys,
+        }
         for service in SERVICES
     }
     services["membership"] |= _some(values, "AUDIT_KEYS", "AUDIT_SIGNING_KEYS")
     services["batching"] |= _some(values, "BANK_HMAC_KEY", "BANK_PUBLIC_KEYS", "UNION_PRIVATE_KEYS")
     return {
         **services,
-        "gateway": {**brokers["gateway"], **_some(values, "SESSION_SECRET", "CALLER_SIGNING_KEYS")},
+        "gateway": {
+            **brokers["gateway"],
+            **_some(values, "SESSION_SECRET", "CALLER_SIGNING_KEYS", "REQUEST_PUBLIC_KEYS"),
+        },
         "bank": {**brokers["bank"], **_some(values, "BANK_HMAC_KEY", "BANK_PRIVATE_KEYS", "UNION_PUBLIC_KEYS")},
         "broker": {**brokers[ADMINISTRATOR], **_some(values, *map(password_variable, _BROKER_USERS))},
         "databases": {
@@ -149,6 +158,7 @@ def _new_values(*, demo: bool) -> Files:
         "AUDIT_KEYS": f"k1:{_key()}",
         "SESSION_SECRET": _key(),
         "CALLER_SIGNING_KEYS": f"k1:{_key()}",
+        **{_request_keys_name(service): f"k1:{_key()}" for service in SERVICES},
         "BANK_HMAC_KEY": _key(),
         "AUDIT_SIGNING_KEYS": new_signing_keys("audit-1"),
         "UNION_PRIVATE_KEYS": new_encryption_keys("union-1"),
@@ -163,10 +173,17 @@ def _public_values(values: Mapping[str, str]) -> Files:
     made_here = "BANK_PRIVATE_KEYS" in values
     return {
         "CALLER_PUBLIC_KEYS": public_keys(values["CALLER_SIGNING_KEYS"]),
+        "REQUEST_PUBLIC_KEYS": ",".join(
+            request_encryption.public_keys(service, values[_request_keys_name(service)]) for service in SERVICES
+        ),
         "AUDIT_PUBLIC_KEYS": public_part(values["AUDIT_SIGNING_KEYS"]),
         "UNION_PUBLIC_KEYS": public_part(values["UNION_PRIVATE_KEYS"]),
         **({"BANK_PUBLIC_KEYS": public_part(values["BANK_PRIVATE_KEYS"])} if made_here else {}),
     }
+
+
+def _request_keys_name(service: str) -> str:
+    return f"REQUEST_PRIVATE_KEYS_{service.upper()}"
 
 
 def _some(values: Mapping[str, str], *names: str) -> Files:

@@ -131,12 +131,6 @@ def _reason(error: SQLAlchemyError) -> str:
     return type(error).__name__
 
 
-def _from_files(environment: Mapping[str, str]) -> dict[str, str]:
-    """Returns the secrets whose files the environment names."""
-    files = [name for name in environment if name.endswith("_FILE") and name.startswith(_SECRETS)]
-    return {name.removesuffix("_FILE"): Path(environment[name]).read_text("utf-8").strip() for name in files}
-
-
 def _from_settings(environment: Mapping[str, str]) -> dict[str, Any]:
     names = (
         *("AUDIT_KEYS", "AUDIT_PUBLIC_KEYS", "AUDIT_HEAD_FILE", "ENVIRONMENT"),

@@ -4,13 +4,14 @@ A green thread that waits by these functions lets the others of the process run.
 `use_green_threads` before it imports anything else; tools and tests do not, and block as plain Python does.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 import eventlet
 import eventlet.debug
-from eventlet import tpool, wsgi
+from eventlet import hubs, tpool, wsgi
 from eventlet.event import Event as Signal
 from eventlet.queue import Empty, LightQueue
 from eventlet.semaphore import Semaphore
@@ -24,6 +25,7 @@ Result = TypeVar("Result")
 def use_green_threads() -> None:
     """Makes sockets, locks and sleeps of the standard library yield to the other green threads."""
     eventlet.monkey_patch()
+    os.register_at_fork(after_in_child=_leave_event_loop)
 
 
 def spawn(function: Callable[..., Any], *arguments: Any) -> None:
@@ -75,3 +77,11 @@ def serve_http(address: tuple[str, int], app: Callable[..., Any]) -> int:
     eventlet.spawn(wsgi.server, socket, app, log_output=False)
     port: int = socket.getsockname()[1]
     return port
+
+
+def _leave_event_loop() -> None:
+    """Gives a forked process an event loop of its own; in that of its parent it would be woken for all other forks."""
+    parents = hubs.get_hub()
+    if hasattr(parents, "poll"):
+        parents.poll.close()
+    hubs.use_hub()

@@ -189,28 +189,34 @@ class MessagingSettings:
     """Until this moment (ISO 8601 with offset, at most 31 days ahead) messages and requests are taken that name no
     publisher, do not prove whom they name, or bear no signature: those of the release before 2026-11-29, for the
     upgrade from it alone."""
+    clear_requests_until: str = ""
+    """Until this moment (ISO 8601 with offset, at most 31 days ahead) services take requests that are signed, but not
+    encrypted: those of a gateway of release 0.2, which is replaced last."""
 
     def __post_init__(self) -> None:
         try:
             _ = self.amqp_uri and broker_hosts(self.amqp_uri)
         except InvalidAddress as error:
             raise SettingsError(f"{_HEAD}AMQP_URI {error}.") from None
-        moment = self._former_until
-        if self.former_release_until and (moment is None or moment - datetime.now(UTC) > _LONGEST_UPGRADE):
-            raise SettingsError(f"{_HEAD}FORMER_RELEASE_UNTIL is no moment with an offset within 31 days.")
+        _ = self._former_until, self._clear_until
 
     @property
     def accepts_former(self) -> bool:
         """Whether messages of the previous release are accepted now."""
         return self._former_until is not None and datetime.now(UTC) < self._former_until
 
+    @property
+    def accepts_clear_requests(self) -> bool:
+        """Whether requests that are not encrypted are accepted now."""
+        return self._clear_until is not None and datetime.now(UTC) < self._clear_until
+
     @cached_property
     def _former_until(self) -> datetime | None:
-        try:
-            moment = datetime.fromisoformat(self.former_release_until)
-        except ValueError:
-            return None
-        return moment if moment.tzinfo else None
+        return _end_of_upgrade("FORMER_RELEASE_UNTIL", self.former_release_until)
+
+    @cached_property
+    def _clear_until(self) -> datetime | None:
+        return _end_of_upgrade("CLEAR_REQUESTS_UNTIL", self.clear_requests_until)
 
 
 @settings_class
@@ -279,6 +285,22 @@ class ProcessSettings:
     """Where the gateway listens; `0.0.0.0` in a container, whose proxy is outside."""
     gateway_port: int = 0
     """Where the gateway's HTTP entrypoints listen; 0: any free port, which the log names as `listening`."""
+
+
+def _end_of_upgrade(variable: str, text: str) -> datetime | None:
+    """The moment until which something of the former release is accepted; None for an empty text.
+
+    Raises SettingsError for one without an offset, and for one more than 31 days ahead.
+    """
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo and moment - datetime.now(UTC) <= _LONGEST_UPGRADE:
+            return moment
+    except ValueError:
+        pass
+    raise SettingsError(f"{_HEAD}{variable} is no moment with an offset within 31 days.")
 
 
 def _read(one: Setting) -> Any:

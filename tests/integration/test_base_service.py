@@ -62,7 +62,7 @@ def listed(revocation: ServiceEnvironment) -> list[str]:
 def test_operators_see_the_status_and_settle_dead_letters_on_record(
     revocation: ServiceEnvironment, module_amqp_uri: str
 ) -> None:
-    assert call(revocation, "get_status", StatusAnswer)["reasons"] == []
+    wait_until(lambda: call(revocation, "get_status", StatusAnswer)["reasons"] == [], "the service is ready")
     dead_letter(module_amqp_uri, "a", "b", "c")
     wait_until(lambda: len(listed(revocation)) == 3, "the letters are there")
 

@@ -34,6 +34,12 @@ def test_forks_make_different_ids(forks: ForkServer, tmp_path: Path) -> None:
     assert len({ids[2] for ids in printed}) == 1, "one parent forks all"
 
 
+def test_no_fork_waits_in_the_event_loop_of_its_parent(forks: ForkServer, tmp_path: Path) -> None:
+    _, printed = started(forks, tmp_path / "log")
+    described = [path.read_text() for path in Path(f"/proc/{printed[2]}/fdinfo").iterdir()]
+    assert [one for one in described if "tfd:" in one] == []
+
+
 def test_a_program_says_how_it_ended(forks: ForkServer, tmp_path: Path) -> None:
     forked, _ = started(forks, tmp_path / "log")
     assert forked.poll() is None

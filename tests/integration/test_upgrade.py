@@ -1,4 +1,4 @@
-"""During an upgrade, processes of the former release, which sign nothing, work beside the new ones."""
+"""During an upgrade, processes of the former release, which sign and encrypt nothing, work beside the new ones."""
 
 import base64
 import json
@@ -67,8 +67,11 @@ def upgrade(nodes: Nodes, module_database: DatabaseFactory) -> Iterator[Upgrade]
     nodes.rabbitmq.create_vhost(name)
     nodes.rabbitmq.import_definitions(definitions(name, users, beside_former=True))
     declare_all(nodes.rabbitmq.uri(name), beside_former=True)
+    in_an_hour = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     settings = {
-        "FORMER_RELEASE_UNTIL": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
+        "FORMER_RELEASE_UNTIL": in_an_hour,
+        "REQUEST_PRIVATE_KEYS": KEYS,
+        "CLEAR_REQUESTS_UNTIL": in_an_hour,
         "CALLER_SIGNING_KEYS": KEYS,
         "CALLER_PUBLIC_KEYS": public_keys(KEYS),
     }

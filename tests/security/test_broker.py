@@ -62,11 +62,13 @@ class Broker:
     uris: dict[str, str]
     administrator: Intruder
     signer: Signer
+    public_keys: str
+    """The services' public keys, which the gateway encrypts requests with."""
     keys: Keyring
     """Of personal data, which every service has."""
 
     def reply_queue(self, service: str) -> ReplyQueue:
-        return ReplyQueue(self.administrator.connection, service)
+        return ReplyQueue(self.administrator.connection, service, self.public_keys)
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +77,10 @@ def broker(stack: Stack, nodes: Nodes) -> Iterator[Broker]:
     with ExitStack() as open_ones:
         users = {program: open_ones.enter_context(intruder(stack.addresses.amqp_uris[program])) for program in PROGRAMS}
         administrator = open_ones.enter_context(intruder(nodes.rabbitmq.uri(vhost)))
-        signer = Signer(stack.environment("gateway")["CALLER_SIGNING_KEYS"])
+        of_gateway = stack.environment("gateway")
+        signer, public_keys = Signer(of_gateway["CALLER_SIGNING_KEYS"]), of_gateway["REQUEST_PUBLIC_KEYS"]
         keys = FileKeyring(Path(stack.environment("validation")["PERSONAL_DATA_KEYS_FILE"]))
-        yield Broker(users, dict(stack.addresses.amqp_uris), administrator, signer, keys)
+        yield Broker(users, dict(stack.addresses.amqp_uris), administrator, signer, public_keys, keys)
 
 
 def own_ways(program: str) -> list[str]:
@@ -203,10 +206,11 @@ def test_a_request_that_the_gateway_has_signed_is_answered(broker: Broker) -> No
 
 
 @pytest.mark.parametrize(
-    "how", ["unsigned", "no user", "other user", "other data", "other call", "other operation", "other key"]
+    "how", ["clear", "unsigned", "no user", "other user", "other data", "other call", "other operation", "other key"]
 )
 def test_a_request_that_is_not_the_gateways_own_is_refused(broker: Broker, how: str) -> None:
-    reply_queue = broker.reply_queue("notification")
+    keys = "" if how == "clear" else broker.public_keys
+    reply_queue = ReplyQueue(broker.administrator.connection, "notification", keys)
     request, other = reply_queue.request("list_guides", {}, NOBODY), reply_queue.request("list_guides", {}, CITY)
     name = user_of(broker.uris["gateway"])
     by, user = broker.users["gateway"], {"user_id": name}
@@ -224,7 +228,7 @@ def test_a_request_that_is_not_the_gateways_own_is_refused(broker: Broker, how: 
         request.call_id = new_message_id()
     elif how == "other operation":
         request.routing_key = "notification.list_announcements"
-    else:
+    elif how == "other key":
         headers = request.signed(Signer("demo1:b3RoZXIga2V5IHRoYW4gdGhhdCBvZiB0aGUgc3RhY2s="))
 
     answer = reply_queue.reply_to(request.send(by, headers, **user))

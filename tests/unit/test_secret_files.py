@@ -12,6 +12,7 @@ from deploy.compose import secret_files
 from deploy.compose.definitions import whole_broker
 from deploy.permissions import PROGRAMS, SERVICES
 from services.kit.key_sets import new_encryption_keys, public_part
+from services.kit.rpc.request_encryption import public_keys
 from services.kit.secret_values import Key, KeySet, Secret, weaknesses
 
 _KEY_SETS = {"AUDIT_SIGNING_KEYS", "UNION_PRIVATE_KEYS"}
@@ -22,6 +23,7 @@ _KEYS = {
     "SESSION_SECRET",
     "CALLER_SIGNING_KEYS",
     "BANK_HMAC_KEY",
+    *(f"REQUEST_PRIVATE_KEYS_{service.upper()}" for service in SERVICES),
 }
 
 
@@ -83,6 +85,14 @@ def test_a_program_gets_what_it_may_know_and_nothing_else(folder: Path) -> None:
         assert f"//{service}:" in files["AMQP_URI"]
         assert f"//{service}:" in files["DATABASE_URL"]
         assert "_owner" not in files["DATABASE_URL"]
+
+
+def test_each_service_has_a_key_of_its_own_for_requests_and_the_gateway_the_public_parts(folder: Path) -> None:
+    assert {path.parent.name for path in folder.glob("*/REQUEST_PRIVATE_KEYS")} == set(SERVICES)
+    keys = {service: files_of(folder, service)["REQUEST_PRIVATE_KEYS"] for service in SERVICES}
+    assert len(set(keys.values())) == len(SERVICES)
+    public = ",".join(public_keys(service, keys[service]) for service in SERVICES)
+    assert {path.parent.name: path.read_text() for path in folder.glob("*/REQUEST_PUBLIC_KEYS")} == {"gateway": public}
 
 
 def test_the_bank_s_public_keys_are_a_real_bank_s_or_the_simulator_s(folder: Path, tmp_path: Path) -> None:

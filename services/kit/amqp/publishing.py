@@ -199,7 +199,8 @@ class DirectPublisher:
         self._publishing = Semaphore()
 
     def publish(self, document: bytes, exchange: str, routing_key: str, **properties: Any) -> None:
-        """Publishes one JSON document, with properties as kombu's `Producer.publish` takes them.
+        """Publishes one JSON document, with properties as kombu's `Producer.publish` takes them; they may name another
+        type of content.
 
         Raises one of BROKER_ERRORS where the broker is unreachable. Safe for concurrent workers.
         """
@@ -244,11 +245,9 @@ class DirectPublisher:
             document,
             routing_key,
             exchange=exchange,
-            content_type="application/json",
-            content_encoding="utf-8",
             delivery_mode=TRANSIENT_DELIVERY_MODE,
             user_id=self._user,
-            **properties,
+            **{"content_type": "application/json", "content_encoding": "utf-8", **properties},
         )
 
 

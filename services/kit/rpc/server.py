@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import amqp
 import structlog
@@ -21,12 +21,14 @@ from services.kit.amqp.queues import (
 )
 from services.kit.amqp.reader import NothingToRead, QueueReader
 from services.kit.amqp.transport import Delivery
+from services.kit.data.encryption import CannotDecrypt, Keyring
 from services.kit.operations import metrics
 from services.kit.operations.logs import class_name
 from services.kit.problems import Problem, Unavailable
 from services.kit.rpc.caller_signature import verifier
 from services.kit.rpc.operation import operation_of
 from services.kit.rpc.request import REPLY_BY_SERVICE_EXCHANGE, RETRY_AFTER, Request, problem_json
+from services.kit.rpc.request_encryption import ENCRYPTED_CONTENT, request_decrypter
 from services.kit.settings import MessagingSettings, read_settings
 from services.kit.system import the_system
 
@@ -40,8 +42,8 @@ _MISSING = "no queue"
 class RequestServer(SharedExtension, ProviderCollector):
     """The service's one queue of requests: each is handled by a worker, answered, and acked.
 
-    Only requests that the gateway published and signed are accepted. The queue of release 0.2 is read too as long as it
-    exists, since requests come by it until all processes of that release are replaced.
+    Only requests that the gateway published, signed and encrypted for this service are accepted. The queue of release
+    0.2 is read too as long as it exists, since requests come by it until all processes of that release are replaced.
     """
 
     def setup(self) -> None:
@@ -50,7 +52,7 @@ class RequestServer(SharedExtension, ProviderCollector):
         service = self.container.service_name
         metrics.begin_series_of_requests(service)
         self._users = BrokerUsers.of(settings.amqp_uri, service)
-        self._verifier = verifier()
+        self._verifier, self._decrypter = verifier(), request_decrypter()
         self._running = 0
         self._threads: list[Any] = []
         self._readers = [
@@ -105,18 +107,17 @@ class RequestServer(SharedExtension, ProviderCollector):
             raise  # its one node is away
         return name
 
-    def _serve(self, message: Delivery, answer: Callable[[str | None], None]) -> None:
+    def _serve(self, message: Delivery, answer: "_Answer") -> None:
         name = message.delivery_info["routing_key"].rpartition(".")[2]
         entrypoint = next((one for one in self._providers if one.method_name == name), None)
         try:
-            request = Request.from_body(message.body, message)
-        except Exception:
-            # An outsider's bytes can raise any error in reading.
-            request = None
+            request, answer_keys = self._read(message)
+        except CannotDecrypt as error:
+            self._refuse(name, message, str(error), answer)
+            return
+        answer = partial(answer, keys=answer_keys)
         if request is not None and (refusal := self._refusal(message, request)):
-            metrics.rpc_refused.labels(self.container.service_name).inc()
-            log.error("request_refused", request=name, reason=refusal, user=message.properties.get("user_id"))
-            answer(problem_json(Problem("request_refused", 500, "系统内部错误", "请联系技术支持。")))
+            self._refuse(name, message, refusal, answer)
             return
         if entrypoint is None or request is None:
             answer(problem_json(Problem("unknown_request", 500, "系统不支持此操作")))
@@ -139,6 +140,20 @@ class RequestServer(SharedExtension, ProviderCollector):
         except ContainerBeingKilled:
             self._running -= 1
 
+    def _read(self, message: Delivery) -> tuple[Request | None, Keyring | None]:
+        """The request, if the body is one, and the keys for its answer, if it is encrypted. Raises CannotDecrypt."""
+        body, answer_keys = self._decrypter.decrypt(message, accepts_clear=self._settings.accepts_clear_requests)
+        try:
+            return Request.from_body(body, message), answer_keys
+        except Exception:
+            # An outsider's bytes can raise any error in reading.
+            return None, answer_keys
+
+    def _refuse(self, name: str, message: Delivery, reason: str, answer: "_Answer") -> None:
+        metrics.rpc_refused.labels(self.container.service_name).inc()
+        log.error("request_refused", request=name, reason=reason, user=message.properties.get("user_id"))
+        answer(problem_json(Problem("request_refused", 500, "系统内部错误", "请联系技术支持。")))
+
     def _refusal(self, message: Delivery, request: Request) -> str | None:
         accepts_former = self._settings.accepts_former
         return self._users.refusal(
@@ -151,22 +166,33 @@ class RequestServer(SharedExtension, ProviderCollector):
             return replies_exchange(self.container.service_name)
         return RPC_EXCHANGE if self._users.is_shared or self._settings.accepts_former else None
 
-    def _answer(self, reader: QueueReader, message: Delivery, answer: str | None) -> None:
-        """Replies, where someone waits, and acks; if the reply cannot be sent, the caller runs into its deadline."""
+    def _answer(self, reader: QueueReader, message: Delivery, answer: str | None, keys: Keyring | None = None) -> None:
+        """Replies, where someone waits, and acks; if the reply cannot be sent, the caller runs into its deadline.
+
+        With `keys`, those of an encrypted request, the reply is encrypted.
+        """
         try:
             exchange = self._exchange_for(message)
             if answer is not None and exchange and message.properties.get("reply_to"):
+                body = f'{{"result":{answer},"error":null}}'.encode()
                 self._publisher.publish(
-                    f'{{"result":{answer},"error":null}}'.encode(),
+                    keys.encrypt(body) if keys else body,
                     exchange,
                     message.properties["reply_to"],
                     correlation_id=message.properties.get("correlation_id"),
+                    **(ENCRYPTED_CONTENT if keys else {}),
                 )
         except Exception as error:
             log.warning("reply_lost", error=class_name(error))
         finally:
             reader.ack(message)
             self._running -= 1
+
+
+class _Answer(Protocol):
+    """Replies to a request, encrypted by `keys` if there are any, and acks it."""
+
+    def __call__(self, answer: str | None, /, *, keys: Keyring | None = None) -> None: ...
 
 
 class MethodMisnamed(AssertionError):

@@ -36,3 +36,22 @@ it("a dialog leaves who has begun to fill in another field there", async () => {
 
   expect(focused()).toBe("second");
 });
+
+it.each([
+  ["false", false],
+  ["true", true],
+])("Escape in a list that keeps it to itself closes the dialog where the list is shut (expanded: %s)", async (expanded, staysOpen) => {
+  const isOpen = ref(true);
+  const form = useForm({ isOpen, values: () => ({}), onSuccess: () => undefined });
+  const list = () => h("input", { "aria-expanded": expanded, onKeydown: (event: Event) => event.stopPropagation() });
+  mount(
+    defineComponent(() => () => h(FormDialog, { form, title: "修改", act: "保存" }, list)),
+    { attachTo: document.body },
+  );
+  await settle();
+
+  document.querySelector("[aria-expanded]")!.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+  await settle();
+
+  expect(isOpen.value).toBe(staysOpen);
+});
