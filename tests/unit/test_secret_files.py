@@ -89,10 +89,12 @@ def test_a_program_gets_what_it_may_know_and_nothing_else(folder: Path) -> None:
 
 def test_each_service_has_a_key_of_its_own_for_requests_and_the_gateway_the_public_parts(folder: Path) -> None:
     assert {path.parent.name for path in folder.glob("*/REQUEST_PRIVATE_KEYS")} == set(SERVICES)
-    keys = {service: files_of(folder, service)["REQUEST_PRIVATE_KEYS"] for service in SERVICES}
+    keys = {service: files_of(folder, service)["REQUEST_PRIVATE_KEYS"].strip() for service in SERVICES}
     assert len(set(keys.values())) == len(SERVICES)
     public = ",".join(public_keys(service, keys[service]) for service in SERVICES)
-    assert {path.parent.name: path.read_text() for path in folder.glob("*/REQUEST_PUBLIC_KEYS")} == {"gateway": public}
+    assert {path.parent.name: path.read_text().strip() for path in folder.glob("*/REQUEST_PUBLIC_KEYS")} == {
+        "gateway": public
+    }
 
 
 def test_the_bank_s_public_keys_are_a_real_bank_s_or_the_simulator_s(folder: Path, tmp_path: Path) -> None:
