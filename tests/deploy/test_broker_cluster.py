@@ -45,7 +45,7 @@ FOLDER = ROOT / ".local" / "test-cluster"
 NAME = "cluster"
 NUMBERS = (1, 2, 3)
 LONGEST_GAP = 10.0
-"""Seconds without an answer that the loss of a node may cost; docs/operations/broker.md promises it."""
+"""The longest time without an answer when a node is lost; docs/operations/broker.md promises it."""
 _SECONDS_WATCHED = 12.0
 _LEADERS = """
 [{binary_to_list(element(4, amqqueue:get_name(Queue))), element(2, amqqueue:get_pid(Queue)),
@@ -205,7 +205,7 @@ def test_each_node_is_killed_under_load_and_nothing_is_lost(
         print(f"{answered} answers, {dict(load.refused)}")
         print(f"{len(load.stories)} stories, whose clients asked again: {dict(load.tally.retries)}")
 
-    assert max(gaps.values()) <= LONGEST_GAP + usual
+    assert max(gaps.values()) <= LONGEST_GAP
     assert set(load.stories) == {0}
     assert load.tally.findings == Counter()
     assert all(refusal.startswith("503 ") for refusal in load.refused)

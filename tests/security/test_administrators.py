@@ -50,6 +50,7 @@ from tests.integration.membership.holder import (
     a_session_of,
     an_administrator,
     database_of,
+    fails,
     give_phone,
 )
 from tests.integration.membership.office import Office
@@ -370,6 +371,7 @@ def test_a_link_does_not_work_again_when_a_closed_account_is_opened_again(
 def test_the_holder_is_notified_who_unlocks_the_account_which_gives_control(
     office: Office, attacker: Caller, victim: Account
 ) -> None:
+    fails(office, account_name=victim.account_name, password="wrong")
     with office.begin() as session:
         accounts.unlock_account(Work(session, attacker), named(victim.account_id))
     assert news_of(office, victim)[-1] == ("unlocked", [OLD], f"吴强（{attacker.account_name}）")

@@ -1,6 +1,8 @@
 """Forgotten passwords: a link to the holder's telephone, by which only the holder chooses another one."""
 
+import math
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,7 +17,8 @@ from services.contracts.operations.membership.accounts import (
     ResetPasswordRequest,
 )
 from services.kit.operations import audit
-from services.kit.problems import Conflict, NotFound
+from services.kit.problems import Conflict, NotFound, Problem
+from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.kit.settings import read_settings, settings_class
 from services.membership.accounts import controls
@@ -36,13 +39,15 @@ class ResetLinkSettings:
     reset_link_minutes: float = 30
     reset_link_after_phone_change_hours: float = 24
     """How long no link is sent to a changed telephone number; its holder is notified first."""
+    reset_links_a_day: int = 5
+    """Most links that one administrator requests for one account, so that nobody floods a holder with SMS."""
 
 
 def create_reset_link(work: Work, request: AccountRequest) -> ResetLinkAnswer:
     """Sends the holder of an account in scope a link, which makes all earlier links void.
 
     Raises NotFound, Conflict `own_account`, `account_disabled`, `no_phone`, `phone_change_waits` and
-    `phone_changed_recently`.
+    `phone_changed_recently`, and with status 429 and the time of the next attempt Problem `too_many_links`.
     """
     session, caller = work.session, work.caller
     account, _ = managed_account(session, caller, request.account_id)
@@ -51,6 +56,7 @@ def create_reset_link(work: Work, request: AccountRequest) -> ResetLinkAnswer:
         raise Conflict("account_disabled", "账号已停用，不能重置密码", "请先启用账号。")
     _check_phone(session, account)
     settings = read_settings(ResetLinkSettings)
+    _check_count(session, account, caller, settings.reset_links_a_day)
     sent = send_link(session, account, caller, timedelta(minutes=settings.reset_link_minutes))
     controls.controlled_by(session, account, caller, controls.LINK)
     audit.record(session, new={"phone": account.phone})
@@ -145,3 +151,26 @@ def _note_maker(session: Session, link: ResetLink) -> None:
     if maker is not None:
         made_by = f"{maker.display_name}（{maker.account_name}）"
         audit.record(session, ("account", maker.account_id), new={"link_made_by": made_by})
+
+
+def _check_count(session: Session, account: Account, by: Caller, links_a_day: int) -> None:
+    """Raises Problem `too_many_links` if this administrator requested so many for the account in the last 24 hours.
+
+    Another administrator's do not count: nobody can keep a holder from links by requesting them.
+    """
+    now, day = datetime.now(UTC), timedelta(days=1)
+    made_at = select(ResetLink.made_at).where(
+        ResetLink.account_id == account.account_id,
+        ResetLink.made_by == UUID(by.account_id),
+        ResetLink.made_at > now - day,
+    )
+    limiting = session.scalar(made_at.order_by(ResetLink.made_at.desc()).offset(links_a_day - 1).limit(1))
+    if limiting is not None:
+        problem = Problem(
+            "too_many_links",
+            429,
+            f"24 小时内已向该账号发送 {links_a_day} 次链接",
+            "请本人查收已发送的短信：最近一次的链接在有效期内可以使用；或由其他管理员发送。",
+        )
+        problem.retry_after = math.ceil((limiting + day - now).total_seconds())
+        raise problem

@@ -124,8 +124,8 @@ def forget(session: Session, counter: Counter) -> None:
     session.execute(delete(FailureCount).where(_is(counter)))
 
 
-def forget_failures(session: Session, account: Account) -> None:
-    """Deletes all counts of the account, also by its name, so that every device can try at once.
+def forget_failures(session: Session, account: Account) -> bool:
+    """Deletes all counts of the account, also by its name, so that every device can try at once; false if none were.
 
     The counts are locked in the same order as by a try, that of a device first.
     """
@@ -135,10 +135,12 @@ def forget_failures(session: Session, account: Account) -> None:
         .order_by(FailureCount.kind, FailureCount.subject)
         .with_for_update()
     )
-    for count in session.scalars(found).all():
+    counts = session.scalars(found).all()
+    for count in counts:
         session.delete(count)
     session.flush()
     session.expire(account, ["locked_until"])
+    return bool(counts)
 
 
 def is_locked(account: Account) -> bool:

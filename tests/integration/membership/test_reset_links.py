@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, update
 
-from services.contracts.events.membership import RESET_LINK_MADE
+from services.contracts.events.membership import ACCOUNT_CHANGED, RESET_LINK_MADE
 from services.contracts.operations.membership.accounts import (
     AccountRequest,
     CheckResetLinkAnswer,
@@ -17,7 +17,7 @@ from services.contracts.operations.membership.accounts import (
     ResetPasswordRequest,
     UpdateAccountRequest,
 )
-from services.kit.problems import Conflict, Invalid, NotFound
+from services.kit.problems import Conflict, Invalid, NotFound, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.membership.accounts import accounts, reset_links
@@ -116,6 +116,34 @@ def late(office: Office) -> Account:
     with office.begin() as session:
         session.add(account)
     return account
+
+
+def test_an_administrator_requests_five_links_a_day_for_a_holder_which_keeps_no_other_from_it(
+    office: Office, account: Account
+) -> None:
+    administrator, other = (a_caller(office.superior, "administrator") for _ in range(2))
+    for _ in range(5):
+        send(office, administrator, account)
+    with pytest.raises(Problem) as refused:
+        send(office, administrator, account)
+    assert (refused.value.code, refused.value.status) == ("too_many_links", 429)
+    assert 23 * 3600 < (refused.value.retry_after or 0) <= 24 * 3600
+    assert len(office.published(RESET_LINK_MADE)) == 5
+    send(office, other, account)
+    with office.begin() as session:
+        session.execute(update(ResetLink).values(made_at=ResetLink.made_at - timedelta(days=1)))
+    send(office, administrator, account)
+
+
+def test_unlocking_an_account_that_nobody_failed_to_sign_in_to_sends_its_holder_nothing(
+    office: Office, account: Account
+) -> None:
+    administrator, request = a_caller(office.superior, "administrator"), AccountRequest(account_id=account.account_id)
+    fails(office, password="wrong")
+    for _ in range(3):
+        with office.begin() as session:
+            accounts.unlock_account(Work(session, administrator), request)
+    assert [news["change"] for news in office.published(ACCOUNT_CHANGED)] == ["unlocked"]
 
 
 def test_what_was_counted_at_the_name_before_the_account_existed_is_forgotten_too(
