@@ -60,5 +60,7 @@ _HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains
 
 def secure(response: Response, *, by_https: bool) -> None:
     """Adds the headers that the response does not set itself; `by_https` if browsers must use HTTPS."""
+    own = {name.lower() for name, _ in response.headers}
     for name, value in {**_ALL, **(_HTTPS_ONLY if by_https else {})}.items():
-        response.headers.setdefault(name, value)
+        if name.lower() not in own:
+            response.headers.add(name, value)

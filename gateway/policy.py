@@ -8,7 +8,7 @@ from services.kit.problems import Forbidden, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Permission
 
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_PAGES = frozenset({"same-origin", "none"})
 
 
@@ -39,7 +39,7 @@ def check_origin(request: Request) -> None:
     Programs and old browsers send neither. Without them, a request must be one that a browser sends to another site
     only after a preflight: JSON, another method than POST, or with a header of our own.
     """
-    if request.method in _SAFE_METHODS:
+    if request.method in SAFE_METHODS:
         return
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")

@@ -85,6 +85,8 @@ class Router:
                 Problem("internal_error", 500, "系统内部错误", "请稍后重试；如仍有问题，请提供本次请求的编号。"),
                 request.path,
             )
+        if session and request.method not in policy.SAFE_METHODS:
+            dependencies.sessions.remember_account(session, None)
         if allowances:
             response.headers.update(min(allowances).headers)
         return route, session, response

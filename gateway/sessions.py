@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -23,6 +24,8 @@ BACKGROUND = "X-Background"
 """The header of a page's background requests, which do not keep a session from becoming idle."""
 
 _REMEMBER_ENDS_SECONDS = 60
+_COOKIES_REMEMBERED = 10_000
+"""Whose signature is not verified anew; a forged one is never among them."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,12 @@ class Session:
 
 @dataclass(frozen=True)
 class _CachedSession:
-    """A cached session, when membership was asked, and when a use was last reported to it."""
+    """A cached session with its account, if known; when membership was asked, and when a use was reported to it."""
 
     session: Session
     checked_at: float
     use_reported_at: float
+    account: Any = None
 
     def is_fresh(self, now: float, since: float, seconds: float) -> bool:
         """Whether the cache is valid for `seconds` from `since`.
@@ -55,6 +59,7 @@ class Sessions:
 
     def __init__(self, secret: str, *, secure: bool, now: Callable[[], float] = time.time) -> None:
         self._signer = URLSafeSerializer(secret, salt="session", signer_kwargs={"digest_method": hashlib.sha256})
+        self._verified = lru_cache(_COOKIES_REMEMBERED)(self._signer.loads)
         self._secure = secure
         self._now = now
         self._known: dict[str, _CachedSession] = {}
@@ -85,7 +90,7 @@ class Sessions:
     def id_in(self, request: Request) -> str | None:
         """Returns the session id in the cookie, ended or not; None if the cookie is missing or forged."""
         try:
-            return str(self._signer.loads(request.cookies.get(self.cookie, "")))
+            return str(self._verified(request.cookies.get(self.cookie, "")))
         except BadSignature:
             return None
 
@@ -104,6 +109,17 @@ class Sessions:
         for session_id in session_ids:
             self._known.pop(session_id, None)
             self._ended[session_id] = self._now()
+
+    def account_of(self, session: Session) -> Any:
+        """Returns the account (AccountAnswer) that was remembered since membership was last asked for the session."""
+        known = self._known.get(session.session_id)
+        return None if known is None else known.account
+
+    def remember_account(self, session: Session, account: Any) -> None:
+        """Caches the account (AccountAnswer) of a session, unless that is limited; None drops it."""
+        known = self._known.get(session.session_id)
+        if known is not None and LIMITED not in session.caller.roles:
+            self._known[session.session_id] = replace(known, account=account)
 
     def _ask(self, session_id: str, request: Request, membership: Any, method: str) -> _CachedSession | None:
         known, now = self._known.get(session_id), self._now()

@@ -15,7 +15,7 @@ from deploy.local.processes import supervisor_pid
 from deploy.local.stack import Stack, find, start_fresh, status, stop
 from tests.unlimited import UNLIMITED
 
-_SETTINGS = {"BANK_MODE": "manual", "LOG_LEVEL": "DEBUG", **UNLIMITED}
+_SETTINGS = {"BANK_MODE": "manual", "LOG_LEVEL": "DEBUG", "WATCH_SECONDS": "2", **UNLIMITED}
 
 
 @contextmanager

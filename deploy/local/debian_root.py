@@ -23,7 +23,7 @@ from deploy.local.bootstrap import ROOT, install_packages
 
 _FOLDER = ROOT / ".local" / "debian"
 _PROJECT = "srv/cards"
-_BARE = "make,python3,ca-certificates"
+_BARE = "make,git,python3,ca-certificates"
 _CACHES = {"apt": "var/cache/apt/archives", "pip": "root/.cache/pip", "npm": "root/.npm"}
 _CLIENT_FILES = (
     "/etc/hosts",
@@ -164,12 +164,11 @@ def _targets() -> str:
 
 
 def _lay_project(place: Path) -> None:
-    """Unpack the committed files."""
-    place.mkdir(parents=True, exist_ok=True)
-    with subprocess.Popen(["git", "archive", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE) as archive:
-        subprocess.run(["tar", "--extract", "--directory", str(place)], stdin=archive.stdout, check=True)
-    if archive.returncode:
-        raise subprocess.CalledProcessError(archive.returncode, archive.args)
+    """Clone what is committed, with its history: a test upgrades a former release."""
+    if not (place / ".git").exists():
+        subprocess.run(["git", "init", "--quiet", str(place)], check=True)
+    subprocess.run(["git", "fetch", "--quiet", str(ROOT), "HEAD"], cwd=place, check=True)
+    subprocess.run(["git", "reset", "--quiet", "--hard", "FETCH_HEAD"], cwd=place, check=True)
 
 
 def _run(root: Path, command: list[str]) -> int:

@@ -33,7 +33,7 @@ from deploy.local.processes import (
 )
 
 ROOT = Path(__file__).parents[2]
-_CHECK_INTERVAL = 0.1
+_CHECK_INTERVAL = 0.25
 _STABLE_AFTER = 60.0
 _LONGEST_BACKOFF = 30.0
 _SECONDS_TO_STOP = 45.0

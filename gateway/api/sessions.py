@@ -53,6 +53,16 @@ def sign_out(context: RequestContext) -> Response:
     return response
 
 
+@route("GET", _ME, identity.GET_ME, summary="The account that is signed in")
+def get_me(context: RequestContext) -> Response:
+    data, sessions, session = context.read(), context.dependencies.sessions, context.signed_in
+    account = sessions.account_of(session)
+    if account is None:
+        account = context.call(identity.GET_ME, data)
+        sessions.remember_account(session, account)
+    return json_answer(account)
+
+
 @route(
     "POST",
     f"{_ME}/password",
@@ -85,12 +95,7 @@ def end_my_session(context: RequestContext) -> Response:
 ROUTES = (
     sign_in,
     sign_out,
-    rpc_route(
-        "GET",
-        _ME,
-        identity.GET_ME,
-        summary="The account that is signed in",
-    ),
+    get_me,
     change_password,
     rpc_route(
         "GET",

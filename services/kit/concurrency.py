@@ -4,7 +4,11 @@ A green thread that waits by these functions lets the others of the process run.
 `use_green_threads` before it imports anything else; tools and tests do not, and block as plain Python does.
 """
 
+import contextlib
 import os
+import select
+import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ParamSpec, TypeVar
@@ -18,8 +22,38 @@ from eventlet.semaphore import Semaphore
 
 __all__ = ["Empty", "LightQueue", "Semaphore", "Signal"]
 
+_RINGS_AT_ONCE = 4096
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+
+
+class Doorbell:
+    """Waits until a socket can be read or another thread rings; it rings on if nobody waits yet."""
+
+    def __init__(self) -> None:
+        self._ring, self._bell = socket.socketpair()
+        self._ring.setblocking(False)
+        self._bell.setblocking(False)
+
+    def wait(self, connection: socket.socket | int | None, seconds: float) -> bool:
+        """Waits at most so long; whether the socket or file descriptor, if any, can be read."""
+        if isinstance(connection, ssl.SSLSocket) and connection.pending():
+            return True
+        waited_for = [self._bell] if connection is None else [self._bell, connection]
+        readable, _, _ = select.select(waited_for, [], [], seconds)
+        if self._bell in readable:
+            self._bell.recv(_RINGS_AT_ONCE)
+        return connection in readable
+
+    def ring(self) -> None:
+        """Ends a wait, now or next time."""
+        with contextlib.suppress(OSError):  # full of rings that nobody has waited for, or closed
+            self._ring.send(b"\0")
+
+    def close(self) -> None:
+        """Frees its descriptors; ringing does nothing from then on."""
+        self._ring.close()
+        self._bell.close()
 
 
 def use_green_threads() -> None:

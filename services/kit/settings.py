@@ -184,6 +184,8 @@ class MessagingSettings:
     """How long a message is requeued in place while the database is away, before it moves to a retry queue."""
     publish_seconds: float = 30
     """How long the broker may take to confirm before its connection counts as dead."""
+    watch_seconds: float = 30
+    """How often a process looks whether its queues exist; each second while one is missing."""
     inbox_days: int = 30
     former_release_until: str = ""
     """Until this moment (ISO 8601 with offset, at most 31 days ahead) messages and requests are taken that name no

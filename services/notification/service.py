@@ -130,7 +130,7 @@ class NotificationService(BaseService):
         """Sends the link to choose another password."""
         event_notifications.reset_link_made(session, self.sms_provider.settings, event)
 
-    @timer(interval=0.5)
+    @timer(interval=1)
     def send_sms(self) -> None:
         """Sends due messages; the next tick sends the rest, so that a stop need not wait for it."""
         sms.send_due(self.database.begin, self.sms_provider)

@@ -175,6 +175,8 @@ def send_due(begin: Begin, provider: Provider) -> int:
     """
     with begin() as session:
         claimed = _claim_due(session, provider.settings)
+    if not claimed:
+        return 0
     outcomes = list(provider.calls.map(partial(_attempt_to_send, provider), claimed))
     with begin() as session:
         for sms, outcome in zip(claimed, outcomes, strict=True):

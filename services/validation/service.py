@@ -55,7 +55,7 @@ class ValidationService(BaseService):
         """Checks the applicants of the request."""
         checks.run_checks(session, self.registry, event.data)
 
-    @timer(interval=1)
+    @timer(interval=2)
     def continue_waiting_checks(self) -> None:
         """Resumes checks that wait for the registry, for as long as it answers."""
         decided = checks.CHUNK

@@ -27,6 +27,7 @@ _VHOST = "chaos"
 _QUICKER = {
     "BANK_MODE": "manual",
     "RETRY_DELAYS": "1,5",
+    "WATCH_SECONDS": "2",
     "SMS_GATHER_SECONDS": "2",
     "SMS_PAUSES": ",".join(["1", "2", *["5"] * 200]),
     "REGISTRY_PAUSES": "1,2,5",

@@ -7,6 +7,7 @@ import pytest
 from itsdangerous import URLSafeSerializer
 from werkzeug.wrappers import Response
 
+from gateway.api import ROUTES as API_ROUTES
 from gateway.routes import rpc_route
 from gateway.sessions import CHECK_SECONDS, GRACE_SECONDS, Sessions
 from services.kit.problems import DatabaseReadOnly, Problem, Unavailable
@@ -177,3 +178,45 @@ def test_the_cookie_says_nothing_of_who_signed_in(page: Page) -> None:
     value = value_of(a_cookie(page.sessions))
 
     assert URLSafeSerializer("without a key").load_payload(value.rpartition(".")[0].encode()) == SESSION_ID
+
+
+@pytest.fixture
+def signed_in() -> Page:
+    """A browser at the real routes, whose clerk is `wangfang`."""
+    page = Page(API_ROUTES)
+    page.services["membership"].answers |= {"get_me": {"account_name": "wangfang"}, "end_my_session": None}
+    page.sign_in_as("clerk")
+    return page
+
+
+def asked_who(page: Page) -> int:
+    """How often membership was asked who is signed in, after a request."""
+    assert page.get("/api/v1/me").get_json()["account_name"] == "wangfang"
+    return [call.name for call in page.services["membership"].calls].count("get_me")
+
+
+def test_who_is_signed_in_is_asked_again_only_with_the_session(signed_in: Page) -> None:
+    assert [asked_who(signed_in) for _ in range(3)] == [1, 1, 1]
+    signed_in.services["membership"].answers["use_session"] = signed_in.a_session_of(a_caller())
+    signed_in.clock.pass_by(CHECK_SECONDS)
+    assert [asked_who(signed_in) for _ in range(2)] == [2, 2]
+
+
+@pytest.mark.parametrize("answer", [None, Unavailable(5)])
+def test_who_is_signed_in_is_asked_again_after_a_command_even_if_that_failed(signed_in: Page, answer: Any) -> None:
+    asked_who(signed_in)
+    signed_in.services["membership"].answers["end_my_session"] = answer
+    signed_in.delete("/api/v1/me/sessions/7b5e1a3c-9f04-4d43-8a31-0a6f3f4b3f10")
+    assert asked_who(signed_in) == 2
+
+
+def test_nobody_learns_who_was_signed_in_once_the_session_has_ended(signed_in: Page) -> None:
+    asked_who(signed_in)
+    signed_in.services["membership"].answers["use_session"] = ENDED
+    signed_in.sessions.forget([SESSION_ID])
+    assert signed_in.get("/api/v1/me").status_code == 401
+
+
+def test_the_account_of_a_limited_session_is_asked_each_time(signed_in: Page) -> None:
+    signed_in.sign_in_as("limited")
+    assert [asked_who(signed_in) for _ in range(2)] == [1, 2]

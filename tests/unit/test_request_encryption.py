@@ -77,7 +77,10 @@ def test_rubbish_is_refused(body: bytes) -> None:
         decrypted(received(body))
 
 
-@pytest.mark.parametrize(("routing_key", "call_id"), [("membership.update_account", "c1"), ("membership.get_me", "c2")])
+@pytest.mark.parametrize(
+    ("routing_key", "call_id"),
+    [("membership.update_account", "c1"), ("membership.get_me", "c2"), ("membership.get_me", "\ud800")],
+)
 def test_a_request_is_good_for_its_own_operation_and_call(routing_key: str, call_id: str) -> None:
     with pytest.raises(CannotDecrypt, match="operation or call"):
         decrypted(received(encrypted(), routing_key, call_id))

@@ -71,7 +71,7 @@ def test_a_connection_without_a_transport_is_not_connected_and_takes_in_nothing(
     connection = Connection("nowhere")
     assert connection._transport is None
     assert not connection.connected
-    assert connection._take_whole_frames() is False
+    assert connection.drain_buffer() is False
 
 
 def test_whole_frames_are_taken_in_and_the_rest_is_left() -> None:

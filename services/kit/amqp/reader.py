@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import amqp
@@ -13,13 +13,16 @@ from kombu import Connection, Consumer, Queue
 from services.kit.amqp.connection import drop, limit_waits, open_connection
 from services.kit.amqp.queues import QueueChanged
 from services.kit.amqp.transport import Delivery
-from services.kit.concurrency import Semaphore, Signal
+from services.kit.concurrency import Doorbell, Semaphore, Signal
 from services.kit.operations import metrics
 from services.kit.settings import MessagingSettings
 
 log = structlog.get_logger()
 
-_DRAIN_SECONDS = 0.5
+_IDLE_SECONDS = 2.5
+"""How long a reader waits where nothing happens; the heartbeat needs it to turn four times in an interval."""
+_ENDING_SECONDS = 0.05
+"""How often a reader that stops looks whether all taken messages are handled."""
 _FULL_SECONDS = 0.01
 _TURN_SECONDS = 0.002
 _LONGEST_BACKOFF = 5.0
@@ -55,6 +58,7 @@ class QueueReader:
         self.on_lost: Callable[[], None] = lambda: None
         self.is_consuming = False
         self._settings = settings
+        self._idle_seconds = min(_IDLE_SECONDS, settings.heartbeat_seconds / 4 or _IDLE_SECONDS)
         self._declare = declare
         self._on_message = on_message
         self._prefetch = prefetch
@@ -63,6 +67,7 @@ class QueueReader:
         self._is_stale = False
         self._unsettled: set[int] = set()
         self._ready = Signal()
+        self._doorbell = Doorbell()
         self._writing = Semaphore()
 
     @property
@@ -83,6 +88,7 @@ class QueueReader:
             raise
         finally:
             self._announce(None)
+            self._doorbell.close()
 
     def wait_until_ready(self) -> None:
         """Returns when the queue is first consumed, or when reading has ended; raises QueueChanged."""
@@ -91,10 +97,12 @@ class QueueReader:
     def reconnect(self) -> None:
         """Makes the reader reconnect, and so declare and bind again."""
         self._is_stale = True
+        self._doorbell.ring()
 
     def stop(self) -> None:
         """Takes nothing new; `run` returns when all taken messages are handled."""
         self._stopping = True
+        self._doorbell.ring()
 
     def ack(self, message: Delivery, *, with_all_before: bool = False) -> None:
         """Acks a message; does nothing after a lost connection, for the broker delivers the message again."""
@@ -118,11 +126,11 @@ class QueueReader:
             try:
                 with self._consuming() as (connection, consumer):
                     backoff = 0.1
-                    self._read(connection, lambda: self._stopping)
+                    self._read(connection, lambda: self._stopping, self._idle_seconds)
                     with self._writing:
                         self._cancel(consumer)
                     log.debug("reading_stopped", reader=self.name)
-                    self._read(connection, self.is_idle)
+                    self._read(connection, self.is_idle, _ENDING_SECONDS)
             except QueueChanged:
                 raise
             except NothingToRead:
@@ -182,7 +190,7 @@ class QueueReader:
             # A TimeoutError would mean that nothing came, and the message would be neither handled nor returned.
             raise ConnectionError("a message could not be taken in time") from error
 
-    def _read(self, connection: Connection, is_over: Callable[[], bool]) -> None:
+    def _read(self, connection: Connection, is_over: Callable[[], bool], idle_seconds: float) -> None:
         beat_at = turn_at = time.monotonic()
         while not is_over():
             if self._is_stale:
@@ -193,8 +201,7 @@ class QueueReader:
                 beat = connection.connection.send_heartbeat
                 time.sleep(_FULL_SECONDS)
             else:
-                with suppress(TimeoutError):
-                    connection.connection.drain_all(timeout=_DRAIN_SECONDS)
+                connection.connection.drain_or_wait(self._doorbell, idle_seconds)
             now = time.monotonic()
             if now - turn_at >= _TURN_SECONDS:
                 time.sleep(0)  # yields: reading what has arrived already does not

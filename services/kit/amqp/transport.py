@@ -14,6 +14,7 @@ import amqp
 from amqp import serialization, spec
 from kombu.transport import pyamqp
 
+from services.kit.concurrency import Doorbell
 from services.kit.operations.logs import class_name
 
 UNREADABLE = "x-unreadable"
@@ -21,6 +22,8 @@ UNREADABLE = "x-unreadable"
 
 _READ_AHEAD = 8192
 _WRITTEN_AT_ONCE = 65536
+_SECONDS_FOR_A_FRAME = 0.5
+"""How long the rest of a frame may take that has arrived in part."""
 _HEAD = struct.Struct(">BHI")
 """What a frame begins with: kind, channel, size of what follows; one byte ends it."""
 _FRAME_END = 0xCE
@@ -66,9 +69,36 @@ class Connection(pyamqp.Connection):
 
     def drain_all(self, timeout: float | None = None) -> None:
         """As `drain_events`, for all complete frames that have arrived: it may bring several messages, or none."""
-        if not self._take_whole_frames():
+        if not self.drain_buffer():
             self.drain_events(timeout=timeout)
-            self._take_whole_frames()
+            self.drain_buffer()
+
+    def drain_or_wait(self, doorbell: Doorbell, seconds: float) -> None:
+        """Handles what has arrived; where that is nothing, waits for it so long, or until the doorbell rings."""
+        if not self.drain_buffer() and doorbell.wait(self.sock, seconds):
+            with contextlib.suppress(TimeoutError):
+                self.drain_all(timeout=_SECONDS_FOR_A_FRAME)
+
+    def drain_buffer(self) -> bool:
+        """Handles the complete frames that are read already; returns whether there were any.
+
+        Raises UnexpectedFrame for anything but a frame.
+        """
+        transport, has_taken = self._transport, False
+        while self._transport is not None:  # None once the broker has ended the connection
+            ahead = transport._read_buffer
+            if len(ahead) < _HEAD.size:
+                break
+            kind, channel, size = _HEAD.unpack_from(ahead)
+            end = _HEAD.size + size
+            if len(ahead) <= end:
+                break
+            if ahead[end] != _FRAME_END:
+                raise amqp.UnexpectedFrame("A frame does not end where it says.")
+            transport._read_buffer = ahead[end + 1 :]
+            self.on_inbound_frame((kind, channel, ahead[_HEAD.size : end]))
+            has_taken = True
+        return has_taken
 
     @contextlib.contextmanager
     def written_together(self) -> Iterator[Callable[[], None]]:
@@ -103,24 +133,6 @@ class Connection(pyamqp.Connection):
             yield flush
         finally:
             transport._write = send
-
-    def _take_whole_frames(self) -> bool:
-        """Handles complete frames; returns whether there were any. Raises UnexpectedFrame for anything but a frame."""
-        transport, has_taken = self._transport, False
-        while self._transport is not None:  # None once the broker has ended the connection
-            ahead = transport._read_buffer
-            if len(ahead) < _HEAD.size:
-                break
-            kind, channel, size = _HEAD.unpack_from(ahead)
-            end = _HEAD.size + size
-            if len(ahead) <= end:
-                break
-            if ahead[end] != _FRAME_END:
-                raise amqp.UnexpectedFrame("A frame does not end where it says.")
-            transport._read_buffer = ahead[end + 1 :]
-            self.on_inbound_frame((kind, channel, ahead[_HEAD.size : end]))
-            has_taken = True
-        return has_taken
 
 
 class Transport(pyamqp.Transport):

@@ -12,6 +12,7 @@ from nameko.extensions import SharedExtension
 from services.kit.amqp.broker_users import BrokerUsers
 from services.kit.amqp.connection import drop, limit_waits, open_connection
 from services.kit.amqp.queues import declare_direct_exchange, own_exchange, owner_of, retry_queue, strays_queue
+from services.kit.concurrency import Doorbell
 from services.kit.events.topology import (
     consumed_queues,
     depths,
@@ -28,10 +29,9 @@ log = structlog.get_logger()
 RESTORE = "python -m deploy.broker declare"
 """The command that an operator runs, as the broker's administrator, to declare all that is missing."""
 
-_SECONDS_BETWEEN_LOOKS = 2.0
 _SECONDS_WHILE_MISSING = 1.0
-_SECONDS_BETWEEN_MESSAGES = 2.0
-_TURN_SECONDS = 0.25
+_SECONDS_AFTER_AN_ERROR = 2.0
+_SECONDS_BETWEEN_MESSAGES = 5.0
 _LEADS_NOWHERE = "watch"
 _NOTHING = "application/octet-stream"
 
@@ -76,13 +76,17 @@ class BrokerWatch(SharedExtension):
     def start(self) -> None:
         """Starts watching; the broker need not be reachable yet."""
         works = {"publishing": self._watch_publishing, "queues": self._watch_queues}
+        self._doorbells = [Doorbell() for _ in works]
         self._threads = [
-            self.container.spawn_managed_thread(partial(self._watch, what, work)) for what, work in works.items()
+            self.container.spawn_managed_thread(partial(self._watch, what, work, doorbell))
+            for (what, work), doorbell in zip(works.items(), self._doorbells, strict=True)
         ]
 
     def stop(self) -> None:
         """Stops watching."""
         self._is_stopping = True
+        for doorbell in self._doorbells:
+            doorbell.ring()
         for thread in self._threads:
             thread.wait()
 
@@ -96,26 +100,26 @@ class BrokerWatch(SharedExtension):
             reasons.append("the broker takes no messages: it is short of memory or disk")
         return reasons
 
-    def _watch(self, what: str, work: Callable[[Connection], None]) -> None:
+    def _watch(self, what: str, work: Callable[[Connection, Doorbell], None], doorbell: Doorbell) -> None:
         """Does the work on a connection until stopped; after an error on a new one, after an interval."""
         while not self._is_stopping:
             connection = None
             try:
                 connection = open_connection(self._settings.amqp_uri, f"{self.container.service_name} watch of {what}")
                 limit_waits(connection, self._settings.publish_seconds)
-                work(connection)
+                work(connection, doorbell)
             except Exception as error:
                 log.info("watch_interrupted", what=what, error=class_name(error))
-                self._rest(_SECONDS_BETWEEN_MESSAGES)
+                doorbell.wait(None, _SECONDS_AFTER_AN_ERROR)
             finally:
                 drop(connection)
 
-    def _watch_queues(self, connection: Connection) -> None:
-        self._rest(_SECONDS_WHILE_MISSING)  # processes that start declare what they may
+    def _watch_queues(self, connection: Connection, doorbell: Doorbell) -> None:
+        doorbell.wait(None, _SECONDS_WHILE_MISSING)  # processes that start declare what they may
         while not self._is_stopping:
             self._check_queues(connection)
             is_well = not self.missing and not self._suspected
-            self._rest(_SECONDS_BETWEEN_LOOKS if is_well else _SECONDS_WHILE_MISSING)
+            doorbell.wait(None, self._settings.watch_seconds if is_well else _SECONDS_WHILE_MISSING)
 
     def _check_queues(self, connection: Connection) -> None:
         found = {queue: (messages, consumers) for queue, messages, consumers in depths(connection, self._needed)}
@@ -146,7 +150,7 @@ class BrokerWatch(SharedExtension):
             log.warning("queues_without_leader", queues=found)
         self.without_leader, self._suspected = found, queues
 
-    def _watch_publishing(self, connection: Connection) -> None:
+    def _watch_publishing(self, connection: Connection, doorbell: Doorbell) -> None:
         own = own_exchange(self.container.service_name)
         connection.connection.on_blocked = self._block
         connection.connection.on_unblocked = self._unblock
@@ -158,7 +162,7 @@ class BrokerWatch(SharedExtension):
             while not self._is_stopping:
                 if not self.is_blocked:
                     producer.publish(b"", _LEADS_NOWHERE, exchange=own, content_type=_NOTHING, delivery_mode=1)
-                self._rest(_SECONDS_BETWEEN_MESSAGES, connection)
+                self._rest(_SECONDS_BETWEEN_MESSAGES, connection, doorbell)
         finally:
             self.is_blocked = False
             metrics.broker_blocked.set(0)
@@ -173,14 +177,8 @@ class BrokerWatch(SharedExtension):
         metrics.broker_blocked.set(0)
         log.info("broker_unblocked")
 
-    def _rest(self, seconds: float, connection: Connection | None = None) -> None:
+    def _rest(self, seconds: float, connection: Connection, doorbell: Doorbell) -> None:
         """Waits, and meanwhile handles what the broker sends on the connection."""
         until = time.monotonic() + seconds
-        while not self._is_stopping and time.monotonic() < until:
-            if connection is None:
-                time.sleep(_TURN_SECONDS)
-                continue
-            try:
-                connection.drain_events(timeout=_TURN_SECONDS)
-            except TimeoutError:
-                continue
+        while not self._is_stopping and (left := until - time.monotonic()) > 0:
+            connection.connection.drain_or_wait(doorbell, left)

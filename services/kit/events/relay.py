@@ -24,6 +24,7 @@ from services.kit.amqp.queues import (
     queue_name,
 )
 from services.kit.amqp.watch import BrokerWatch
+from services.kit.concurrency import Doorbell
 from services.kit.data.database import decrypted
 from services.kit.data.encryption import CannotDecrypt
 from services.kit.data.primary import primary_of
@@ -65,7 +66,7 @@ COMMITS = "select pg_logical_emit_message(true, 'relay', 'at work')"
 """A commit waits for the synchronous standby, if there must be one. A former primary that was started again has none:
 its relay waits here, and publishes nothing of what no client was answered.
 """
-POLL_SECONDS = 1.0
+POLL_SECONDS = 2.0
 """How long the leader waits for a commit's notification before it polls."""
 _STANDBY_SECONDS = 1.0
 _PURGE_SECONDS = 60.0
@@ -74,7 +75,7 @@ delete from {table} where ctid = any(array(
     select ctid from {table} where {moment} < now() - make_interval(days => %s) limit 10000
 ))
 """
-_MEASURE_SECONDS = 2.0
+_MEASURE_SECONDS = 5.0
 
 
 _MOST_REASONS = 10
@@ -99,6 +100,7 @@ class Relay(DependencyProvider):
         self._settings = read_settings(MessagingSettings)
         self._primary = primary_of(read_settings(DatabaseSettings).direct_url)
         self._stopping = False
+        self._doorbell = Doorbell()
         self._thread: Any = None
 
     def start(self) -> None:
@@ -108,6 +110,7 @@ class Relay(DependencyProvider):
     def stop(self) -> None:
         """Returns when all published rows are confirmed and deleted; the workers have ended before."""
         self._stopping = True
+        self._doorbell.ring()
         if self._thread is not None:
             self._thread.wait()
 
@@ -141,7 +144,7 @@ class Relay(DependencyProvider):
             if not stands_by:
                 stands_by = True
                 log.info("relay_on_standby")
-            time.sleep(_STANDBY_SECONDS)
+            self._doorbell.wait(None, _STANDBY_SECONDS)
 
     def _work(self, database: "psycopg.Connection[Any]") -> None:
         database.execute(COMMITS)
@@ -167,8 +170,7 @@ class Relay(DependencyProvider):
                     backoff = min(backoff * 2, 5)
                     continue
                 if is_empty and not self._stopping:
-                    for _ in database.notifies(timeout=POLL_SECONDS, stop_after=1):
-                        pass
+                    self._wait_for_commit(database)
             self._publish(database, publisher)
         finally:
             publisher.drop()
@@ -176,6 +178,15 @@ class Relay(DependencyProvider):
             metrics.relay_leads.set(0)
             metrics.outbox_size.set(0)
             metrics.outbox_age_seconds.set(0)
+
+    def _wait_for_commit(self, database: "psycopg.Connection[Any]") -> None:
+        """Returns when a commit's notification is here, after POLL_SECONDS, or when the relay is to stop.
+
+        psycopg itself would wake ten times a second for signals, which a service gets otherwise.
+        """
+        if not any(database.notifies(timeout=0, stop_after=1)):
+            self._doorbell.wait(database.pgconn.socket, POLL_SECONDS)
+            any(database.notifies(timeout=0, stop_after=1))
 
     def _publish(self, database: "psycopg.Connection[Any]", publisher: ConfirmedPublisher) -> int:
         """As `publish_due`, but nothing to a blocked broker, which would receive all of it twice afterwards."""

@@ -15,7 +15,7 @@ from services.kit.settings import SettingsError
 
 log = structlog.get_logger()
 
-_SECONDS_BETWEEN_CHECKS = 5.0
+_SECONDS_BETWEEN_CHECKS = 10.0
 
 
 def health_app(containers: Sequence[Any]) -> Callable[..., Iterable[bytes]]:

@@ -98,10 +98,10 @@ class RequestDecrypter:
         key = self._keys.get(message.body[2:end].decode(errors="replace"))
         if key is None:
             raise CannotDecrypt("encrypted for a key that this process does not have")
-        info = _info(message.delivery_info["routing_key"], str(message.properties.get("correlation_id")))
         try:
+            info = _info(message.delivery_info["routing_key"], str(message.properties.get("correlation_id")))
             plain = _SUITE.decrypt(message.body[end:], key, info)
-        except (InvalidTag, ValueError):
+        except (InvalidTag, ValueError):  # a ValueError also for names that are no UTF-8
             raise CannotDecrypt("encrypted for another key, operation or call, or changed") from None
         if len(plain) < _ANSWER_KEY_BYTES:
             raise CannotDecrypt("encrypted without a key for its answer")

@@ -1,11 +1,13 @@
 """A reader that stops leaves the rest of the queue unchanged."""
 
 from collections.abc import Callable, Iterator
+from threading import Thread
 from typing import Any
 
 import amqp
 import pytest
 
+from deploy.local.client import wait_until
 from services.kit.amqp.queues import declare_working_queue
 from services.kit.amqp.reader import QueueReader
 from services.kit.settings import MessagingSettings, Secret
@@ -123,3 +125,37 @@ def test_a_reader_that_is_full_takes_nothing_until_there_is_room(desk: Desk) -> 
     reader.run()
     assert seen_while_full == [seen_while_full[0]] * 10
     assert len(taken) == 20
+
+
+@pytest.fixture
+def waiting(desk: Desk) -> Iterator[tuple[QueueReader, Thread, list[str]]]:
+    """A reader that would wait an hour for a message, its thread, and the queues that it has declared."""
+    reader, declared = desk.reader(lambda _: None, heartbeat_seconds=14_400), list[str]()
+    reader._idle_seconds = 3600
+
+    def declare(channel: amqp.Channel) -> str:
+        declared.append(desk.queue)
+        return desk.declare(channel)
+
+    reader._declare = declare
+    thread = Thread(target=reader.run)
+    thread.start()
+    wait_until(lambda: reader.is_consuming, "the reader consumes")
+    yield reader, thread, declared
+    reader.stop()
+    thread.join(60)
+
+
+def test_a_reader_that_waits_for_messages_is_woken_to_stop(waiting: tuple[QueueReader, Thread, list[str]]) -> None:
+    reader, thread, declared = waiting
+    reader.stop()
+    thread.join(60)
+    assert (thread.is_alive(), len(declared)) == (False, 1)
+
+
+def test_a_reader_that_waits_for_messages_is_woken_to_reconnect(
+    waiting: tuple[QueueReader, Thread, list[str]],
+) -> None:
+    reader, _, declared = waiting
+    reader.reconnect()
+    wait_until(lambda: len(declared) == 2, "the queue is declared anew")

@@ -31,6 +31,7 @@ REQUESTS = "probe.requests"
 REJECTED = f"{BATCH_QUEUE}.rejected"
 _DEFAULTS = {
     "RETRY_DELAYS": "0.1,0.2",
+    "WATCH_SECONDS": "1",
     "LOCK_TIMEOUT_SECONDS": "600",
     "STATEMENT_TIMEOUT_SECONDS": "600",
     "LOG_LEVEL": "DEBUG",
