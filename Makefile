@@ -22,7 +22,9 @@ FAULTS ?= 200
 MEMBERS ?= 5000
 SEED ?= 1
 STANDBY ?=
+NODES ?= 1
 LOCK_UPGRADE ?=
+IMAGE_OPTIONS ?=
 SUITE ?=
 
 # The tests of a file run in one worker, since they share fixtures; small files come last and balance the workers.
@@ -30,7 +32,7 @@ PYTEST := $(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations
 REPORTS := .local/reports
 
 .DEFAULT_GOAL := help
-.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair session rotate-keys demo test test-all test-long test-deploy test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench monitoring setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
+.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair session rotate-keys demo test test-all test-long test-deploy test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench monitoring setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control image compose-secrets
 
 help: ## List these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -131,6 +133,7 @@ lock: ## Write the lock files of pyproject.toml, for all Pythons: make lock LOCK
 	@rm -rf .local/lock && $(PYTHON) -m venv .local/lock && .local/lock/bin/pip install --quiet uv
 	$(LOCK) --output-file requirements.lock pyproject.toml
 	$(LOCK) --output-file requirements-dev.lock --group dev pyproject.toml
+	$(LOCK) --output-file requirements-image.lock --group image
 	@rm -rf .local/lock
 
 audit-dependencies: setup-dev ## Check pinned packages for known vulnerabilities; part of check
@@ -150,6 +153,12 @@ docs: setup-dev ## Generate the documents that follow from the code: event catal
 	$(VENV)/python -m deploy.documents --write
 	$(VENV)/python -m tests.tiers --write
 
+image: setup ## Build the container image of all programs: make image IMAGE_OPTIONS="--online -- --network=host"
+	$(VENV)/python -m deploy.image.build $(IMAGE_OPTIONS)
+
+compose-secrets: setup ## Make the secrets of a demo in containers: .local/compose, for deploy/compose
+	$(VENV)/python -m deploy.compose.secret_files .local/compose --demo
+
 screenshots: setup-dev ## Take the pictures of docs/images from a separate stack with demo data
 	$(VENV)/python -m deploy.handbook.screenshots
 
@@ -164,8 +173,8 @@ format: setup-dev ## Format the code and the pages
 bench: setup-dev ## Measure performance, and write docs/benchmarks.md
 	$(VENV)/python -m tests.bench
 
-chaos: setup-dev ## Inject faults into a system under load and verify that nothing is lost: make chaos FAULTS=200 MEMBERS=5000 SEED=1 STANDBY=yes
-	$(VENV)/python -m tests.chaos --faults $(FAULTS) --members $(MEMBERS) --seed $(SEED) $(if $(STANDBY),--standby)
+chaos: setup-dev ## Inject faults into a system under load and verify that nothing is lost: make chaos FAULTS=200 MEMBERS=5000 SEED=1 STANDBY=yes NODES=3
+	$(VENV)/python -m tests.chaos --faults $(FAULTS) --members $(MEMBERS) --seed $(SEED) --nodes $(NODES) $(if $(STANDBY),--standby)
 
 poison: setup-dev ## Send batching malformed bank messages, and verify what becomes of each: make poison MESSAGES=10000
 	POISON_MESSAGES=$(MESSAGES) POISON_REPORT=yes $(VENV)/pytest --timeout=0 -n 0 tests/chaos/test_poison.py

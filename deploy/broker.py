@@ -1,12 +1,15 @@
-"""Prepares a broker for the services: users with their permissions, then exchanges and queues with their bindings.
+"""Prepares a broker for the services: virtual host, users with permissions, then exchanges and queues with bindings.
 
-`python -m deploy.broker definitions` prints users, permissions and policies as `rabbitmqctl import_definitions` takes
-them: the virtual host is BROKER_VHOST, a password comes from AMQP_PASSWORD_MEMBERSHIP … AMQP_PASSWORD_BANK.
-`python -m deploy.broker declare` declares exchanges and queues as the administrator of AMQP_URI; services declare none,
-so RETRY_DELAYS must be as theirs.
-Each secret may be in the file that `<VARIABLE>_FILE` names.
-With `--beside-former` both add what the previous release needs, until all its processes are replaced; without it they
-remove that. Each may be repeated at any time, and changes passwords that differ.
+`python -m deploy.broker prepare` does all of it, where `rabbitmqctl` reaches a node: it imports the definitions, and
+declares. `--rabbitmqctl "kubectl exec -i rabbitmq-0 -- rabbitmqctl"` names another way to one.
+`python -m deploy.broker definitions` only prints the virtual host, users, permissions and policies as `rabbitmqctl
+import_definitions` takes them, `python -m deploy.broker declare` only declares exchanges and queues.
+AMQP_URI is that of the administrator, whose user exists and gets all permissions on the virtual host; `definitions`
+reads the latter from BROKER_VHOST and the user from `--administrator`. A password comes from AMQP_PASSWORD_MEMBERSHIP …
+AMQP_PASSWORD_BANK; each secret may be in the file that `<VARIABLE>_FILE` names. Services declare no queues, so
+RETRY_DELAYS must be as theirs.
+With `--beside-former` they add what a release before 2026-11-29 needs, until all its processes are replaced; without it
+they remove that. Each may be repeated at any time, and changes passwords that differ.
 """
 
 import argparse
@@ -15,43 +18,54 @@ import hashlib
 import json
 import re
 import secrets
+import shlex
+import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import amqp
-from environs import FileAwareEnv
 
 from deploy.permissions import PROGRAMS, SERVICES, Permissions, permissions_of
 from services.contracts.bank_queues import declare_bank
 from services.contracts.events.all_events import EVENTS
-from services.kit.amqp.connection import open_connection
+from services.kit.amqp.connection import open_connection, user_of
 from services.kit.amqp.queues import (
     EVENTS_EXCHANGE,
     RPC_EXCHANGE,
-    declare_dead_letters_lock,
+    bind_requests,
     declare_direct_exchange,
     declare_exchange,
+    declare_former_request_queue,
     declare_only_subscription,
     declare_request_queue,
     declare_retry_queue,
     declare_strays,
     declare_subscription,
+    delete_former_queues,
     events_exchange,
+    former_request_queue,
+    is_former_in_use,
+    is_queue,
     own_exchange,
     owner_of,
     queue_name,
     strays_exchange,
 )
+from services.kit.broker_hosts import InvalidAddress, broker_hosts
 from services.kit.events.topology import event_queues
 from services.kit.secret_values import Secret
-from services.kit.settings import MessagingSettings
+from services.kit.settings import MessagingSettings, run_program, value_of, values_of
 
+_NO_LIMITS: Mapping[str, int] = {}
 _HASHING = "rabbit_password_hashing_sha256"
 _UNLIMITED = 2**31 - 1
 """RabbitMQ 3.10 does not accept -1, which means the same from 4.0 on."""
-_ENVIRONMENT = FileAwareEnv(strip_whitespace=True)
+_SECONDS_TO_EMPTY = 10
+"""How long requests of the former queue may take until they are handled or too old."""
+_SECONDS_BETWEEN_LOOKS = 0.2
 
 
 @dataclass(frozen=True)
@@ -65,18 +79,41 @@ class User:
         return f"User({self.name!r})"
 
 
-def definitions(vhost: str, users: Mapping[str, User], *, beside_former: bool = False) -> dict[str, Any]:
-    """Returns users and permissions in a virtual host as RabbitMQ's definitions; `users` are by program."""
+def definitions(
+    vhost: str, users: Mapping[str, User], *, administrator: str | None = None, beside_former: bool = False
+) -> dict[str, Any]:
+    """Returns a virtual host with users and permissions as RabbitMQ's definitions; `users` are by program.
+
+    The user `administrator`, which must exist, gets all permissions.
+    """
     allowed = {program: permissions_of(program, beside_former=beside_former) for program in users}
+    everything = {"user": administrator, "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*"}
     return {
-        "users": [_user(user, allowed[program].limits) for program, user in users.items()],
-        "permissions": [_permission(vhost, allowed[program], user) for program, user in users.items()],
+        "vhosts": [{"name": vhost}],
+        "users": [user_definition(user, allowed[program].limits) for program, user in users.items()],
+        "permissions": [
+            *([everything] if administrator else []),
+            *(_permission(vhost, allowed[program], user) for program, user in users.items()),
+        ],
         "topic_permissions": [
             {"user": user.name, "vhost": vhost, "exchange": exchange, "write": topic.write, "read": topic.read}
             for program, user in users.items()
             for exchange, topic in allowed[program].topics.items()
         ],
         "policies": [_policy(vhost), *(_strays_policy(vhost, service) for service in SERVICES)],
+    }
+
+
+def user_definition(user: User, limits: Mapping[str, int] = _NO_LIMITS, tags: Sequence[str] = ()) -> dict[str, Any]:
+    """Returns a user as RabbitMQ's definitions have it, with the password's hash."""
+    salt = secrets.token_bytes(4)
+    digest = salt + hashlib.sha256(salt + user.password.encode()).digest()
+    return {
+        "name": user.name,
+        "password_hash": base64.b64encode(digest).decode(),
+        "hashing_algorithm": _HASHING,
+        "tags": list(tags),
+        "limits": dict(limits),
     }
 
 
@@ -88,7 +125,8 @@ def declare_all(
 ) -> None:
     """Declares all permanent exchanges and queues, also those of services that have never run.
 
-    Without `beside_former` the bindings that the previous release needs are removed.
+    Without `beside_former` the bindings that a release before 2026-11-29 needs are removed. Requests come by the queues
+    of release 0.2 until no process of it reads them any more: then the next call leads them to the new queues.
     Raises QueueChanged if a queue exists with other arguments.
     """
     connection = open_connection(amqp_uri, "deploy")
@@ -98,32 +136,75 @@ def declare_all(
         connection.close()
 
 
+def former_request_queues(amqp_uri: str) -> list[str]:
+    """Returns the queues of requests of release 0.2 that exist."""
+    with open_connection(amqp_uri, "deploy") as connection:
+        channel = connection.channel()
+        return [queue for queue in map(former_request_queue, SERVICES) if is_queue(channel, queue)]
+
+
 def main() -> int:
     """Runs one command; returns the exit status."""
+    options = _parser().parse_args()
+    try:
+        return int(options.run(options))
+    except InvalidAddress as error:
+        print(f"AMQP_URI {error}", file=sys.stderr)
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("definitions", "declare"))
-    parser.add_argument("--beside-former", action="store_true", help="let the previous release work as well")
-    options = parser.parse_args()
-    needed = {
-        "definitions": ["BROKER_VHOST", *map(password_variable, PROGRAMS)],
-        "declare": ["AMQP_URI"],
-    }[options.command]
-    values = {variable: _ENVIRONMENT.str(variable, "") for variable in needed}
-    if missing := [variable for variable, text in values.items() if not text]:
-        print(f"not set: {', '.join(missing)}", file=sys.stderr)
-        return 2
-    if "AMQP_URI" in values:
-        declare_all(values["AMQP_URI"], *_configured_delays(), beside_former=options.beside_former)
-    else:
-        users = {program: User(program, values[password_variable(program)]) for program in PROGRAMS}
-        document = definitions(values["BROKER_VHOST"], users, beside_former=options.beside_former)
-        print(json.dumps(document, indent=1))
+    commands = parser.add_subparsers(required=True)
+    printing = commands.add_parser("definitions", help="print what rabbitmqctl import_definitions takes")
+    printing.add_argument("--administrator", metavar="USER", help="an existing user who gets all permissions")
+    printing.set_defaults(run=_print_definitions)
+    declaring = commands.add_parser("declare", help="declare exchanges and queues")
+    declaring.set_defaults(run=_declare_as_set)
+    preparing = commands.add_parser("prepare", help="import the definitions, then declare")
+    preparing.add_argument("--rabbitmqctl", default="rabbitmqctl", metavar="COMMAND", help="how rabbitmqctl is run")
+    preparing.set_defaults(run=_prepare)
+    for command in (printing, declaring, preparing):
+        command.add_argument("--beside-former", action="store_true", help="let a release before 2026-11-29 work too")
+    return parser
+
+
+def _print_definitions(options: argparse.Namespace) -> int:
+    vhost, users = values_of("BROKER_VHOST")["BROKER_VHOST"], _users()
+    print(_document(vhost, users, options.administrator, options))
     return 0
+
+
+def _declare_as_set(options: argparse.Namespace) -> int:
+    amqp_uri = values_of("AMQP_URI")["AMQP_URI"]
+    declare_all(amqp_uri, *_configured_delays(), beside_former=options.beside_former)
+    for queue in former_request_queues(amqp_uri):
+        print(f"{queue} is still used: run this again when all processes of the former release are replaced")
+    return 0
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    """Imports the definitions by standard input, so that no file holds what is derived from passwords."""
+    amqp_uri, users = values_of("AMQP_URI")["AMQP_URI"], _users()
+    document = _document(broker_hosts(amqp_uri)[0].vhost, users, user_of(amqp_uri), options)
+    command = [*shlex.split(options.rabbitmqctl), "import_definitions"]
+    status = subprocess.run(command, input=document, text=True, check=False).returncode
+    return status or _declare_as_set(options)
+
+
+def _document(vhost: str, users: Mapping[str, User], administrator: str | None, options: argparse.Namespace) -> str:
+    found = definitions(vhost, users, administrator=administrator, beside_former=options.beside_former)
+    return json.dumps(found, indent=1)
+
+
+def _users() -> dict[str, User]:
+    passwords = values_of(*map(password_variable, PROGRAMS))
+    return {program: User(program, passwords[password_variable(program)]) for program in PROGRAMS}
 
 
 def _configured_delays() -> list[tuple[float, ...]]:
     """Returns RETRY_DELAYS as the only item; empty if they are not set."""
-    text = _ENVIRONMENT.str("RETRY_DELAYS", "")
+    text = value_of("RETRY_DELAYS")
     return [tuple(map(float, text.split(",")))] if text else []
 
 
@@ -143,19 +224,38 @@ def _declare(channel: amqp.Channel, retry_delays: Iterable[float], beside_former
             subscribe(channel, queue_name(consumer, event.name), event)
     delays = list(retry_delays)
     for service in SERVICES:
-        declare_request_queue(channel, service)
-        declare_dead_letters_lock(channel, service)
+        _declare_requests(channel, service, beside_former)
         declare_strays(channel, service, (queue for queue in event_queues() if owner_of(queue) == service))
         for seconds in delays:
             declare_retry_queue(channel, service, seconds)
     declare_bank(channel)
 
 
+def _declare_requests(channel: amqp.Channel, service: str, beside_former: bool) -> None:
+    """Declares the queue of a service's requests, and leads them there once no process of release 0.2 runs.
+
+    What is in that release's queue then is handled first; it is deleted when it is empty.
+    """
+    declare_request_queue(channel, service)
+    if beside_former:
+        declare_former_request_queue(channel, service)
+        return
+    if is_former_in_use(channel.connection, service):
+        return
+    bind_requests(channel, service)
+    until = time.monotonic() + _SECONDS_TO_EMPTY
+    while is_queue(channel, former_request_queue(service)):
+        delete_former_queues(channel.connection, service)
+        if time.monotonic() > until:
+            return
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
 def _policy(vhost: str) -> dict[str, Any]:
-    """Returns the policy that removes the delivery limit from quorum queues that set none themselves.
+    """Returns the policy of quorum queues: no delivery limit where they set none themselves, leaders on all nodes.
 
     From 4.0 on RabbitMQ drops a message at its 21st delivery if the queue has no dead-letter queue, as those of dead
-    letters and of batches for the bank.
+    letters and of batches for the bank. By default it would lead all queues on the node to which `declare` connects.
     """
     return {
         "vhost": vhost,
@@ -163,7 +263,7 @@ def _policy(vhost: str) -> dict[str, Any]:
         "pattern": ".*",
         "apply-to": "queues",
         "priority": 0,
-        "definition": {"delivery-limit": _UNLIMITED},
+        "definition": {"delivery-limit": _UNLIMITED, "queue-leader-locator": "balanced"},
     }
 
 
@@ -179,22 +279,10 @@ def _strays_policy(vhost: str, service: str) -> dict[str, Any]:
     }
 
 
-def _user(user: User, limits: Mapping[str, int]) -> dict[str, Any]:
-    salt = secrets.token_bytes(4)
-    digest = salt + hashlib.sha256(salt + user.password.encode()).digest()
-    return {
-        "name": user.name,
-        "password_hash": base64.b64encode(digest).decode(),
-        "hashing_algorithm": _HASHING,
-        "tags": [],
-        "limits": dict(limits),
-    }
-
-
 def _permission(vhost: str, allowed: Permissions, user: User) -> dict[str, str]:
     what = {"configure": allowed.configure, "write": allowed.write, "read": allowed.read}
     return {"user": user.name, "vhost": vhost, **what}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import requests
-from environs import FileAwareEnv
 
 from deploy.broker import User, definitions, password_variable
 from deploy.permissions import PROGRAMS
+from services.kit.settings import run_program, values_of
 
 _MANAGEMENT_URL = "BROKER_MANAGEMENT_URL"
 _SECONDS = 60
@@ -29,13 +29,8 @@ def import_definitions(management_url: str, document: Mapping[str, Any]) -> None
 
 
 def main() -> int:
-    """Imports what the environment says; returns the exit status."""
-    needed = [_MANAGEMENT_URL, "BROKER_VHOST", *map(password_variable, PROGRAMS)]
-    environment = FileAwareEnv(strip_whitespace=True)
-    values = {variable: environment.str(variable, "") for variable in needed}
-    if missing := [variable for variable, text in values.items() if not text]:
-        print(f"not set: {', '.join(missing)}", file=sys.stderr)
-        return 2
+    """Imports what the environment says; returns the exit status. Raises SettingsError."""
+    values = values_of(_MANAGEMENT_URL, "BROKER_VHOST", *map(password_variable, PROGRAMS))
     users = {program: User(program, values[password_variable(program)]) for program in PROGRAMS}
     try:
         import_definitions(values[_MANAGEMENT_URL], definitions(values["BROKER_VHOST"], users))
@@ -47,4 +42,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -2,7 +2,6 @@
 
 import argparse
 import getpass
-import os
 import sys
 from collections.abc import Callable
 from itertools import islice
@@ -13,19 +12,17 @@ from services.contracts.services import SERVICES
 from services.kit.amqp.broker_users import BrokerUsers
 from services.kit.amqp.original_publisher import can_prove
 from services.kit.amqp.queues import owner_of
+from services.kit.broker_hosts import InvalidAddress
 from services.kit.dead_letters.letters import DeadLetter, DeadLetters, InUse, oldest_first
 from services.kit.events.topology import dead_queues
 from services.kit.operations.logs import configure_logs
-from services.kit.settings import is_production
+from services.kit.settings import is_production, run_program, value_of, values_of
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command on the broker of AMQP_URI; returns the exit status."""
     options = _parser().parse_args(arguments)
-    amqp_uri = os.environ.get("AMQP_URI")
-    if not amqp_uri:
-        print("AMQP_URI is not set", file=sys.stderr)
-        return 2
+    amqp_uri = values_of("AMQP_URI")["AMQP_URI"]
     configure_logs("dead_letters")
     try:
         return int(options.run(DeadLetters(amqp_uri), options))
@@ -36,6 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
         whose = f"must be that of {owner_of(options.queue)}" if options.queue else "must be that of a service"
         print(f"AMQP_URI {whose}: {error.reply_text}", file=sys.stderr)
         return 1
+    except InvalidAddress as error:
+        print(f"AMQP_URI {error}", file=sys.stderr)
+        return 2
     except LookupError as error:
         print(error, file=sys.stderr)
         return 1
@@ -79,7 +79,7 @@ def _show(letters: DeadLetters, options: argparse.Namespace) -> int:
 def _replay(letters: DeadLetters, options: argparse.Namespace) -> int:
     """Replays as the service's own user with its key: consumers trust only these to state who published a message."""
     owner = owner_of(options.queue)
-    is_shared = BrokerUsers.of(os.environ["AMQP_URI"], owner).is_shared
+    is_shared = BrokerUsers.of(value_of("AMQP_URI"), owner).is_shared
     if is_production() and is_shared:
         print(f"AMQP_URI must be that of {owner}, who alone may put its messages back", file=sys.stderr)
         return 2
@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _whose() -> str | None:
     """Returns the service whose user AMQP_URI names; None for the administrator."""
-    return next((one for one in SERVICES if not BrokerUsers.of(os.environ["AMQP_URI"], one).is_shared), None)
+    return next((one for one in SERVICES if not BrokerUsers.of(value_of("AMQP_URI"), one).is_shared), None)
 
 
 def _positive(text: str) -> int:
@@ -149,4 +149,4 @@ def _who() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -12,7 +12,7 @@ from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
 from services.contracts.events.membership import SESSIONS_ENDED
 from services.contracts.services import SERVICES
-from services.kit.amqp.queues import COUNTS_EXCHANGE, EVENTS_EXCHANGE, RPC_EXCHANGE, own_exchange, request_queue
+from services.kit.amqp.queues import COUNTS_EXCHANGE, EVENTS_EXCHANGE, RPC_EXCHANGE, former_request_queue, own_exchange
 from services.kit.events.contract import LIVE
 
 _REPLY_ADDRESS = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -29,7 +29,7 @@ def former_permissions_of(program: str) -> Permissions:
 
 def _of_service(service: str, more: Iterable[str] = (), unread: Iterable[str] = ()) -> Permissions:
     """A service owns what has its name, publishes its own events, consumes those of its contracts, and replies."""
-    own = [rf"{service}\..+", re.escape(request_queue(service)), *more]
+    own = [rf"{service}\..+", re.escape(former_request_queue(service)), *more]
     shared = [EVENTS_EXCHANGE, RPC_EXCHANGE]
     published = [keys_of(event, event.recipients) for event in EVENTS.values() if event.producer == service]
     consumed = [keys_of(event, [service]) for event in EVENTS.values() if service in event.consumers]

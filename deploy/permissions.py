@@ -2,8 +2,8 @@
 
 The contracts say which events a service publishes and consumes, the gateway which ones pages receive.
 RabbitMQ checks a routing key when something is published, not when exchanges are bound to one another, nor for an
-alternate exchange, a dead-letter route or the header CC. So a service may declare and bind nothing, and may publish
-only to exchanges of which it is the only producer.
+alternate exchange, a dead-letter route or the header CC. So a service may bind nothing, may declare nothing but a lock
+that it can neither read nor write, and may publish only to exchanges of which it is the only producer.
 """
 
 import re
@@ -21,6 +21,8 @@ from services.kit.amqp.queues import (
     dead_letters_lock,
     dead_queue,
     events_exchange,
+    former_dead_letters_lock,
+    former_request_queue,
     own_exchange,
     owner_of,
     replies_exchange,
@@ -39,8 +41,8 @@ _ABOUT = """# Broker permissions
 Made from the contracts by `make docs` (`deploy/permissions.py`); do not edit. Each program has a user of its own.
 Regular expressions are RabbitMQ's: *configure* declares and deletes, *write* publishes to an exchange and binds a
 queue or an exchange, *read* consumes, gets and purges a queue and binds to an exchange. On a topic exchange *write* and
-*read* are routing keys. A service declares and binds nothing, and no exchange has two producers. The administrator, who
-may do everything, is for deploying only.
+*read* are routing keys. A service binds nothing and declares only the lock of its dead letters, which ends with its
+connection; no exchange has two producers. The administrator, who may do everything, is for deploying only.
 """
 
 
@@ -73,7 +75,9 @@ def _of_service(service: str) -> Permissions:
         *map(dead_queue, queues),
         strays_queue(service),
         request_queue(service),
-        dead_letters_lock(service),
+        # Of release 0.2, whose processes may still run.
+        former_request_queue(service),
+        former_dead_letters_lock(service),
     ]
     published = [
         re.escape(event.key_for(recipient))
@@ -82,7 +86,7 @@ def _of_service(service: str) -> Permissions:
         for recipient in event.recipients
     ]
     return Permissions(
-        configure=NOTHING,
+        configure=exactly([dead_letters_lock(service)]),
         write=any_of([*map(re.escape, ways), rf"{service}\.delay-{_SECONDS}"]),
         read=any_of([*map(re.escape, read), rf"{service}\.retry-{_SECONDS}"]),
         topics={events_exchange(service): OfTopic(write=any_of(published))},

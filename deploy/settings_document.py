@@ -20,6 +20,8 @@ _READ_BY = {
     "RetentionSettings": "services",
     "VerifyingSettings": "services",
     "SigningSettings": "gateway",
+    "RequestDecryptionSettings": "services",
+    "RequestEncryptionSettings": "gateway",
     "BankEncryptionSettings": "batching",
     "AuditHeadSettings": "services",
     "TracingSettings": "all",
@@ -40,11 +42,13 @@ with commas.
 """
 _FOOT = """
 Besides: `python -m services.kit.data.migrate <service>` and `.reencrypt` read `DATABASE_URL_<SERVICE>`,
-`python -m deploy.dead_letters` and `python -m deploy.broker declare` read `AMQP_URI`, this one
-`RETRY_DELAYS`, that one `BLIND_INDEX_KEY` to replay, `python -m deploy.broker definitions` reads `BROKER_VHOST` and
-`AMQP_PASSWORD_<PROGRAM>`, `python -m deploy.broker_import` also `BROKER_MANAGEMENT_URL`
-(`https://administrator:password@broker:15671`), `python -m deploy.invariants` what it lists with `--help`,
-`python -m services.membership.audit.audit_verify` also `AUDIT_LOST`.
+`python -m deploy.dead_letters` reads `AMQP_URI`, and `BLIND_INDEX_KEY` to replay;
+`python -m deploy.broker` reads `AMQP_URI` and `RETRY_DELAYS` to declare, and `AMQP_PASSWORD_<PROGRAM>` to prepare; its
+`definitions` alone read `BROKER_VHOST` instead of the address, `python -m deploy.broker_import` also
+`BROKER_MANAGEMENT_URL` (`https://administrator:password@broker:15671`), `python -m deploy.invariants` what it lists
+with `--help`, `python -m services.membership.audit.audit_verify` also `AUDIT_LOST`, `python -m deploy.databases` reads
+`DATABASE_ADMIN_URL` and `DATABASE_PASSWORD_<ROLE>`. Addresses, keys and passwords may be in files that
+`<VARIABLE>_FILE` names. Those of compose are in [operations](operations/containers.md#for-work).
 
 Authorities of your own are in the files that `SSL_CERT_FILE` (the broker's), `REQUESTS_CA_BUNDLE` (of registry, SMS
 provider and the broker's management) and `sslrootcert` in a database's address name.

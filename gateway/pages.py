@@ -32,6 +32,11 @@ _CONTENT_TYPES = {
 _COMPRESSED = frozenset({".css", ".html", ".js", ".svg"})
 
 
+def are_built() -> bool:
+    """Whether there are pages to serve."""
+    return (DIST / "index.html").is_file()
+
+
 class PagePath(BaseConverter):
     """Matches the path of a page: any that belongs neither to the API nor to the assets.
 

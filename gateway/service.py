@@ -33,7 +33,7 @@ class Runtime(DependencyProvider):
     """The runtime context of one process: known sessions, open streams, request counts, and readiness."""
 
     def setup(self) -> None:
-        """Reads the settings, so that a process without its secret does not start."""
+        """Creates what routes need from the settings."""
         settings = read_settings(GatewaySettings)
         limits = Limits(settings.budgets)
         self._streams = Streams(
@@ -64,6 +64,12 @@ class Runtime(DependencyProvider):
         self._gossip.stop()
         self._telling.wait()
         self._hearing.wait()
+
+    def why_not_ready(self) -> str | None:
+        """Why people cannot open the pages here; None where they can, or where a proxy serves them."""
+        return (
+            "the pages are not built" if read_settings(GatewaySettings).serve_pages and not pages.are_built() else None
+        )
 
     def get_dependency(self, worker_ctx: Any) -> "Runtime":
         """Returns itself: all workers share it."""

@@ -24,6 +24,8 @@ class GatewaySettings:
     """How long the first line and headers of a request may take to arrive."""
     body_seconds: float = 20
     """How long a small body may take; a large one has one more second for each 50 kB."""
+    serve_pages: bool = True
+    """Whether the pages come from here, without which a gateway is not ready; `no` where the proxy serves them."""
     hearing_seconds: float = 0.5
     """How long a stopping gateway waits for requests on open connections."""
     reads_per_account: int = 1200

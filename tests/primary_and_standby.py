@@ -49,7 +49,7 @@ class PrimaryAndStandby:
     def as_one(self) -> TwoServers:
         """Returns the servers as one for a stack."""
         first = self.servers["a"]
-        return TwoServers(first.port, first.password, self.servers["b"].port)
+        return TwoServers(first.port, first.password, second_port=self.servers["b"].port)
 
     def folder(self, name: str) -> Path:
         """Returns the folder of a server."""

@@ -162,6 +162,31 @@ class TcpProxies:
         return sum(proxy.lost for proxy in self.proxies)
 
 
+class ClusterProxy:
+    """A proxy in front of each node of a broker's address; `url` is that address through them."""
+
+    def __init__(self, url: str) -> None:
+        self.nodes = [TcpProxy(one) for one in url.split(";")]
+        self.url = ";".join(proxy.url for proxy in self.nodes)
+
+    def __enter__(self) -> "ClusterProxy":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        for proxy in self.nodes:
+            proxy.__exit__(kind, error, tb)
+
+    def cut(self) -> None:
+        """Ends all connections to any node; new ones are accepted."""
+        for proxy in self.nodes:
+            proxy.cut()
+
+    def delay(self, seconds: float) -> None:
+        """Delays each piece in each direction, of connections to any node; 0 is no delay."""
+        for proxy in self.nodes:
+            proxy.delay(seconds)
+
+
 def _end(end: socket.socket) -> None:
     with suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)

@@ -8,6 +8,7 @@ from deploy.invariants.violations import Violation
 from deploy.permissions import SERVICES
 from services.contracts import bank
 from services.kit.amqp.connection import open_connection
+from services.kit.broker_hosts import broker_hosts
 from services.kit.dead_letters.letters import DeadLetter, DeadLetters
 from services.kit.events.topology import all_queues, dead_queues, depths
 
@@ -48,7 +49,7 @@ def queue_depths(system: System) -> dict[str, int]:
 
 def vhost_of(system: System) -> str:
     """Returns the broker's virtual host, the part of the address that is not secret."""
-    return system.amqp_uris[SERVICES[0]].rpartition("/")[2] or "/"
+    return broker_hosts(system.amqp_uris[SERVICES[0]])[0].vhost
 
 
 def waiting_messages(sizes: dict[str, int]) -> Iterator[Violation]:

@@ -1,5 +1,6 @@
 """Addresses and keys of a system, and consistent snapshots of its databases."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,11 +14,10 @@ from deploy.local.stack import Stack
 from deploy.permissions import SERVICES
 from services.kit.data.encryption import FileKeyring, Keyring
 from services.kit.data.primary import tool_engine
-from services.kit.settings import MessagingSettings
+from services.kit.settings import MessagingSettings, value_of, values_of
 
 ROWS_AT_ONCE = 5000
-_SECRETS = ("AMQP_URI", "AUDIT_KEYS", "AUDIT_PUBLIC_KEYS", "BLIND_INDEX_KEY", "DATABASE_URL")
-"""Beginnings of the variables that may be in files."""
+_SECRETS = ("AUDIT_KEYS", "AUDIT_PUBLIC_KEYS", "BLIND_INDEX_KEY")
 
 
 @dataclass(frozen=True)
@@ -41,24 +41,24 @@ class System:
         return cls(databases, stack.addresses.amqp_uris, **_from_settings(stack.environment("membership")))
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "System":
+    def from_environment(cls) -> "System":
         """Returns the system that the environment names, by the same variables as a stack's databases and broker.
 
-        `<VARIABLE>_FILE` may name a secret's file instead. Raises KeyError for the first that is missing.
+        Each may be in a file instead, which `<VARIABLE>_FILE` names. Raises SettingsError for what is missing.
         """
-        environment = {**environment, **_from_files(environment)}
-        everybody = environment.get("AMQP_URI")
+        databases = values_of(*(f"DATABASE_URL_{service.upper()}" for service in SERVICES))
+        everybody = value_of("AMQP_URI")
+        needed = () if everybody else tuple(f"AMQP_URI_{service.upper()}" for service in SERVICES)
+        values_of(*needed)
+        secrets = {name: value for name in _SECRETS if (value := value_of(name))}
         return cls(
             {
-                service: environment.get(f"DATABASE_DIRECT_URL_{service.upper()}")
-                or environment[f"DATABASE_URL_{service.upper()}"]
+                service: value_of(f"DATABASE_DIRECT_URL_{service.upper()}")
+                or databases[f"DATABASE_URL_{service.upper()}"]
                 for service in SERVICES
             },
-            {
-                service: environment.get(f"AMQP_URI_{service.upper()}") or everybody or environment["AMQP_URI"]
-                for service in SERVICES
-            },
-            **_from_settings(environment),
+            {service: value_of(f"AMQP_URI_{service.upper()}") or everybody for service in SERVICES},
+            **_from_settings({**os.environ, **secrets}),
         )
 
     def keyring(self) -> Keyring:
@@ -129,12 +129,6 @@ def _reason(error: SQLAlchemyError) -> str:
     if isinstance(error, (OperationalError, ProgrammingError, InterfaceError)):
         return str(error.orig).strip().splitlines()[0]
     return type(error).__name__
-
-
-def _from_files(environment: Mapping[str, str]) -> dict[str, str]:
-    """Returns the secrets whose files the environment names."""
-    files = [name for name in environment if name.endswith("_FILE") and name.startswith(_SECRETS)]
-    return {name.removesuffix("_FILE"): Path(environment[name]).read_text("utf-8").strip() for name in files}
 
 
 def _from_settings(environment: Mapping[str, str]) -> dict[str, Any]:

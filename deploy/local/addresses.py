@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.broker import User, declare_all, definitions
+from deploy.broker import User, declare_all, definitions, former_request_queues
 from deploy.local import nodes
 from deploy.local.environment import SERVICES, Addresses, broker_user, database_password
 from deploy.local.nodes import Nodes
@@ -70,6 +70,14 @@ def end_upgrade(folder: Path, stack_secrets: Mapping[str, str]) -> None:
     """Remove from the private broker what only the previous release needs, once none of its processes is left."""
     if len(configured_amqp_uris()) < len(PROGRAMS):
         _prepare_broker(nodes.start_rabbitmq(folder), VHOST, _users(stack_secrets))
+
+
+def end_former_requests(folder: Path, stack_secrets: Mapping[str, str]) -> None:
+    """Lead requests on the private broker to the queues of this release, once no former process reads others."""
+    if len(configured_amqp_uris()) < len(PROGRAMS):
+        uri = nodes.start_rabbitmq(folder).uri(VHOST)
+        if former_request_queues(uri):
+            declare_all(uri, beside_former=is_upgrading(stack_secrets))
 
 
 def bank_uri(folder: Path, stack_secrets: Mapping[str, str]) -> str:

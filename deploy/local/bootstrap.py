@@ -43,6 +43,9 @@ class DebianPackage:
 
 def main() -> int:
     """Prepare the machine for `run` or `test`; return 1 with one message if that is not possible."""
+    if sys.argv[1:] not in (["run"], ["test"]):
+        print("usage: bootstrap.py run|test", file=sys.stderr)
+        return 2
     purpose = sys.argv[1]
     missing = missing_packages(purpose)
     objection = _objection(missing)

@@ -18,7 +18,9 @@ from deploy.local.private_files import write_private
 from deploy.local.processes import Process
 from deploy.permissions import PROGRAMS, SERVICES
 from services.kit.key_sets import new_encryption_keys, new_signing_keys, public_part
-from services.kit.rpc.caller_signature import DEMO_ID, public_keys
+from services.kit.rpc import request_encryption
+from services.kit.rpc.caller_signature import public_keys
+from services.kit.rpc.key_lists import DEMO_ID
 from services.kit.secret_values import DEMO_MARK
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +45,7 @@ _SECRETS_OF = {
     **dict.fromkeys(SERVICES, _OF_SERVICES),
     "membership": (*_OF_SERVICES, "AUDIT_KEYS", "AUDIT_SIGNING_KEYS", "AUDIT_HEAD_FILE", "AUDIT_ARCHIVE_FOLDER"),
     "batching": (*_OF_SERVICES, "BANK_HMAC_KEY", "BANK_PUBLIC_KEYS", "UNION_PRIVATE_KEYS"),
-    "gateway": ("SESSION_SECRET", "CALLER_SIGNING_KEYS"),
+    "gateway": ("SESSION_SECRET", "CALLER_SIGNING_KEYS", "REQUEST_PUBLIC_KEYS"),
     "bank": BANK_SECRETS,
     "registry": (),
     "sms": (),
@@ -159,6 +161,7 @@ def keep_secrets(folder: Path) -> dict[str, str]:
         "SESSION_SECRET": random_key(),
         "BANK_HMAC_KEY": random_key(),
         "CALLER_SIGNING_KEYS": f"{DEMO_ID}1:{random_key()}",
+        **{_request_keys_name(service): f"{DEMO_ID}1:{random_key()}" for service in SERVICES},
         _PROVES: "yes",
         **_audit_keys(),
         **_key_pair("BANK"),
@@ -166,9 +169,13 @@ def keep_secrets(folder: Path) -> dict[str, str]:
         **{name: _random_password() for name in _PASSWORDS},
     }
     if made.keys() - kept.keys():
+        in_an_hour = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
         if kept and _PROVES not in kept:
             # Messages that the previous release left in the queues do not name a publisher, or do not prove it.
-            kept["FORMER_RELEASE_UNTIL"] = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+            kept["FORMER_RELEASE_UNTIL"] = in_an_hour
+        if kept and _request_keys_name(SERVICES[0]) not in kept:
+            # The gateway of the previous release, which is replaced last, encrypts no requests.
+            kept["CLEAR_REQUESTS_UNTIL"] = in_an_hour
         kept = {**made, **kept}
         write_private(path, "".join(f"{name}={value}\n" for name, value in kept.items()))
     archives = folder.resolve() / AUDIT_ARCHIVES
@@ -183,6 +190,9 @@ def keep_secrets(folder: Path) -> dict[str, str]:
         "AUDIT_HEAD_FILE": str(folder.resolve() / AUDIT_HEADS),
         "AUDIT_ARCHIVE_FOLDER": str(archives),
         "CALLER_PUBLIC_KEYS": public_keys(kept["CALLER_SIGNING_KEYS"]),
+        "REQUEST_PUBLIC_KEYS": ",".join(
+            request_encryption.public_keys(service, kept[_request_keys_name(service)]) for service in SERVICES
+        ),
     }
 
 
@@ -259,6 +269,7 @@ def service_environment(service: str, context: RuntimeContext) -> dict[str, str]
     return {
         **_common_environment(service, context),
         "DATABASE_URL": context.addresses.database_urls[service],
+        "REQUEST_PRIVATE_KEYS": context.secrets[_request_keys_name(service)],
         **({"DATABASE_DIRECT_URL": direct} if (direct := context.addresses.direct_urls.get(service)) else {}),
         "REGISTRY_URL": f"http://{LOOPBACK}:{ports['registry-1']}",
         "SMS_URL": f"http://{LOOPBACK}:{ports['sms-1']}",
@@ -306,9 +317,13 @@ def _common_environment(program: str, context: RuntimeContext) -> dict[str, str]
         "RELEASE": context.version,
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
         "BANK_MODE": "auto",
-        "FORMER_RELEASE_UNTIL": context.secrets.get("FORMER_RELEASE_UNTIL", ""),
+        **{name: context.secrets.get(name, "") for name in ("FORMER_RELEASE_UNTIL", "CLEAR_REQUESTS_UNTIL")},
         **context.settings,
     }
+
+
+def _request_keys_name(service: str) -> str:
+    return f"REQUEST_PRIVATE_KEYS_{service.upper()}"
 
 
 def _password_name(role: str) -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local import postgres, rabbitmq
+from deploy.local import postgres, rabbitmq, rabbitmq_cluster
 from deploy.local.postgres import Postgres
 from deploy.local.private_files import make_private, open_private
 from deploy.local.rabbitmq import RabbitMQ
@@ -25,15 +25,15 @@ class Nodes:
     rabbitmq: RabbitMQ
 
 
-def start(folder: Path, durable: bool = True) -> Nodes:
-    """Start those nodes of this folder that do not run, and wait until both are ready.
+def start(folder: Path, durable: bool = True, *, brokers: int = 1) -> Nodes:
+    """Start those nodes of this folder that do not run, and wait until all are ready.
 
-    `durable` off is for tests: PostgreSQL does not wait for the disk.
+    `durable` off is for tests: PostgreSQL does not wait for the disk. Several `brokers` are a cluster.
     Raises RuntimeError, with the node's output, if one does not start.
     """
     with ThreadPoolExecutor() as both:
         database = both.submit(start_postgres, folder, durable)
-        broker = both.submit(start_rabbitmq, folder)
+        broker = both.submit(start_rabbitmq, folder, brokers)
         return Nodes(folder.resolve(), database.result(), broker.result())
 
 
@@ -43,9 +43,11 @@ def start_postgres(folder: Path, durable: bool = True) -> Postgres:
         return postgres.start(folder.resolve(), durable)
 
 
-def start_rabbitmq(folder: Path) -> RabbitMQ:
+def start_rabbitmq(folder: Path, brokers: int = 1) -> RabbitMQ:
     """Start only RabbitMQ, unless it runs; as `start`."""
     with _exclusive(folder, "rabbitmq"):
+        if brokers > 1:
+            return rabbitmq_cluster.start(folder.resolve(), brokers)
         return rabbitmq.start(folder.resolve())
 
 
@@ -59,6 +61,7 @@ def stop(folder: Path) -> None:
 def drop(folder: Path) -> None:
     """Stop the nodes of this folder and delete their data."""
     with _exclusive(folder, "rabbitmq"), _exclusive(folder, "postgres"):
+        rabbitmq_cluster.drop(folder.resolve())
         rabbitmq.drop(folder.resolve())
         postgres.drop(folder.resolve())
 

@@ -57,14 +57,16 @@ _RIGHTS = (
 
 @dataclass(frozen=True)
 class Postgres:
-    """A running node, with the right to make databases on it."""
+    """A running server, with the right to make databases on it."""
 
     port: int
     password: str
+    host: str = LOOPBACK
+    user: str = SUPERUSER
 
     def url(self, database: str = "postgres", user: str = SUPERUSER, password: str | None = None) -> str:
         """Return the SQLAlchemy URL of a database; as the superuser unless a role is named."""
-        return f"postgresql+psycopg://{user}:{password or self.password}@{LOOPBACK}:{self.port}/{database}"
+        return f"postgresql+psycopg://{user}:{password or self.password}@{self.host}:{self.port}/{database}"
 
     def has_database(self, name: str) -> bool:
         with self._connect() as connection:
@@ -129,9 +131,9 @@ class Postgres:
 
     def _connect(self, database: str = "postgres") -> psycopg.Connection:
         return psycopg.connect(
-            host=LOOPBACK,
+            host=self.host,
             port=self.port,
-            user=SUPERUSER,
+            user=self.user,
             password=self.password,
             dbname=database,
             autocommit=True,

@@ -1,4 +1,7 @@
-"""A private RabbitMQ node with its data, log, cookie and password in one folder; it needs no root."""
+"""A private RabbitMQ node with its data, log, cookie and password in one folder; it needs no root.
+
+deploy/local/rabbitmq_cluster.py joins several of them.
+"""
 
 import base64
 import json
@@ -21,7 +24,9 @@ ADMINISTRATOR = "cards"
 LARGEST_MESSAGE = 64 << 20
 SHARE_OF_MEMORY = 0.5
 """While the node uses more than this share of the machine's memory, it blocks publishers."""
+_MEMORY_OF_A_MEMBER = "512MB"
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+_COOKIE = ".erlang.cookie"
 _SECONDS_TO_START = 120
 _SECONDS_TO_STOP = 60
 # Depths come from each quorum queue's leader, since the server's list is up to five seconds old.
@@ -46,33 +51,47 @@ end.
 
 
 @dataclass(frozen=True)
+class Membership:
+    """What the nodes of one cluster share: their secrets, their port mapper, and the node that the others join."""
+
+    cookie: str
+    password: str
+    port_mapper_port: int
+    first: str
+
+
+@dataclass(frozen=True)
 class RabbitMQ:
-    """A running node, with the right to make virtual hosts on it."""
+    """A running broker, with the right to make virtual hosts on it: one node, or a cluster with `others`."""
 
     folder: Path
     port: int
     password: str
+    others: tuple["RabbitMQ", ...] = ()
+
+    @property
+    def nodes(self) -> tuple["RabbitMQ", ...]:
+        """Return each node by itself."""
+        return (RabbitMQ(self.folder, self.port, self.password), *self.others)
 
     def uri(self, vhost: str, user: str = ADMINISTRATOR, password: str | None = None) -> str:
-        """Return the AMQP address of a virtual host; as the administrator unless a user is named."""
-        return f"amqp://{user}:{password or self.password}@{LOOPBACK}:{self.port}/{vhost}"
+        """Return the AMQP address of a virtual host on all nodes; as the administrator unless a user is named."""
+        whose = f"{user}:{password or self.password}"
+        return ";".join(f"amqp://{whose}@{LOOPBACK}:{node.port}/{vhost}" for node in self.nodes)
 
     def import_definitions(self, definitions: Mapping[str, Any]) -> None:
         """Import definitions, as `rabbitmqctl import_definitions` does."""
         document = base64.b64encode(json.dumps(definitions).encode()).decode()
-        _evaluate(self.folder, f'ok = rabbit_definitions:import_raw(base64:decode("{document}")).')
+        self.evaluate(f'ok = rabbit_definitions:import_raw(base64:decode("{document}")).')
 
     def delete_users(self, names: Iterable[str]) -> None:
         """Delete users; their connections are closed."""
         for name in names:
-            _evaluate(
-                self.folder, f'catch rabbit_auth_backend_internal:delete_user(<<"{name}">>, <<"{ADMINISTRATOR}">>).'
-            )
+            self.evaluate(f'catch rabbit_auth_backend_internal:delete_user(<<"{name}">>, <<"{ADMINISTRATOR}">>).')
 
     def create_vhost(self, name: str) -> None:
         """Make a virtual host, unless it exists, with all permissions for the administrator."""
-        _evaluate(
-            self.folder,
+        self.evaluate(
             f'case rabbit_vhost:exists(<<"{name}">>) of true -> ok; '
             f'false -> ok = rabbit_vhost:add(<<"{name}">>, <<"{ADMINISTRATOR}">>) end, '
             f"ok = rabbit_auth_backend_internal:set_permissions("
@@ -81,11 +100,11 @@ class RabbitMQ:
 
     def delete_vhost(self, name: str) -> None:
         """Delete a virtual host with its queues; connections to it are closed."""
-        _evaluate(self.folder, f'catch rabbit_vhost:delete(<<"{name}">>, <<"{ADMINISTRATOR}">>).')
+        self.evaluate(f'catch rabbit_vhost:delete(<<"{name}">>, <<"{ADMINISTRATOR}">>).')
 
     def queue_depths(self, vhost: str) -> dict[str, int]:
         """Return the messages in each queue of a virtual host now, ready and unacknowledged together."""
-        answer = _evaluate(self.folder, _QUEUE_DEPTHS % vhost)
+        answer = self.evaluate(_QUEUE_DEPTHS % vhost)
         return {name: int(depth) for name, depth in re.findall(r'\{"([^"]+)",\s*(\d+)\}', answer)}
 
     def delete_if_empty(self, vhost: str, queue: str) -> bool:
@@ -93,22 +112,28 @@ class RabbitMQ:
 
         By AMQP this is possible for classic queues only.
         """
-        return "deleted" in _evaluate(self.folder, _DELETE_IF_EMPTY % (vhost, queue, ADMINISTRATOR))
+        return "deleted" in self.evaluate(_DELETE_IF_EMPTY % (vhost, queue, ADMINISTRATOR))
 
     def limit_memory(self, share: float) -> None:
         """Block publishers while the node uses more than this share of the machine's memory."""
-        _evaluate(self.folder, f"ok = vm_memory_monitor:set_vm_memory_high_watermark({share:.9f}).")
+        self.evaluate(f"ok = vm_memory_monitor:set_vm_memory_high_watermark({share:.9f}).")
+
+    def evaluate(self, expression: str) -> str:
+        """Evaluate an Erlang expression on a node that runs; return what it gave."""
+        running = [node.folder for node in self.nodes if is_running(node.folder)]
+        return _evaluate(running[0] if running else self.folder, expression)
 
 
-def start(folder: Path) -> RabbitMQ:
+def start(folder: Path, membership: Membership | None = None) -> RabbitMQ:
     """Start the node of this folder unless it runs; it is made if there is none.
 
+    A node that is started with a membership belongs to that cluster.
     Raises RuntimeError with the end of the log if it does not start.
     """
     home = folder / "rabbitmq"
     make_private(home)
     if pid(folder) is None:
-        _write_settings(home)
+        _write_settings(home, membership)
         _launch(home)
     state = _state(home)
     return RabbitMQ(folder, state["port"], state["password"])
@@ -130,6 +155,15 @@ def stop(folder: Path) -> None:
     if pid(folder) is not None:
         os.kill(server, signal.SIGKILL)
     _stop_port_mapper(folder / "rabbitmq")
+
+
+def kill(folder: Path) -> None:
+    """End the node of this folder at once, as if its machine had failed; return when it is gone."""
+    server = pid(folder)
+    if server is not None:
+        os.kill(server, signal.SIGKILL)
+    while pid(folder) is not None:
+        time.sleep(0.01)
 
 
 def drop(folder: Path) -> None:
@@ -157,16 +191,18 @@ def _state(home: Path) -> dict[str, Any]:
     return json.loads((home / "state.json").read_text())
 
 
-def _write_settings(home: Path) -> None:
+def _write_settings(home: Path, membership: Membership | None) -> None:
     """Choose ports, new ones where another program has taken the old, and write the server's configuration."""
     if (home / "state.json").exists():
         _stop_port_mapper(home)  # of a server that was killed
         state = _state(home)
+    elif membership:
+        state = {**vars(membership), "node": f"{home.parent.name}@localhost"}
+        _write_cookie(home, membership.cookie)
     else:
         state = {"password": secrets.token_hex(16)}
-    ports = {
-        name: hold_port(state.get(name), wait_seconds=5) for name in ("port", "distribution_port", "port_mapper_port")
-    }
+    own_ports = ("port", "distribution_port") if membership else ("port", "distribution_port", "port_mapper_port")
+    ports = {name: hold_port(state.get(name), wait_seconds=5) for name in own_ports}
     write_private(home / "state.json", json.dumps({**state, **ports}))
     write_private(home / "enabled_plugins", "[].\n")
     write_private(
@@ -175,11 +211,23 @@ def _write_settings(home: Path) -> None:
         f"default_user = {ADMINISTRATOR}\n"
         f"default_pass = {state['password']}\n"
         "log.file.level = warning\n"
-        f"vm_memory_high_watermark.relative = {SHARE_OF_MEMORY}\n"
         # The broker blocks publishers if less disk is free; Debian's default of 50 MB also suits a laptop.
         "disk_free_limit.absolute = 50MB\n"
         # A file of 20 MB is one request; from 4.0 on RabbitMQ's default limit is 16 MB.
-        f"max_message_size = {LARGEST_MESSAGE}\n",
+        f"max_message_size = {LARGEST_MESSAGE}\n"
+        + (_of_cluster(state) if membership else f"vm_memory_high_watermark.relative = {SHARE_OF_MEMORY}\n"),
+    )
+
+
+def _of_cluster(state: Mapping[str, Any]) -> str:
+    """Return the configuration of a member: a new one joins the first; one that sees no majority stops serving."""
+    joined = (
+        "cluster_formation.peer_discovery_backend = classic_config\n"
+        f"cluster_formation.classic_config.nodes.1 = {state['first']}\n"
+    )
+    return (
+        f"vm_memory_high_watermark.absolute = {_MEMORY_OF_A_MEMBER}\n"
+        "cluster_partition_handling = pause_minority\n" + (joined if state["node"] != state["first"] else "")
     )
 
 
@@ -215,7 +263,13 @@ def _launch(home: Path) -> None:
 
 
 def _stop_port_mapper(home: Path) -> None:
-    """End the port mapper; retry, since it refuses until it notices that the server is gone."""
+    """End the port mapper, unless others use it; retry, since it refuses until it notices that the server is gone."""
+    if "first" not in _state(home):
+        end_port_mapper(home)
+
+
+def end_port_mapper(home: Path) -> None:
+    """End the port mapper that the node in this folder uses; retry as long as it knows of a server."""
     for _ in range(50):
         subprocess.run(["epmd", "-kill"], env=_environment(home), capture_output=True, check=False)
         if is_free(_state(home)["port_mapper_port"]):
@@ -252,11 +306,19 @@ def _evaluate(folder: Path, expression: str) -> str:
     return value.strip().removesuffix("}")
 
 
+def _write_cookie(home: Path, cookie: str) -> None:
+    write_private(home / _COOKIE, cookie)
+    (home / _COOKIE).chmod(0o400)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return the environment in which RabbitMQ's command line reaches the node of this folder."""
+    return _environment(folder / "rabbitmq")
+
+
 def _environment(home: Path) -> dict[str, str]:
-    cookie = home / ".erlang.cookie"
-    if not cookie.exists():
-        write_private(cookie, secrets.token_hex(16))
-        cookie.chmod(0o400)
+    if not (home / _COOKIE).exists():
+        _write_cookie(home, secrets.token_hex(16))
     state = _state(home)
     return {
         "PATH": "/usr/lib/erlang/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -264,7 +326,7 @@ def _environment(home: Path) -> dict[str, str]:
         "HOME": str(home),
         "ERL_EPMD_PORT": str(state["port_mapper_port"]),
         "ERL_EPMD_ADDRESS": LOOPBACK,
-        "RABBITMQ_NODENAME": "cards@localhost",
+        "RABBITMQ_NODENAME": state.get("node", "cards@localhost"),
         "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
         "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "advanced.config"),
         "RABBITMQ_CONF_ENV_FILE": str(home / "rabbitmq-env.conf"),

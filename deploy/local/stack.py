@@ -22,7 +22,7 @@ import requests
 from psycopg.conninfo import make_conninfo
 
 from deploy.local import nodes, postgres
-from deploy.local.addresses import end_upgrade, find_addresses, is_upgrading, private_nodes
+from deploy.local.addresses import end_former_requests, end_upgrade, find_addresses, is_upgrading, private_nodes
 from deploy.local.environment import (
     AUDIT_ARCHIVES,
     AUDIT_HEADS,
@@ -132,6 +132,8 @@ def start(folder: Path, scale: Mapping[str, int] = _ONE_EACH, say: Say = print) 
         stack = _bring_up(folder, scale, context, private_nodes(), say)
         if is_upgrading(stack_secrets):
             end_upgrade(folder, stack_secrets)
+        else:
+            end_former_requests(folder, stack_secrets)
         return stack
 
 
@@ -165,6 +167,7 @@ def restart_one_by_one(folder: Path, programs: Collection[str] = SERVICES, say: 
                 started_at = time.monotonic()
                 _restart(folder, planned[process.name])
                 say(f"{process.name}: ready again after {time.monotonic() - started_at:.1f} s")
+        end_former_requests(folder, keep_secrets(folder))
 
 
 def change_settings(folder: Path, settings: Mapping[str, str], programs: Collection[str] = SERVICES) -> None:
@@ -256,12 +259,15 @@ def start_fresh(
     settings: Mapping[str, str] | None = None,
     say: Say = print,
 ) -> Stack:
-    """Start a fresh stack on these nodes, as `running_stack`, until `stop`; the folder's former content is deleted."""
+    """Start a fresh stack on these nodes, as `running_stack`, until `stop`; the folder's former content is deleted.
+
+    Its gateway is ready without pages, which nobody may have built.
+    """
     if folder.exists():
         _stop_processes(folder)
         shutil.rmtree(folder)
     with _exclusive(folder):
-        context = _context(folder, scale, addresses, None, settings or {})
+        context = _context(folder, scale, addresses, None, {"SERVE_PAGES": "no", **(settings or {})})
     return _bring_up(folder, scale, context, (), say)
 
 

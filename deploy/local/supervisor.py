@@ -7,12 +7,12 @@ Supervisord does not fit: it restarts a process that dies after its first second
 one that dies earlier, and leaves the processes running when it is killed itself.
 """
 
+import argparse
 import ctypes
 import fcntl
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -229,7 +229,9 @@ def _lock(file: IO[str]) -> None:
 
 
 def _main() -> None:
-    folder = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(prog="python -m deploy.local.supervisor", description="Keeps a plan running.")
+    parser.add_argument("folder", type=Path, help="the folder with the plan")
+    folder = parser.parse_args().folder
     supervisor = Supervisor(folder)
     supervisor.listen_to_signals()
     # Opened for appending, so that others who look for the supervisor do not find the file empty.

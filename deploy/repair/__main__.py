@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from deploy.invariants import System
-from deploy.invariants.system import Unreadable, names_a_system
+from deploy.invariants.system import Unreadable
 from deploy.local import stack
 from deploy.local.environment import ROOT
 from deploy.local.stack import StackError
@@ -17,6 +17,7 @@ from deploy.repair.plan import Task
 from deploy.repair.runner import RepairError, Runner
 from services.kit.amqp.connection import BROKER_ERRORS
 from services.kit.data.repair import repairs_of
+from services.kit.settings import run_program, value_of
 
 _SHOWN = 10
 
@@ -33,9 +34,6 @@ def main() -> int:
         caller = runner.operator(options.by) if options.yes else None
         tasks, left = runner.find_tasks(options.settle)
         repaired = [_carry_out(runner, task, caller, left) for task in tasks]
-    except KeyError as missing:
-        print(f"not set: {missing.args[0]}", file=sys.stderr)
-        return 2
     except Unreadable as error:
         print(f"{error.service} cannot be read ({error.reason}): nothing is repaired before it can", file=sys.stderr)
         return 2
@@ -70,11 +68,10 @@ def _carry_out(runner: Runner, task: Task, caller: dict[str, object] | None, lef
 
 
 def _runner(older_than: timedelta) -> Runner:
-    """Returns a runner for the named system or the local stack; raises KeyError for a missing variable, StackError."""
-    if names_a_system(os.environ):
-        system = System.from_environment(os.environ)
-        urls = system.database_urls
-        plain = {name: value for name, value in os.environ.items() if not name.endswith("_FILE")}
+    """Returns a runner for the named system or the local stack. Raises SettingsError, StackError."""
+    if value_of("DATABASE_URL_MEMBERSHIP"):
+        system = System.from_environment()
+        urls, plain = system.database_urls, {name: os.environ[name] for name in os.environ if name[-5:] != "_FILE"}
         named = {one: {**plain, **system.keys, "DATABASE_URL": urls[one]} for one in SERVICES}
         return Runner(system, named, older_than)
     running = stack.find(ROOT / ".local")
@@ -99,4 +96,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -34,9 +34,9 @@ from deploy.simulators.bank_ledger import (
     with_error,
 )
 from deploy.simulators.bank_link import BatchReader, CannotSend, FeedbackSender
-from deploy.simulators.http import json_response, read_json, serve, server
+from deploy.simulators.http import json_response, number_of, port_of, read_json, serve, server
 from services.contracts import bank as contract
-from services.kit.settings import refuse_production
+from services.kit.settings import refuse_production, run_program, values_of
 
 RESULTS_A_MESSAGE = 200
 TICK_SECONDS = 0.2
@@ -226,11 +226,11 @@ class Bank:
 def main() -> None:
     """Runs the bank until the process is stopped."""
     refuse_production("the bank simulator")
-    amqp_uri, keys = os.environ["AMQP_URI"], Keys.from_environment(os.environ)
+    amqp_uri, keys = values_of("AMQP_URI")["AMQP_URI"], Keys.from_environment()
     control = {
         "mode": os.environ.get("BANK_MODE", "auto"),
-        "delay_ms": int(os.environ.get("BANK_DELAY_MS", "3000")),
-        "refuse_every": int(os.environ.get("BANK_REFUSE_EVERY", "20")),
+        "delay_ms": number_of("BANK_DELAY_MS", 3000),
+        "refuse_every": number_of("BANK_REFUSE_EVERY", 20),
         "skew_seconds": 0,
     }
     ledger_file = os.environ.get("BANK_LEDGER")
@@ -239,7 +239,7 @@ def main() -> None:
     bank = Bank(ledger, reader, FeedbackSender(amqp_uri), keys, control)
     threading.Thread(target=reader.run, name="reader", daemon=True).start()
     threading.Thread(target=bank.decide_forever, name="auto", daemon=True).start()
-    serve(server(int(os.environ["BANK_PORT"]), bank.routes()))
+    serve(server(port_of("BANK_PORT"), bank.routes()))
 
 
 def _digest(content: dict[str, Any]) -> str:
@@ -269,4 +269,4 @@ def _parts(results: list[Result], parts: int) -> list[list[Result]]:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

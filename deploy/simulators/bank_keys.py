@@ -1,11 +1,12 @@
 """The simulated bank's keys, for signing and verifying, encrypting and decrypting."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from services.contracts import bank as contract
 from services.contracts.bank_encryption import PublicOrPrivate, decrypt, encrypt, is_encrypted, read_keys
+from services.kit.settings import value_of, values_of
 from services.kit.strict_json import read_json
 
 
@@ -26,11 +27,11 @@ class Keys:
     unions: Sequence[PublicOrPrivate] = ()
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Keys":
-        """Reads the keys; raises KeyError without the shared key, ValueError for an invalid JWK Set."""
-        shared = [environment["BANK_HMAC_KEY"], environment.get("BANK_HMAC_SECOND_KEY", "")]
-        own = read_keys(environment.get("BANK_PRIVATE_KEYS", ""), private=True)
-        unions = read_keys(environment.get("UNION_PUBLIC_KEYS", ""), private=False)
+    def from_environment(cls) -> "Keys":
+        """Reads the keys; raises SettingsError without the shared key, ValueError for an invalid JWK Set."""
+        shared = [values_of("BANK_HMAC_KEY")["BANK_HMAC_KEY"], value_of("BANK_HMAC_SECOND_KEY")]
+        own = read_keys(value_of("BANK_PRIVATE_KEYS"), private=True)
+        unions = read_keys(value_of("UNION_PUBLIC_KEYS"), private=False)
         return cls([key.encode() for key in shared if key], own, unions)
 
     def encrypted(self, body: bytes) -> bytes:

@@ -5,6 +5,7 @@ SQLite file by the bank's own systems. docs/events/bank.md describes the message
 
     AMQP_URI=amqps://bank:...@host:5671/cards BANK_HMAC_KEY=... python example_bank.py --books bank.sqlite
 
+A broker of several nodes has an address for each, separated by semicolons; any of them will do.
 BANK_PRIVATE_KEYS are the private keys of the bank and UNION_PUBLIC_KEYS ours, each a JWK Set. Feedback is encrypted for
 the first of ours; messages are decrypted by any of the bank's. While the signing key changes, BANK_HMAC_SECOND_KEY is
 the other one: messages signed by either are accepted. Without the JWK Sets all is in clear text.
@@ -18,6 +19,7 @@ import hmac
 import json
 import logging
 import os
+import random
 import signal
 import sqlite3
 import ssl
@@ -214,16 +216,22 @@ class Keys:
             raise CannotDecrypt(f"it cannot be decrypted by the key {kid}: {type(error).__name__}") from error
 
 
+def _parameters(url: str) -> Any:
+    """Returns how to connect to one node of the broker."""
+    parameters = pika.URLParameters(url)
+    if url.startswith("amqps:"):  # the certificate authority is the system's, or that in SSL_CERT_FILE
+        parameters.ssl_options = pika.SSLOptions(ssl.create_default_context(), parameters.host)
+    parameters.heartbeat = 30
+    parameters.blocked_connection_timeout = 60
+    parameters.socket_timeout = parameters.stack_timeout = 5
+    return parameters
+
+
 class Bank:
     """The connection to the broker: reads messages, sends feedback."""
 
     def __init__(self, uri: str, keys: Keys, database: Database) -> None:
-        self._parameters = pika.URLParameters(uri)
-        if uri.startswith("amqps:"):  # the certificate authority is the system's, or that in SSL_CERT_FILE
-            context = ssl.create_default_context()
-            self._parameters.ssl_options = pika.SSLOptions(context, self._parameters.host)
-        self._parameters.heartbeat = 30
-        self._parameters.blocked_connection_timeout = 60
+        self._nodes = [_parameters(one) for one in uri.split(";")]
         self._keys = keys
         self._database = database
         self._handlers: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -238,7 +246,8 @@ class Bank:
         backoff = 1.0
         while not self.is_over:
             try:
-                connection = pika.BlockingConnection(self._parameters)
+                random.shuffle(self._nodes)
+                connection = pika.BlockingConnection(self._nodes)
                 backoff = 1.0
                 self._work_on(connection)
                 connection.close()
@@ -312,7 +321,10 @@ def main() -> None:
     logging.getLogger("pika").setLevel(logging.ERROR)
     signing = [os.environ.get(name, "").encode() for name in ("BANK_HMAC_KEY", "BANK_HMAC_SECOND_KEY")]
     key_sets = [os.environ.get(name, "") for name in ("BANK_PRIVATE_KEYS", "UNION_PUBLIC_KEYS")]
-    bank = Bank(os.environ["AMQP_URI"], Keys([key for key in signing if key], *key_sets), Database(options.books))
+    amqp_uri = os.environ.get("AMQP_URI")
+    if not amqp_uri or not any(signing):
+        parser.error("AMQP_URI and BANK_HMAC_KEY must be set")
+    bank = Bank(amqp_uri, Keys([key for key in signing if key], *key_sets), Database(options.books))
 
     def stop(*_: object) -> None:
         bank.is_over = True

@@ -1,6 +1,10 @@
-"""HTTP server of the simulators: JSON on the loopback address, by a table of routes with one function each."""
+"""HTTP server of the simulators: JSON, by a table of routes with one function each.
+
+It listens on the loopback address, or on that of SIMULATOR_HOST, which is 0.0.0.0 in a container.
+"""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -10,6 +14,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from services.kit import strict_json
+from services.kit.settings import SettingsError, values_of
 
 Route = Callable[..., Any]
 """Takes the request and the path's parts by name; returns a Response, or a value to send as JSON with status 200."""
@@ -17,13 +22,28 @@ Route = Callable[..., Any]
 
 def server(port: int, routes: Mapping[str, Route]) -> BaseWSGIServer:
     """Returns a server for routes such as `PUT /control`; port 0 takes a free one. `serve_forever` makes it answer."""
-    return make_server("127.0.0.1", port, _application(routes), threaded=True, request_handler=_Quiet)
+    host = os.environ.get("SIMULATOR_HOST") or "127.0.0.1"
+    return make_server(host, port, _application(routes), threaded=True, request_handler=_Quiet)
 
 
 def serve(simulator: BaseWSGIServer) -> None:
     """Prints the port and answers until the process ends."""
     print(json.dumps({"event": "listening", "what": "http", "port": simulator.port}), flush=True)
     simulator.serve_forever()
+
+
+def port_of(variable: str) -> int:
+    """Returns the port that a variable names. Raises SettingsError."""
+    values_of(variable)
+    return number_of(variable, 0)
+
+
+def number_of(variable: str, default: int) -> int:
+    """Returns the whole number in a variable, or the default where it is not set. Raises SettingsError."""
+    text = os.environ.get(variable) or str(default)
+    if not text.isdecimal():
+        raise SettingsError(f"Settings in the environment: {variable} is not a whole number.")
+    return int(text)
 
 
 def json_response(value: Any, status: int = 200) -> Response:

@@ -4,7 +4,6 @@
 everything under /control is for tests and demonstrations. Nothing in it is random.
 """
 
-import os
 import socket
 import threading
 import time
@@ -16,9 +15,9 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 from werkzeug.serving import BaseWSGIServer
 from werkzeug.wrappers import Request, Response
 
-from deploy.simulators.http import json_response, read_json, serve, server
+from deploy.simulators.http import json_response, port_of, read_json, serve, server
 from services.kit import strict_json
-from services.kit.settings import refuse_production
+from services.kit.settings import refuse_production, run_program
 
 LARGEST_CALL = 100
 SLOW_MILLISECONDS = 30_000
@@ -158,6 +157,11 @@ def registry_server(port: int) -> BaseWSGIServer:
     return server(port, SimulatedRegistry().routes())
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Runs the simulator until the process is stopped."""
     refuse_production("the registry simulator")
-    serve(registry_server(int(os.environ["REGISTRY_PORT"])))
+    serve(registry_server(port_of("REGISTRY_PORT")))
+
+
+if __name__ == "__main__":
+    run_program(main)

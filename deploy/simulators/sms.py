@@ -4,7 +4,6 @@
 for tests and demonstrations. Nothing in it is random.
 """
 
-import os
 import socket
 import threading
 import time
@@ -16,8 +15,8 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 from werkzeug.serving import BaseWSGIServer
 from werkzeug.wrappers import Request, Response
 
-from deploy.simulators.http import json_response, read_json, serve, server
-from services.kit.settings import refuse_production
+from deploy.simulators.http import json_response, port_of, read_json, serve, server
+from services.kit.settings import refuse_production, run_program
 
 SLOW_MILLISECONDS = 30_000
 MODES = ("normal", "down", "slow", "error", "refuse", "lose_answer")
@@ -119,6 +118,11 @@ def _break_connection(request: Request) -> None:
     raise ConnectionAbortedError("The provider is down.")
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Runs the simulator until the process is stopped."""
     refuse_production("the SMS simulator")
-    serve(sms_server(int(os.environ["SMS_PORT"])))
+    serve(sms_server(port_of("SMS_PORT")))
+
+
+if __name__ == "__main__":
+    run_program(main)

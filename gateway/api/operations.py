@@ -224,7 +224,7 @@ def _gateway(context: RequestContext) -> dict[str, Any]:
 def _queue(queue: str, messages: int, consumers: int, *, is_missing: bool = False) -> dict[str, Any]:
     return {
         "queue": queue,
-        "service": _service_of(queue),
+        "service": owner_of(queue),
         "kind": queue_depths.kind_of(queue),
         "messages": messages,
         "consumers": consumers,
@@ -237,7 +237,3 @@ def _owner(queue: str) -> str:
     if owner not in SERVICES:
         raise NotFound
     return owner
-
-
-def _service_of(queue: str) -> str:
-    return next((service for service in SERVICES if queue == request_queue(service)), owner_of(queue))

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from services.batching.models import Branch, Outlet
 from services.kit.data.database import engine_for
-from services.kit.settings import DatabaseSettings, read_settings, refuse_production
+from services.kit.settings import DatabaseSettings, read_settings, refuse_production, run_program
 
 BRANCHES = (
     ("icbc-sh", "中国工商银行上海市分行", "gb18030"),
@@ -45,7 +45,12 @@ def seed(session: Session) -> None:
     session.execute(insert(Outlet).on_conflict_do_nothing(), outlets)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Seeds the database."""
     refuse_production("demo branches")
-    with Session(engine_for(read_settings(DatabaseSettings), "batching seed")) as the_session, the_session.begin():
-        seed(the_session)
+    with Session(engine_for(read_settings(DatabaseSettings), "batching seed")) as session, session.begin():
+        seed(session)
+
+
+if __name__ == "__main__":
+    run_program(main)

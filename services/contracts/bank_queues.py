@@ -32,6 +32,7 @@ BANK_QUEUES = ExternalQueues(
     owner="batching",
     queues=(bank.BATCHES_QUEUE, bank.RECEIPTS_QUEUE, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE),
     needed=(bank.BATCHES_QUEUE, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE),
+    consumed=(bank.FEEDBACK_QUEUE,),
     rejected=bank.REJECTED_QUEUE,
     exchanges=(bank.EXCHANGE, bank.FEEDBACK_EXCHANGE),
     declare=declare_bank,

@@ -9,11 +9,12 @@ import os
 import select
 import socket
 import ssl
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 import eventlet
+import eventlet.debug
 from eventlet import hubs, tpool, wsgi
 from eventlet.event import Event as Signal
 from eventlet.queue import Empty, LightQueue
@@ -92,6 +93,16 @@ def in_thread(
     """The function's result, computed in a thread of the operating system while the green threads run on."""
     result: Result = tpool.execute(function, *arguments, **options)
     return result
+
+
+@contextmanager
+def without_tracebacks() -> Iterator[None]:
+    """Keeps eventlet from printing errors that end green threads in the body; who waits for such a thread gets them."""
+    eventlet.debug.hub_exceptions(False)
+    try:
+        yield
+    finally:
+        eventlet.debug.hub_exceptions(True)
 
 
 def serve_http(address: tuple[str, int], app: Callable[..., Any]) -> int:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+from services.kit.broker_hosts import InvalidAddress, broker_hosts
 from services.kit.strict_json import read_json
 
 DEMO_MARK = "demodemo"
@@ -63,6 +64,8 @@ def _parts(secret: Secret) -> list[str]:
     if isinstance(secret, Key):
         parts = (part.strip() for part in secret.replace("\n", ",").split(","))
         return [part.rpartition(":")[2] for part in parts if part]
+    if secret.startswith("amqp"):
+        return _broker_passwords(secret)
     if (address := _address(secret)) is not None:
         password = unquote(address.password or "") or _in_query(address, "password")
         return [password] if password else []
@@ -88,6 +91,14 @@ def _address(secret: Secret) -> SplitResult | None:
 def _in_query(address: SplitResult, name: str) -> str:
     """What a database's address may say after its question mark."""
     return parse_qs(address.query).get(name, [""])[-1] if address.scheme.startswith("postgres") else ""
+
+
+def _broker_passwords(secret: Secret) -> list[str]:
+    """The passwords in a broker address; empty for an invalid one, which its reader reports."""
+    try:
+        return [one.password for one in broker_hosts(secret)]
+    except InvalidAddress:
+        return []
 
 
 def _keys_of_set(keys: KeySet) -> list[str]:

@@ -1,20 +1,23 @@
 """Typed settings, read from the environment once; one error names all missing and invalid ones."""
 
 import os
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
-from typing import Any, TypeVar, dataclass_transform, get_type_hints
+from typing import Any, NoReturn, TypeVar, dataclass_transform, get_type_hints
 
 from environs import Env, EnvError, FileAwareEnv
 
+from services.kit.broker_hosts import InvalidAddress, broker_hosts
 from services.kit.secret_values import Key, KeySet, Secret, weaknesses
 from services.kit.unencrypted_addresses import is_unencrypted
 
 Settings = TypeVar("Settings")
 _SECRET = (Secret, Key, KeySet)
 ENVIRONMENTS = ("production", "demo", "test")
+_HEAD = "Settings in the environment: "
 _LONGEST_UPGRADE = timedelta(days=31)
 _declared: list[type[Any]] = []
 
@@ -71,23 +74,59 @@ def read_settings(kind: type[Settings]) -> Settings:
         wrong += weaknesses((name.upper(), value) for name, value in values.items() if isinstance(value, Secret))
         wrong += _plain_addresses({name.upper(): value for name, value in values.items()})
     if wrong:
-        raise SettingsError("Settings in the environment: " + "; ".join(wrong) + ".")
+        raise SettingsError(_HEAD + "; ".join(wrong) + ".")
     return kind(**values)
 
 
-def database_address(variable: str) -> Secret | None:
+def database_address(variable: str) -> Secret:
     """The database's address in a variable, or in the file that `<variable>_FILE` names, for tools that need no other
-    setting; None where there is none. Raises SettingsError for one that production refuses.
+    setting. Raises SettingsError where there is none, and for one that production refuses.
     """
-    address = _secret_text(variable)
-    if not address:
-        return None
+    address = values_of(variable)[variable]
     wrong = [] if _is_database_address(address) else [f"{variable} is no address of PostgreSQL"]
     if is_production():
         wrong += _plain_addresses({variable: address})
     if wrong:
-        raise SettingsError("Settings in the environment: " + "; ".join(wrong) + ".")
+        raise SettingsError(_HEAD + "; ".join(wrong) + ".")
     return Secret(address)
+
+
+def require_settings(kinds: Iterable[type[object]]) -> None:
+    """Reads these classes; raises one SettingsError that names what is missing or wrong in any of them."""
+    wrong: dict[str, None] = {}
+    for kind in kinds:
+        try:
+            read_settings(kind)  # type: ignore[arg-type]  # a class is hashable, which mypy does not see
+        except SettingsError as error:
+            wrong[str(error).removeprefix(_HEAD).removesuffix(".")] = None
+    if wrong:
+        raise SettingsError(_HEAD + "; ".join(wrong) + ".")
+
+
+def values_of(*variables: str) -> dict[str, str]:
+    """The values of variables, each from its own text or from the file that `<VARIABLE>_FILE` names.
+
+    For programs without a settings class. Raises SettingsError that names all that are not set.
+    """
+    values = {variable: value_of(variable) for variable in variables}
+    if missing := [variable for variable, text in values.items() if not text]:
+        raise SettingsError(f"{_HEAD}{'; '.join(f'{variable} is not set' for variable in missing)}.")
+    return values
+
+
+def value_of(variable: str) -> str:
+    """The value of one variable, as `values_of`; empty where it is not set."""
+    return _secret_text(variable)
+
+
+def run_program(main: Callable[[], int | None]) -> NoReturn:
+    """Runs a program's `main` and ends the process with its status; a SettingsError is one line and status 2."""
+    try:
+        status = main() or 0
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        status = 2
+    sys.exit(status)
 
 
 def check_secrets() -> None:
@@ -103,7 +142,7 @@ def check_secrets() -> None:
             if one.of_type in _SECRET and (secret := _read(one)) is not None:
                 secrets[one.variable] = secret
     if wrong := weaknesses(secrets.items()):
-        raise SettingsError("Settings in the environment: " + "; ".join(wrong) + ".")
+        raise SettingsError(_HEAD + "; ".join(wrong) + ".")
 
 
 def declared() -> list[type[Any]]:
@@ -126,7 +165,7 @@ def is_production() -> bool:
 
 
 def refuse_production(what: str) -> None:
-    """Ends a program for demonstrations and tests where ENVIRONMENT is production. Raises SystemExit."""
+    """Ends a program for demonstrations and tests where ENVIRONMENT is production. Raises SystemExit, SettingsError."""
     if is_production():
         raise SystemExit(f"{what}: not with ENVIRONMENT=production, which it is when it is not set")
 
@@ -136,6 +175,7 @@ class MessagingSettings:
     """The broker's address, and how messages are retried."""
 
     amqp_uri: Secret
+    """`amqps://user:password@host:port/vhost`; of a cluster all nodes, separated by semicolons."""
     heartbeat_seconds: int = 10
     max_workers: int = 16
     retry_delays: tuple[float, ...] = (1, 5, 30, 120, 600)
@@ -150,26 +190,34 @@ class MessagingSettings:
     """Until this moment (ISO 8601 with offset, at most 31 days ahead) messages and requests are taken that name no
     publisher, do not prove whom they name, or bear no signature: those of the release before 2026-11-29, for the
     upgrade from it alone."""
+    clear_requests_until: str = ""
+    """Until this moment (ISO 8601 with offset, at most 31 days ahead) services take requests that are signed, but not
+    encrypted: those of a gateway of release 0.2, which is replaced last."""
 
     def __post_init__(self) -> None:
-        moment = self._former_until
-        if self.former_release_until and (moment is None or moment - datetime.now(UTC) > _LONGEST_UPGRADE):
-            raise SettingsError(
-                "Settings in the environment: FORMER_RELEASE_UNTIL is no moment with an offset within 31 days."
-            )
+        try:
+            _ = self.amqp_uri and broker_hosts(self.amqp_uri)
+        except InvalidAddress as error:
+            raise SettingsError(f"{_HEAD}AMQP_URI {error}.") from None
+        _ = self._former_until, self._clear_until
 
     @property
     def accepts_former(self) -> bool:
         """Whether messages of the previous release are accepted now."""
         return self._former_until is not None and datetime.now(UTC) < self._former_until
 
+    @property
+    def accepts_clear_requests(self) -> bool:
+        """Whether requests that are not encrypted are accepted now."""
+        return self._clear_until is not None and datetime.now(UTC) < self._clear_until
+
     @cached_property
     def _former_until(self) -> datetime | None:
-        try:
-            moment = datetime.fromisoformat(self.former_release_until)
-        except ValueError:
-            return None
-        return moment if moment.tzinfo else None
+        return _end_of_upgrade("FORMER_RELEASE_UNTIL", self.former_release_until)
+
+    @cached_property
+    def _clear_until(self) -> datetime | None:
+        return _end_of_upgrade("CLEAR_REQUESTS_UNTIL", self.clear_requests_until)
 
 
 @settings_class
@@ -227,6 +275,7 @@ class ProcessSettings:
     """A process's health endpoint, log, environment and ports."""
 
     health_host: str = "127.0.0.1"
+    """Where the health endpoint listens; `0.0.0.0` in a container, whose probes and collectors come from outside."""
     health_port: int = -1
     """-1: no health endpoint; 0: any free port, which the log names as `listening`."""
     log_level: str = "INFO"
@@ -240,8 +289,25 @@ class ProcessSettings:
     stop_seconds: float = 30
     """How long running work may take to finish after SIGTERM."""
     gateway_host: str = "127.0.0.1"
+    """Where the gateway listens; `0.0.0.0` in a container, whose proxy is outside."""
     gateway_port: int = 0
     """Where the gateway's HTTP entrypoints listen; 0: any free port, which the log names as `listening`."""
+
+
+def _end_of_upgrade(variable: str, text: str) -> datetime | None:
+    """The moment until which something of the former release is accepted; None for an empty text.
+
+    Raises SettingsError for one without an offset, and for one more than 31 days ahead.
+    """
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo and moment - datetime.now(UTC) <= _LONGEST_UPGRADE:
+            return moment
+    except ValueError:
+        pass
+    raise SettingsError(f"{_HEAD}{variable} is no moment with an offset within 31 days.")
 
 
 def _read(one: Setting) -> Any:

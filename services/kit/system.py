@@ -70,14 +70,15 @@ class DeadLetterDescriber(Protocol):
 class ExternalQueues:
     """The queues by which a service and an outside party exchange messages. Their names begin with `<prefix>.`.
 
-    `queues` are all of them, `needed` those without which the service cannot work, `rejected` the one of rejected
-    messages. `declare` declares all of them, with their exchanges.
+    `queues` are all of them, `needed` those without which the service cannot work, `consumed` those that it reads,
+    `rejected` the one of rejected messages. `declare` declares all of them, with their exchanges.
     """
 
     prefix: str
     owner: str
     queues: tuple[str, ...]
     needed: tuple[str, ...]
+    consumed: tuple[str, ...]
     rejected: str
     exchanges: tuple[str, ...]
     declare: Callable[[amqp.Channel], None]

@@ -18,7 +18,7 @@ from stdnum.cn import ric, uscc
 from services.contracts.operations.membership.members import RegisterMemberRequest
 from services.contracts.values import LONG_TERM
 from services.kit.data.database import engine_for
-from services.kit.settings import DatabaseSettings, read_settings, refuse_production
+from services.kit.settings import DatabaseSettings, read_settings, refuse_production, run_program
 from services.membership.identity.passwords import hash_password
 from services.membership.members.member_documents import phone_digest
 from services.membership.members.members import register_members
@@ -208,4 +208,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.kit.data.database import engine_for
-from services.kit.settings import DatabaseSettings, read_settings, refuse_production
+from services.kit.settings import DatabaseSettings, read_settings, refuse_production, run_program
 from services.notification.models import Announcement, Attachment, Guide
 
 _STEPS = """会员服务卡办理步骤
@@ -83,7 +83,12 @@ def _id(name: str) -> UUID:
     return uuid5(NAMESPACE_URL, f"demo:{name}")
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Seeds the database."""
     refuse_production("demo announcements")
-    with Session(engine_for(read_settings(DatabaseSettings), "notification-seed")) as own, own.begin():
-        seed(own)
+    with Session(engine_for(read_settings(DatabaseSettings), "notification-seed")) as session, session.begin():
+        seed(session)
+
+
+if __name__ == "__main__":
+    run_program(main)

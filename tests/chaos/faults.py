@@ -19,6 +19,8 @@ import requests
 
 from deploy.local import nodes, postgres, rabbitmq
 from deploy.local.environment import ROOT
+from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.rabbitmq_cluster import node_folder
 from services.contracts.events.all_events import EVENTS
 from services.kit.amqp.connection import BROKER_ERRORS, open_connection
 from services.kit.amqp.queues import (
@@ -32,7 +34,7 @@ from services.kit.events.contract import EventContract
 from tests.chaos import plan
 from tests.chaos.plan import Fault
 from tests.primary_and_standby import PrimaryAndStandby
-from tests.tcp_proxy import TcpProxies, TcpProxy
+from tests.tcp_proxy import ClusterProxy, TcpProxies, TcpProxy
 
 _DELAY_SECONDS = 0.15
 _SLOW_MILLISECONDS = 6000
@@ -59,10 +61,12 @@ class Targets:
     """The nodes' folder."""
     pids: Callable[[str], list[int]]
     """Returns the current process ids of a program."""
-    proxies: Mapping[str, TcpProxy | TcpProxies]
+    proxies: Mapping[str, TcpProxy | TcpProxies | ClusterProxy]
     """The proxies by the connections through them, such as `batching to broker`."""
     simulators: Mapping[str, str] = field(default_factory=dict)
     vhost: str = ""
+    brokers: int = 1
+    """How many nodes the broker has."""
     environment: Callable[[str], Mapping[str, str]] = lambda _program: {}
     """Returns the environment of a program's processes."""
     behaviour: BankBehaviour = field(default_factory=BankBehaviour)
@@ -99,6 +103,7 @@ class Faults:
             plan.FAIL_OVER.name: self._fail_over,
             plan.RESTART_BROKER.name: self._restart_broker,
             plan.FREEZE_BROKER.name: self._freeze_broker,
+            plan.KILL_NODE.name: self._kill_node,
             plan.REGISTRY.name: lambda fault: self._misbehave("registry", fault),
             plan.SMS.name: lambda fault: self._misbehave("sms", fault),
             plan.TWICE.name: lambda fault: self._change_behaviour("twice", fault),
@@ -167,7 +172,9 @@ class Faults:
             postgres.stop(self._targets.folder)
             time.sleep(fault.seconds)
             started = nodes.start_postgres(self._targets.folder)
-            self._point("database", started.port)
+            for name, proxy in self._targets.proxies.items():
+                if name.endswith(" to database") and isinstance(proxy, TcpProxy):
+                    proxy.target = (proxy.target[0], started.port)
 
     def _fail_over(self, fault: Fault) -> None:
         """Kills the primary and promotes its standby; the fault lasts until the former primary is a standby again."""
@@ -182,25 +189,38 @@ class Faults:
 
     def _restart_broker(self, fault: Fault) -> None:
         with self._locks["broker"]:
-            rabbitmq.stop(self._targets.folder)
+            rabbitmq.stop(self._a_node())
             time.sleep(fault.seconds)
-            started = nodes.start_rabbitmq(self._targets.folder)
-            self._point("broker", started.port)
+            self._start_broker()
+
+    def _kill_node(self, fault: Fault) -> None:
+        with self._locks["broker"]:
+            rabbitmq.kill(node_folder(self._targets.folder, int(fault.target.removeprefix("node "))))
+            time.sleep(fault.seconds)
+            self._start_broker()
 
     def _freeze_broker(self, fault: Fault) -> None:
         with self._locks["broker"]:
-            pid = rabbitmq.pid(self._targets.folder)
+            pid = rabbitmq.pid(self._a_node())
             if pid is None:
                 raise ProcessLookupError("the broker does not run")
             os.kill(pid, signal.SIGSTOP)
             time.sleep(fault.seconds)
             os.kill(pid, signal.SIGCONT)
 
-    def _point(self, node: str, port: int) -> None:
-        """Directs the proxies to a node's new port, in case its old one was taken."""
-        for name, proxy in self._targets.proxies.items():
-            if name.endswith(f" to {node}") and isinstance(proxy, TcpProxy):
-                proxy.target = (proxy.target[0], port)
+    def _a_node(self) -> Path:
+        """The folder of one of the broker's nodes."""
+        folder, count = self._targets.folder, self._targets.brokers
+        return folder if count == 1 else node_folder(folder, self._dice.randint(1, count))
+
+    def _start_broker(self) -> RabbitMQ:
+        """Starts what does not run of the broker, and directs the proxies to its ports, in case old ones were taken."""
+        started = nodes.start_rabbitmq(self._targets.folder, self._targets.brokers)
+        for proxy in self._targets.proxies.values():
+            if isinstance(proxy, ClusterProxy):
+                for through, node in zip(proxy.nodes, started.nodes, strict=True):
+                    through.target = (through.target[0], node.port)
+        return started
 
     def _misbehave(self, simulator: str, fault: Fault) -> None:
         latency = {"latency_ms": _SLOW_MILLISECONDS} if fault.target == "slow" else {}
@@ -244,13 +264,13 @@ class Faults:
         """Returns False if the queue is not empty yet."""
         self._on_broker(cut_off)
         with self._locks["broker"]:
-            return nodes.start_rabbitmq(self._targets.folder).delete_if_empty(self._targets.vhost, queue)
+            return self._start_broker().delete_if_empty(self._targets.vhost, queue)
 
     def _declare_all(self) -> None:
         """Restores missing exchanges and queues, as an operator does."""
         command = [sys.executable, "-m", "deploy.broker", "declare"]
         with self._locks["broker"]:
-            uri = nodes.start_rabbitmq(self._targets.folder).uri(self._targets.vhost)
+            uri = self._start_broker().uri(self._targets.vhost)
             subprocess.run(command, cwd=ROOT, env=os.environ | {"AMQP_URI": uri}, check=True, capture_output=True)
 
     def _replay_strays(self, service: str) -> None:

@@ -45,6 +45,7 @@ DELAY = Kind("connections delayed", 12, (2, 8), (*_OF_BROKER, *_OF_DATABASE))
 RESTART_DATABASE = Kind("PostgreSQL restarted", 4, (0, 3), ("postgres",))
 RESTART_BROKER = Kind("broker restarted", 3, (0, 3), ("rabbitmq",))
 FREEZE_BROKER = Kind("broker frozen", 1.5, (20, 20), ("rabbitmq",))
+KILL_NODE = Kind("broker node killed", 6, (1, 10), ("node 1", "node 2", "node 3"))
 REGISTRY = Kind("registry failing", 9, (2, 8), ("down", "slow", "rubbish", "partial", "error"))
 SMS = Kind("SMS provider failing", 9, (2, 8), ("down", "slow", "error", "lose_answer"))
 TWICE = Kind("bank messages duplicated", 6, (3, 8), ("bank",))
@@ -75,6 +76,8 @@ CHEAP_KINDS = (
 FAIL_OVER = Kind("database's primary killed", 3, (1, 3), ("postgres",))
 """For a stack whose database has a standby; it is promoted after the fault's seconds, and gets a standby itself."""
 ALL_KINDS = (*CHEAP_KINDS, DELETE, RESTART_BROKER, FREEZE_BROKER)
+KINDS_OF_CLUSTER = (KILL_NODE, *ALL_KINDS)
+"""With a broker of three nodes; what strikes the broker strikes one of them."""
 
 
 def draw(seed: int, count: int, seconds: float, kinds: Sequence[Kind] = ALL_KINDS) -> list[Fault]:

@@ -228,7 +228,7 @@ def _headers(target: Target) -> st.SearchStrategy[Poison]:
             "timestamp": st.sampled_from([0, 2**63, 2**64 - 1]),
             "expiration": st.just("600000"),
             "priority": st.integers(0, 255),
-            "reply_to": st.just("rpc-batching"),
+            "reply_to": st.just("batching.requests"),
             "correlation_id": st.just("c" * 255),
             "type": st.just("batching.cards_issued.v1"),
             "user_id": st.just("cards"),

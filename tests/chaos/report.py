@@ -13,7 +13,7 @@ import psutil
 
 from deploy.local.environment import ROOT
 from tests.chaos.faults import InjectedFault
-from tests.chaos.plan import ALL_KINDS, FAIL_OVER
+from tests.chaos.plan import FAIL_OVER, KINDS_OF_CLUSTER
 from tests.chaos.promises import Verdict
 from tests.chaos.run import Outcome
 from tests.chaos.textbook.control import Promises
@@ -35,7 +35,7 @@ class ControlFacts:
 
 def write(outcome: Outcome, minutes: float) -> Path:
     """Writes the document of a run; returns its path."""
-    path = FOLDER / f"seed-{outcome.size.seed}{'-standby' if outcome.size.has_standby else ''}.md"
+    path = FOLDER / f"seed-{outcome.size.name}.md"
     path.parent.mkdir(exist_ok=True)
     path.write_text(document(outcome, minutes))
     return path
@@ -44,9 +44,10 @@ def write(outcome: Outcome, minutes: float) -> Path:
 def document(outcome: Outcome, minutes: float) -> str:
     """Returns the whole document."""
     size = outcome.size
+    nodes = f" NODES={size.brokers}" if size.brokers > 1 else ""
     paragraphs = [
-        f"# Chaos run, seed {size.seed}",
-        f"Made by `make chaos FAULTS={size.faults} MEMBERS={size.members} SEED={size.seed}"
+        f"# Chaos run, seed {size.seed}" + (f", {size.brokers} broker nodes" if nodes else ""),
+        f"Made by `make chaos FAULTS={size.faults} MEMBERS={size.members} SEED={size.seed}{nodes}"
         f"{' STANDBY=yes' if size.has_standby else ''}` on "
         f"{datetime.now(UTC):%Y-%m-%d} in {minutes:.0f} minutes. {made_with(outcome.nodes)} "
         "[How to read it](README.md).",
@@ -64,7 +65,11 @@ def document(outcome: Outcome, minutes: float) -> str:
         "or a simulator all processes and answers.",
         _table(
             ("fault", "times", "recovery: median", "95 %", "longest", "with another one"),
-            [_recovery(outcome, kind.name) for kind in (*ALL_KINDS, FAIL_OVER) if kind.name in outcome.recoveries],
+            [
+                _recovery(outcome, kind.name)
+                for kind in (*KINDS_OF_CLUSTER, FAIL_OVER)
+                if kind.name in outcome.recoveries
+            ],
         ),
         "## Traffic",
         _table(("", ""), _traffic(outcome)),

@@ -78,8 +78,15 @@ class Size:
     is_durable: bool = True
     has_standby: bool = False
     """Whether the database has a synchronous standby, as faults of its primary need."""
+    brokers: int = 1
+    """The number of the broker's nodes."""
     rest_seconds: float = 120
     """The time after the last fault in which the system must come to rest."""
+
+    @property
+    def name(self) -> str:
+        """What tells runs apart that are kept side by side."""
+        return str(self.seed) if self.brokers == 1 else f"{self.seed}-nodes-{self.brokers}"
 
     @property
     def clerks(self) -> int:
@@ -151,7 +158,9 @@ class Outcome:
 def run_chaos(size: Size, folder: Path, say: Say = print) -> Outcome:
     """Injects faults into a separate stack in this folder, by the size and its seed; returns the result."""
     outcome = Outcome(size, draw(size.seed, size.faults, size.seconds, size.kinds))
-    with start_world(folder, size.scale, size.is_durable, say, has_standby=size.has_standby) as world:
+    with start_world(
+        folder, size.scale, size.is_durable, say, has_standby=size.has_standby, brokers=size.brokers
+    ) as world:
         office = Office(world.stack.gateway_url, world.stack.simulator_urls["sms"])
         clerks = hire_clerks(office, size.clerks, size.seed)
         with Watch(world.ready_urls, _probe(clerks[0])) as watch:

@@ -20,7 +20,7 @@ from deploy.local.stack import Say, Stack, running_stack
 from services.kit.amqp.connection import open_connection
 from tests.chaos.faults import Targets
 from tests.primary_and_standby import PrimaryAndStandby, primary_and_standby
-from tests.tcp_proxy import TcpProxies, TcpProxy
+from tests.tcp_proxy import ClusterProxy, TcpProxies, TcpProxy
 from tests.unlimited import UNLIMITED
 
 _VHOST = "chaos"
@@ -94,15 +94,18 @@ def node_versions(database_url: str, amqp_uri: str) -> dict[str, str]:
 
 @contextmanager
 def start_world(
-    folder: Path, scale: Mapping[str, int], durable: bool, say: Say, *, has_standby: bool = False
+    folder: Path, scale: Mapping[str, int], durable: bool, say: Say, *, has_standby: bool = False, brokers: int = 1
 ) -> Iterator[World]:
-    """Runs a fresh stack behind proxies, with a standby for its database or none; only its logs remain afterwards."""
+    """Runs a fresh stack behind proxies; only its logs remain afterwards.
+
+    Its broker has so many nodes, its database a standby or none.
+    """
     nodes.drop(folder)
     try:
         with ExitStack() as running:
-            on, direct, servers = _nodes(running, folder, durable, has_standby)
-            to_broker = {name: running.enter_context(TcpProxy(uri)) for name, uri in direct.amqp_uris.items()}
-            administrator = running.enter_context(TcpProxy(on.rabbitmq.uri(_VHOST)))
+            on, direct, servers = _nodes(running, folder, durable, has_standby, brokers)
+            to_broker = {name: running.enter_context(ClusterProxy(uri)) for name, uri in direct.amqp_uris.items()}
+            administrator = running.enter_context(ClusterProxy(on.rabbitmq.uri(_VHOST)))
             to_database = {
                 name: _proxy_to_database(running, url, servers) for name, url in direct.database_urls.items()
             }
@@ -114,20 +117,21 @@ def start_world(
             with running_stack(folder / "stack", addresses, scale, {**_QUICKER, **UNLIMITED}, say) as stack:
                 use_secret_of(folder / "stack")
                 to_broker["administrator"] = administrator
-                yield World(stack, on, direct, _targets(folder, stack, to_broker, to_database, servers))
+                targets = _targets(folder, stack, to_broker, to_database, servers)
+                yield World(stack, on, direct, replace(targets, brokers=brokers))
     finally:
         nodes.drop(folder)
 
 
 def _nodes(
-    running: ExitStack, folder: Path, durable: bool, has_standby: bool
+    running: ExitStack, folder: Path, durable: bool, has_standby: bool, brokers: int
 ) -> tuple[Nodes, Addresses, PrimaryAndStandby | None]:
     """Starts the nodes and makes a stack's addresses on them; servers that may change roles are dropped as a whole."""
     if not has_standby:
-        on = nodes.start(folder, durable)
+        on = nodes.start(folder, durable, brokers=brokers)
         return on, running.enter_context(temporary_addresses(on, _VHOST)), None
     servers = running.enter_context(primary_and_standby(folder))
-    on = Nodes(folder.resolve(), servers.as_one, nodes.start_rabbitmq(folder))
+    on = Nodes(folder.resolve(), servers.as_one, nodes.start_rabbitmq(folder, brokers))
     return on, make_addresses(on, _VHOST), servers
 
 
@@ -140,7 +144,7 @@ def _proxy_to_database(running: ExitStack, url: str, servers: PrimaryAndStandby 
 def _targets(
     folder: Path,
     stack: Stack,
-    to_broker: Mapping[str, TcpProxy],
+    to_broker: Mapping[str, ClusterProxy],
     to_database: Mapping[str, TcpProxy | TcpProxies],
     servers: PrimaryAndStandby | None,
 ) -> Targets:

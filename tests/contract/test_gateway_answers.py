@@ -41,7 +41,7 @@ ASKED = [route for route in ROUTES if route.allowed_by != _STREAM]
 def broker(monkeypatch: pytest.MonkeyPatch) -> None:
     """The depth of one queue."""
     monkeypatch.setattr(queue_depths, "depths", lambda names: [(name, 0, 1) for name in list(names)[:1]])
-    monkeypatch.setattr(queue_depths, "depths_of_all", lambda: ([("rpc-membership", 0, 1)], []))
+    monkeypatch.setattr(queue_depths, "depths_of_all", lambda: ([("membership.requests", 0, 1)], []))
 
 
 def name_of(route: Route) -> str:

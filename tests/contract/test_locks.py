@@ -7,7 +7,11 @@ import pytest
 from tests.databases import ROOT
 
 LOCKS = (
-    *("requirements.lock", "requirements-dev.lock", "requirements-node.lock", "gateway/web/package-lock.json"),
+    "requirements.lock",
+    "requirements-dev.lock",
+    "requirements-node.lock",
+    "requirements-image.lock",
+    "gateway/web/package-lock.json",
     *(f"tests/deploy/tools/{name}" for name in ("requirements.lock", "checkov.lock", "package-lock.json")),
 )
 

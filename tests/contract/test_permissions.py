@@ -8,7 +8,7 @@ import pytest
 from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
 
 from deploy.former_permissions import former_permissions_of
-from deploy.permission_patterns import NOTHING
+from deploy.permission_patterns import NOTHING, exactly
 from deploy.permissions import PROGRAMS, SERVICES, permissions_of
 from gateway.service import Gateway
 from services.contracts import bank
@@ -16,6 +16,7 @@ from services.contracts.events.all_events import EVENTS
 from services.kit.amqp.queues import (
     EVENTS_EXCHANGE,
     RPC_EXCHANGE,
+    dead_letters_lock,
     dead_queue,
     delay_exchange,
     events_exchange,
@@ -57,11 +58,16 @@ def test_a_service_may_read_each_queue_that_it_subscribes_to_and_move_its_messag
 
 
 @pytest.mark.parametrize("service", [*SERVICES, "bank"])
-def test_a_service_declares_nothing_and_binds_nothing(service: str) -> None:
-    """Binding needs the permission to write to the queue, and to read from the exchange."""
+def test_a_service_declares_only_the_lock_of_its_dead_letters_and_binds_nothing(service: str) -> None:
+    """To bind takes write on what is bound and read on the exchange that it is bound to.
+
+    To declare a queue with a dead-letter route, or an exchange with an alternate, takes read on it.
+    """
     allowed = permissions_of(service)
     exchanges = [EVENTS_EXCHANGE, RPC_EXCHANGE, bank.EXCHANGE, *EVERYBODYS]
-    assert allowed.configure == NOTHING
+    lock = dead_letters_lock(service)
+    assert allowed.configure == (NOTHING if service == "bank" else exactly([lock]))
+    assert [one for one in (allowed.read, allowed.write) if re.match(one, lock)] == []
     assert [name for name in exchanges if re.match(allowed.read, name)] == []
     # The bank's exchange of feedback has the name of its queue, which batching reads: by its topics nobody binds to it.
     shared = [name for name in (bank.FEEDBACK_EXCHANGE,) if re.match(allowed.read, name)]

@@ -193,7 +193,7 @@ def test_a_program_is_given_its_own_secrets_and_no_others(manifests: list[Manife
 def test_a_program_is_given_every_setting_that_it_needs(manifests: list[Manifest], program: str) -> None:
     given = environment(of_kind(manifests, "Deployment")[program]["spec"]["template"])
     required = {one.variable for one in settings_of_program(program) if one.is_required}
-    of_services = {"CALLER_PUBLIC_KEYS", "AUDIT_PUBLIC_KEYS"}
+    of_services = {"CALLER_PUBLIC_KEYS", "REQUEST_PRIVATE_KEYS", "AUDIT_PUBLIC_KEYS"}
     in_production = NEEDED_IN_PRODUCTION.get(program, set()) | (
         of_services if program in SERVICES else {"ALLOWED_HOSTS"}
     )

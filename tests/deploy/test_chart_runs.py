@@ -29,6 +29,7 @@ from services.contracts import bank
 from services.kit.amqp.queues import owner_of, request_queue
 from services.kit.events.topology import event_queues
 from services.kit.key_sets import new_encryption_keys, new_signing_keys, public_part
+from services.kit.rpc import request_encryption
 from services.kit.rpc.caller_signature import public_keys
 from tests.databases import ROOT
 from tests.deploy import chart
@@ -296,6 +297,7 @@ def _secrets(nodes: Nodes, management_url: str, signing: str) -> dict[str, dict[
     passwords = {program: secrets.token_hex(16) for program in PROGRAMS}
     roles = _make_roles_and_databases(nodes)
     audit, union, bank = new_signing_keys("a1"), new_encryption_keys("u1"), new_encryption_keys("b1")
+    of_requests = {service: f"k1:{_key()}" for service in SERVICES}
     own: dict[str, dict[str, str]] = {
         "membership": {"AUDIT_KEYS": f"k1:{_key()}", "AUDIT_SIGNING_KEYS": audit},
         "batching": {
@@ -303,14 +305,21 @@ def _secrets(nodes: Nodes, management_url: str, signing: str) -> dict[str, dict[
             "BANK_PUBLIC_KEYS": public_part(bank),
             "UNION_PRIVATE_KEYS": union,
         },
-        "gateway": {"SESSION_SECRET": _key(), "CALLER_SIGNING_KEYS": signing},
+        "gateway": {
+            "SESSION_SECRET": _key(),
+            "CALLER_SIGNING_KEYS": signing,
+            "REQUEST_PUBLIC_KEYS": ",".join(request_encryption.public_keys(*one) for one in of_requests.items()),
+        },
     }
     found = {
         f"cards-{name}": {"AMQP_URI": nodes.rabbitmq.uri("cards", name, passwords[name]), **own.get(name, {})}
         for name in (*SERVICES, "gateway")
     }
     for service in SERVICES:
-        found[f"cards-{service}"]["DATABASE_URL"] = _url(nodes, service, service, roles)
+        found[f"cards-{service}"] |= {
+            "DATABASE_URL": _url(nodes, service, service, roles),
+            "REQUEST_PRIVATE_KEYS": of_requests[service],
+        }
     return {
         **found,
         "cards-services": {

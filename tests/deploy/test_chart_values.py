@@ -24,7 +24,7 @@ from tests.deploy import chart, custom_resources
 NEEDED_IN_PRODUCTION = {
     "membership": {"AUDIT_SIGNING_KEYS"},
     "batching": {"BANK_PUBLIC_KEYS", "UNION_PRIVATE_KEYS"},
-    "gateway": {"CALLER_SIGNING_KEYS"},
+    "gateway": {"CALLER_SIGNING_KEYS", "REQUEST_PUBLIC_KEYS"},
 }
 _CONNECTIONS_OF_OTHERS = 40
 """Of jobs, checks, backups, replication and administrators."""

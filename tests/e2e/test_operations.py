@@ -42,7 +42,7 @@ def test_each_queue_tells_its_depth_and_consumers(operator: ApiClient) -> None:
     queues = {one["queue"]: one for one in answer["items"]}
     assert [name for name, one in queues.items() if one["is_missing"]] == []
     assert answer["restore_command"] == "python -m deploy.broker declare"
-    assert (queues["rpc-membership"]["kind"], queues["rpc-membership"]["consumers"]) == ("requests", 1)
+    assert (queues["membership.requests"]["kind"], queues["membership.requests"]["consumers"]) == ("requests", 1)
     assert (queues[bank.FEEDBACK_QUEUE]["service"], queues[bank.BATCHES_QUEUE]["kind"]) == ("batching", "to_bank")
     assert (queues[DEAD]["kind"], queues[DEAD]["consumers"]) == ("dead", 0)
 

@@ -27,7 +27,13 @@ TEST_SECRETS = {
 }
 
 
-_SURROUNDINGS = {**PASSED_ON, "PYTHONUNBUFFERED": "1", "ENVIRONMENT": "test", **NO_RESOLVER}
+_SURROUNDINGS = {
+    **PASSED_ON,
+    "PYTHONUNBUFFERED": "1",
+    "ENVIRONMENT": "test",
+    "SERVE_PAGES": "no",  # nobody may have built them
+    **NO_RESOLVER,
+}
 
 
 @dataclass(frozen=True)

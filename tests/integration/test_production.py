@@ -12,12 +12,14 @@ from sqlalchemy.orm import Session
 from deploy.local.environment import keep_secrets, random_key
 from deploy.local.fork_server import RUNNER, ForkServer
 from services.kit.key_sets import new_signing_keys, public_part
+from services.kit.rpc import request_encryption
 from services.kit.rpc.caller_signature import public_keys
 from services.membership.seed import seed
 from tests.databases import DatabaseFactory
 from tests.integration.conftest import TEST_SECRETS
 
 _SECONDS = 60
+_KEYS = "own:YSBrZXkgb2YgcmVxdWVzdHMsIDMyIGJ5dGVzIGxvbmc="
 ADDRESSES = {"AMQP_URI": "amqp://someone:password@127.0.0.1:9//", "DATABASE_URL": "postgresql://127.0.0.1:9/none"}
 
 
@@ -67,6 +69,7 @@ def test_a_database_with_accounts_of_the_demo_keeps_membership_from_starting(
         "AUDIT_SIGNING_KEYS": signing,
         "AUDIT_PUBLIC_KEYS": public_part(signing),
         "CALLER_PUBLIC_KEYS": public_keys(f"own:{random_key()}"),
+        "REQUEST_PRIVATE_KEYS": _KEYS,
     }
     status, written = end_of(fork_server, tmp_path / "log", "services.membership.service", **settings)
     assert status == 1, written
@@ -89,6 +92,35 @@ def test_no_process_starts_in_production_that_cannot_verify_publishers_and_calle
         "AMQP_URI": f"amqp://{user}:password@127.0.0.1:9//",
         "ALLOWED_HOSTS": "cards.example",
         "BLIND_INDEX_KEY": "YW5vdGhlciBrZXkgb2YgMzIgYnl0ZXMgb25seSEhISE=",
+    }
+    status, written = end_of(fork_server, tmp_path / "log", module, **settings)
+    assert status != 0
+    assert reason in written
+
+
+@pytest.mark.parametrize(
+    ("module", "keys", "reason"),
+    [
+        (
+            "services.revocation.service",
+            {"CALLER_PUBLIC_KEYS": public_keys(_KEYS)},
+            "REQUEST_PRIVATE_KEYS is not set",
+        ),
+        (
+            "gateway.service",
+            {"CALLER_SIGNING_KEYS": _KEYS, "REQUEST_PUBLIC_KEYS": request_encryption.public_keys("membership", _KEYS)},
+            "REQUEST_PUBLIC_KEYS holds no key of validation",
+        ),
+    ],
+)
+def test_no_process_starts_in_production_whose_requests_would_be_clear(
+    fork_server: ForkServer, tmp_path: Path, module: str, keys: dict[str, str], reason: str
+) -> None:
+    settings = {
+        "AMQP_URI": f"amqp://{module.split('.')[-2]}:password@127.0.0.1:9//",
+        "ALLOWED_HOSTS": "cards.example",
+        "BLIND_INDEX_KEY": "YW5vdGhlciBrZXkgb2YgMzIgYnl0ZXMgb25seSEhISE=",
+        **keys,
     }
     status, written = end_of(fork_server, tmp_path / "log", module, **settings)
     assert status != 0

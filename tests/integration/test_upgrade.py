@@ -1,4 +1,4 @@
-"""During an upgrade, processes of the former release, which sign nothing, work beside the new ones."""
+"""During an upgrade, processes of the former release, which sign and encrypt nothing, work beside the new ones."""
 
 import base64
 import json
@@ -24,7 +24,13 @@ from services.contracts.events.membership import IMPORT_PROGRESSED, OTP_ISSUED
 from services.contracts.examples import wire_example
 from services.kit.amqp.connection import OutgoingMessage, open_connection
 from services.kit.amqp.publishing import ConfirmedPublisher
-from services.kit.amqp.queues import EVENTS_EXCHANGE, RPC_EXCHANGE, events_exchange, queue_name, request_queue
+from services.kit.amqp.queues import (
+    EVENTS_EXCHANGE,
+    RPC_EXCHANGE,
+    events_exchange,
+    former_request_queue,
+    queue_name,
+)
 from services.kit.dead_letters.letters import DeadLetters
 from services.kit.events.envelope import wrap
 from services.kit.events.outbox import to_json
@@ -61,8 +67,11 @@ def upgrade(nodes: Nodes, module_database: DatabaseFactory) -> Iterator[Upgrade]
     nodes.rabbitmq.create_vhost(name)
     nodes.rabbitmq.import_definitions(definitions(name, users, beside_former=True))
     declare_all(nodes.rabbitmq.uri(name), beside_former=True)
+    in_an_hour = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     settings = {
-        "FORMER_RELEASE_UNTIL": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
+        "FORMER_RELEASE_UNTIL": in_an_hour,
+        "REQUEST_PRIVATE_KEYS": KEYS,
+        "CLEAR_REQUESTS_UNTIL": in_an_hour,
         "CALLER_SIGNING_KEYS": KEYS,
         "CALLER_PUBLIC_KEYS": public_keys(KEYS),
     }
@@ -79,7 +88,7 @@ def test_a_service_of_the_former_release_is_accepted_by_this_gateway(
     gateway = module_start_service("gateway.service", "", upgrade.uris["gateway"], GATEWAY_PORT="0", **upgrade.settings)
     with upgrade.channel("notification") as notification, ThreadPoolExecutor() as besides:
         asked = besides.submit(requests.get, f"{gateway.http_url}/api/v1/announcements", timeout=60)
-        queue = request_queue("notification")
+        queue = former_request_queue("notification")
         request = wait_until(lambda: notification.basic_get(queue, no_ack=True), "the gateway asks")
         answer = to_json({"result": {"result": {"items": [], "total": 7}}, "error": None})
         reply = amqp.Message(answer, correlation_id=request.properties["correlation_id"])

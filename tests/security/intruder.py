@@ -11,12 +11,14 @@ import amqp
 from deploy.local.client import wait_until
 from services.kit.amqp.connection import open_connection
 from services.kit.amqp.queues import RPC_EXCHANGE, replies_exchange
+from services.kit.data.encryption import Keyring, is_encrypted
 from services.kit.dead_letters.letters import DeadLetter, DeadLetters
 from services.kit.events.contract import EventContract
 from services.kit.events.envelope import new_message_id, wrap
 from services.kit.events.outbox import to_json
 from services.kit.rpc.caller_signature import Signer
 from services.kit.rpc.request import REPLY_BY_SERVICE_EXCHANGE
+from services.kit.rpc.request_encryption import RequestEncrypter
 
 REFUSED = (amqp.AccessRefused, amqp.PreconditionFailed)
 BrokerOperation = Callable[[amqp.Channel], object]
@@ -59,10 +61,12 @@ def intruder(amqp_uri: str) -> Iterator[Intruder]:
 
 
 class ReplyQueue:
-    """An administrator's queue that receives the replies of one service."""
+    """An administrator's queue that receives the replies of one service, with the keys that encrypt requests to it."""
 
-    def __init__(self, connection: amqp.Connection, service: str) -> None:
+    def __init__(self, connection: amqp.Connection, service: str, public_keys: str) -> None:
         self._service = service
+        self._encrypter = RequestEncrypter(public_keys)
+        self._keys: dict[str, Keyring | None] = {}
         self._channel = connection.channel()
         self.address = str(self._channel.queue_declare("", exclusive=True).queue)
         self._channel.queue_bind(self.address, replies_exchange(service), self.address)
@@ -70,11 +74,12 @@ class ReplyQueue:
     def request(
         self, name: str, data: dict[str, Any], caller: dict[str, Any], *, seconds: float = 30, **more: Any
     ) -> "SentRequest":
-        """Prepares a request to the service, whose reply arrives here."""
-        body = {"caller": caller, "data": data, "deadline": time.time() + seconds, **more}
-        return SentRequest(
-            f"{self._service}.{name}", new_message_id(), self.address, to_json({"args": [body], "kwargs": {}})
-        )
+        """Prepares a request to the service, encrypted for it, whose reply arrives here."""
+        request = {"caller": caller, "data": data, "deadline": time.time() + seconds, **more}
+        routing_key, call_id = f"{self._service}.{name}", new_message_id()
+        clear = to_json({"args": [request], "kwargs": {}})
+        body, self._keys[call_id] = self._encrypter.encrypt(routing_key, call_id, clear)
+        return SentRequest(routing_key, call_id, self.address, body)
 
     def received(self) -> list[str]:
         """Returns the calls whose replies have arrived."""
@@ -90,7 +95,8 @@ class ReplyQueue:
             message = self._channel.basic_get(self.address, no_ack=True)
             if message is None or message.properties["correlation_id"] != call_id:
                 return None
-            answer: dict[str, Any] = json.loads(message.body)["result"]
+            keys, body = self._keys.get(call_id), message.body
+            answer: dict[str, Any] = json.loads(keys.decrypt(body) if keys and is_encrypted(body) else body)["result"]
             return answer
 
         return wait_until(found, "the service replies")

@@ -62,11 +62,13 @@ class Broker:
     uris: dict[str, str]
     administrator: Intruder
     signer: Signer
+    public_keys: str
+    """The services' public keys, which the gateway encrypts requests with."""
     keys: Keyring
     """Of personal data, which every service has."""
 
     def reply_queue(self, service: str) -> ReplyQueue:
-        return ReplyQueue(self.administrator.connection, service)
+        return ReplyQueue(self.administrator.connection, service, self.public_keys)
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +77,10 @@ def broker(stack: Stack, nodes: Nodes) -> Iterator[Broker]:
     with ExitStack() as open_ones:
         users = {program: open_ones.enter_context(intruder(stack.addresses.amqp_uris[program])) for program in PROGRAMS}
         administrator = open_ones.enter_context(intruder(nodes.rabbitmq.uri(vhost)))
-        signer = Signer(stack.environment("gateway")["CALLER_SIGNING_KEYS"])
+        of_gateway = stack.environment("gateway")
+        signer, public_keys = Signer(of_gateway["CALLER_SIGNING_KEYS"]), of_gateway["REQUEST_PUBLIC_KEYS"]
         keys = FileKeyring(Path(stack.environment("validation")["PERSONAL_DATA_KEYS_FILE"]))
-        yield Broker(users, dict(stack.addresses.amqp_uris), administrator, signer, keys)
+        yield Broker(users, dict(stack.addresses.amqp_uris), administrator, signer, public_keys, keys)
 
 
 def own_ways(program: str) -> list[str]:
@@ -93,7 +96,7 @@ def own_ways(program: str) -> list[str]:
 @pytest.mark.parametrize("program", [*SERVICES, "bank"])
 def test_no_service_makes_an_exchange_or_a_queue_that_leads_elsewhere(broker: Broker, program: str) -> None:
     here = broker.users[program]
-    names = (f"{program}.x", own_exchange(program), f"{program}.members_queued", f"rpc-{program}", "bank.x")
+    names = (f"{program}.x", own_exchange(program), f"{program}.members_queued", f"{program}.requests", "bank.x")
     for name in names:
         assert here.is_refused(lambda channel, name=name: channel.exchange_declare(name, "fanout"))  # type: ignore[misc]
         assert here.is_refused(lambda channel, name=name: channel.queue_declare(name))  # type: ignore[misc]
@@ -119,7 +122,7 @@ def test_no_service_binds_its_exchanges_to_those_of_others(broker: Broker, progr
                     target, source, "membership.update_account"
                 )
             )
-        for queue in ("rpc-membership", "batching.revocation_approved", "membership.act_recorded"):
+        for queue in ("membership.requests", "batching.revocation_approved", "membership.act_recorded"):
             assert here.is_refused(
                 lambda channel, source=source, queue=queue: channel.queue_bind(queue, source, "#")  # type: ignore[misc]
             )
@@ -150,7 +153,7 @@ def test_no_exchange_has_two_producers(broker: Broker, program: str) -> None:
     keys |= {events_exchange(one): ACTS_RECORDED[one].key_for("membership") for one in SERVICES}
     others = {*TARGETS, *(way for one in PROGRAMS for way in own_ways(one))} - set(own_ways(program))
     for exchange in [*sorted(others), "", "amq.topic", "amq.direct", "amq.fanout", "amq.headers"]:
-        key = keys.get(exchange, "rpc-membership")
+        key = keys.get(exchange, "membership.requests")
         assert broker.users[program].is_refused(
             lambda channel, exchange=exchange, key=key: channel.basic_publish_confirm(  # type: ignore[misc]
                 amqp.Message(b""), exchange, key
@@ -203,10 +206,11 @@ def test_a_request_that_the_gateway_has_signed_is_answered(broker: Broker) -> No
 
 
 @pytest.mark.parametrize(
-    "how", ["unsigned", "no user", "other user", "other data", "other call", "other operation", "other key"]
+    "how", ["clear", "unsigned", "no user", "other user", "other data", "other call", "other operation", "other key"]
 )
 def test_a_request_that_is_not_the_gateways_own_is_refused(broker: Broker, how: str) -> None:
-    reply_queue = broker.reply_queue("notification")
+    keys = "" if how == "clear" else broker.public_keys
+    reply_queue = ReplyQueue(broker.administrator.connection, "notification", keys)
     request, other = reply_queue.request("list_guides", {}, NOBODY), reply_queue.request("list_guides", {}, CITY)
     name = user_of(broker.uris["gateway"])
     by, user = broker.users["gateway"], {"user_id": name}
@@ -224,7 +228,7 @@ def test_a_request_that_is_not_the_gateways_own_is_refused(broker: Broker, how: 
         request.call_id = new_message_id()
     elif how == "other operation":
         request.routing_key = "notification.list_announcements"
-    else:
+    elif how == "other key":
         headers = request.signed(Signer("demo1:b3RoZXIga2V5IHRoYW4gdGhhdCBvZiB0aGUgc3RhY2s="))
 
     answer = reply_queue.reply_to(request.send(by, headers, **user))
@@ -241,7 +245,7 @@ def test_a_signed_request_is_carried_out_once_and_not_after_its_time(
     once = reply_queue.request("list_guides", {}, NOBODY)
     for request in (late, once, once):
         request.send(broker.users["gateway"], request.signed(broker.signer), user_id=name)
-    wait_until(lambda: queue_depths(broker.uris["gateway"])["rpc-notification"] == 0, "all three are handled")
+    wait_until(lambda: queue_depths(broker.uris["gateway"])["notification.requests"] == 0, "all three are handled")
     barrier = reply_queue.request("list_guides", {}, NOBODY)
     barrier.send(broker.users["gateway"], barrier.signed(broker.signer), user_id=name)
 

@@ -90,11 +90,11 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
     return make
 
 
-def heard_by_a_broker(certificate: Path, dial: Dial) -> bytes:
-    """The first bytes that a broker at `localhost` with this certificate receives."""
+def heard_by_a_broker(certificate: Path, dial: Dial, beside: str = "") -> bytes:
+    """What a broker with this certificate, at `localhost`, hears first; `beside` is the address of another node."""
     listener = Listener(certificate)
     try:
-        dial(f"amqps://someone:password@localhost:{listener.port}/cards")
+        dial(f"amqps://someone:password@localhost:{listener.port}/cards{beside}")
         listener.thread.join(5)
         return listener.heard
     finally:
@@ -119,6 +119,13 @@ def test_a_certificate_of_an_authority_that_nobody_trusts_is_refused_before_anyt
 @pytest.mark.parametrize("dial", DIALS)
 def test_the_hosts_own_certificate_is_taken(trusted: Callable[[str], Path], dial: Dial) -> None:
     assert heard_by_a_broker(trusted("localhost"), dial) == b"AMQP\x00\x00\x09\x01"
+
+
+@pytest.mark.parametrize("dial", DIALS)
+def test_of_several_nodes_each_proves_its_own_name(trusted: Callable[[str], Path], dial: Dial) -> None:
+    beside = ";amqps://someone:password@127.0.0.1:9/cards"
+    assert heard_by_a_broker(trusted("localhost"), dial, beside) == b"AMQP\x00\x00\x09\x01"
+    assert heard_by_a_broker(trusted("127.0.0.1"), dial, beside) == b""
 
 
 def test_why_a_certificate_is_refused_is_said(trusted: Callable[[str], Path]) -> None:

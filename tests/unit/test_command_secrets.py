@@ -12,6 +12,7 @@ from deploy import broker
 from deploy.invariants.system import System
 from deploy.permissions import PROGRAMS, SERVICES
 from services.kit.data import migrate
+from services.kit.settings import SettingsError
 
 
 def _file(folder: Path, name: str, text: str) -> str:
@@ -20,7 +21,7 @@ def _file(folder: Path, name: str, text: str) -> str:
     return str(path)
 
 
-def test_a_system_is_named_by_files_of_its_secrets(tmp_path: Path) -> None:
+def test_a_system_is_named_by_files_of_its_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     databases = {
         f"DATABASE_URL_{service.upper()}_FILE": _file(tmp_path, service, f"postgresql:///{service}")
         for service in SERVICES
@@ -28,7 +29,12 @@ def test_a_system_is_named_by_files_of_its_secrets(tmp_path: Path) -> None:
     brokers = {"AMQP_URI_BATCHING_FILE": _file(tmp_path, "broker", "amqp://batching:secret@broker/cards")}
     keys = {"AUDIT_KEYS_FILE": _file(tmp_path, "audit", "k1:abc"), "PERSONAL_DATA_KEYS_FILE": str(tmp_path / "none")}
 
-    system = System.from_environment({**databases, **brokers, **keys, "AMQP_URI": "amqp://others@broker/cards"})
+    for name in ("AUDIT_KEYS", "PERSONAL_DATA_KEYS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {**databases, **brokers, **keys, "AMQP_URI": "amqp://others@broker/cards"}.items():
+        monkeypatch.setenv(name, value)
+
+    system = System.from_environment()
 
     assert system.database_urls["revocation"] == "postgresql:///revocation"
     assert system.amqp_uris["batching"] == "amqp://batching:secret@broker/cards"
@@ -53,9 +59,7 @@ def test_passwords_of_broker_users_are_read_from_files(
         assert stored[4:] == hashlib.sha256(stored[:4] + f"password of {user['name']}".encode()).digest()
 
 
-def test_a_database_is_migrated_at_the_address_in_a_file(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_database_is_migrated_at_the_address_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[tuple[str, str]] = []
     monkeypatch.setattr(migrate, "upgrade", lambda service, url: asked.append((service, url)))
     monkeypatch.setenv("DATABASE_URL_REVOCATION_FILE", _file(tmp_path, "address", "postgresql:///revocation"))
@@ -65,5 +69,5 @@ def test_a_database_is_migrated_at_the_address_in_a_file(
     assert asked == [("revocation", "postgresql:///revocation")]
 
     monkeypatch.setenv("DATABASE_URL_REVOCATION_FILE", str(tmp_path / "nothing"))
-    assert migrate._main() == 2
-    assert "DATABASE_URL_REVOCATION_FILE cannot be read" in capsys.readouterr().err
+    with pytest.raises(SettingsError, match="DATABASE_URL_REVOCATION_FILE cannot be read"):
+        migrate._main()

@@ -27,7 +27,7 @@ from services.kit.events.failures import (
 from services.kit.secret_values import Secret
 from services.kit.settings import MessagingSettings
 
-SETTINGS = MessagingSettings(Secret("amqp://"))
+SETTINGS = MessagingSettings(Secret())
 AWAY = OperationalError("", {}, errors.AdminShutdown())
 DEADLOCK = OperationalError("", {}, errors.DeadlockDetected())
 

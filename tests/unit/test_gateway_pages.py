@@ -8,6 +8,8 @@ import pytest
 
 from gateway import pages
 from gateway.api import ROUTES
+from gateway.service import Runtime
+from services.kit.settings import read_settings
 from tests.gateway_page import Page
 
 _WITH_DATA = [
@@ -131,3 +133,20 @@ def test_pages_that_were_not_built_are_a_503_that_says_so(page: Page, tmp_path: 
     assert answer.status_code == 503
     assert answer.json is not None
     assert answer.json["code"] == "pages_not_built"
+
+
+@pytest.mark.parametrize(
+    ("serve_pages", "is_built", "reason"),
+    [("yes", True, None), ("yes", False, "the pages are not built"), ("no", False, None)],
+)
+def test_a_gateway_without_pages_is_ready_only_where_a_proxy_serves_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, serve_pages: str, is_built: bool, reason: str | None
+) -> None:
+    monkeypatch.setenv("SERVE_PAGES", serve_pages)
+    monkeypatch.setenv("SESSION_SECRET", "a secret of at least thirty-two bytes")
+    monkeypatch.setattr(pages, "DIST", tmp_path)
+    if is_built:
+        (tmp_path / "index.html").touch()
+    read_settings.cache_clear()
+    assert Runtime().why_not_ready() == reason
+    read_settings.cache_clear()

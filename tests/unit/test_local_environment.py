@@ -29,6 +29,7 @@ from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.stack import StackError, find
 from deploy.local.supervisor import restart_backoff
 from deploy.permissions import PROGRAMS
+from services.kit.rpc.request_encryption import public_keys
 from services.kit.secret_values import Key, KeySet, Secret, weaknesses
 
 
@@ -88,8 +89,20 @@ def test_each_process_gets_only_the_secrets_that_it_needs(processes: dict[str, P
     assert holders("AUDIT_PUBLIC_KEYS") == set(SERVICES)
     assert holders("CALLER_SIGNING_KEYS") == {"gateway"}
     assert holders("CALLER_PUBLIC_KEYS") == set(SERVICES)
+    assert holders("REQUEST_PUBLIC_KEYS") == {"gateway"}
+    assert holders("REQUEST_PRIVATE_KEYS") == set(SERVICES)
     assert holders("DATABASE_URL") == set(SERVICES)
     assert holders("AMQP_URI") == {*SERVICES, "gateway", "bank"}
+
+
+def test_each_service_has_a_key_of_its_own_for_requests_and_the_gateway_the_public_parts(
+    processes: dict[str, Process],
+) -> None:
+    keys = {service: processes[f"{service}-1"].environment["REQUEST_PRIVATE_KEYS"] for service in SERVICES}
+    public = processes["gateway-1"].environment["REQUEST_PUBLIC_KEYS"]
+
+    assert len(set(keys.values())) == len(SERVICES)
+    assert public == ",".join(public_keys(service, keys[service]) for service in SERVICES)
 
 
 def test_each_program_has_a_user_of_its_own_on_the_broker(processes: dict[str, Process]) -> None:
@@ -124,6 +137,18 @@ def test_a_stack_of_the_release_before_takes_for_an_hour_what_that_one_has_left(
     first = keep_secrets(tmp_path)
 
     assert datetime.fromisoformat(first["FORMER_RELEASE_UNTIL"]) > datetime.now(UTC)
+    assert keep_secrets(tmp_path) == first
+
+
+def test_a_stack_without_keys_for_requests_takes_clear_ones_for_an_hour(tmp_path: Path) -> None:
+    older = {name: value for name, value in keep_secrets(tmp_path).items() if "REQUEST_" not in name}
+    assert "CLEAR_REQUESTS_UNTIL" not in older
+    (tmp_path / "secrets.env").write_text("".join(f"{name}={value}\n" for name, value in older.items()))
+
+    first = keep_secrets(tmp_path)
+
+    assert datetime.fromisoformat(first["CLEAR_REQUESTS_UNTIL"]) > datetime.now(UTC)
+    assert "FORMER_RELEASE_UNTIL" not in first
     assert keep_secrets(tmp_path) == first
 
 
@@ -194,6 +219,7 @@ def test_rotating_makes_new_passwords_and_keeps_the_keys(tmp_path: Path) -> None
 def test_production_refuses_each_secret_of_the_demo(tmp_path: Path) -> None:
     kept = keep_secrets(tmp_path)
     assert kept.pop("CALLER_PUBLIC_KEYS").startswith("demo")  # no secret: told by its id
+    assert all(".demo" in key for key in kept.pop("REQUEST_PUBLIC_KEYS").split(","))
     keys = {"PERSONAL_DATA_KEYS": Path(kept.pop("PERSONAL_DATA_KEYS_FILE")).read_text()}
     del kept["AUDIT_HEAD_FILE"], kept["AUDIT_ARCHIVE_FOLDER"], kept["PUBLISHERS_ARE_PROVED"]
     for name, secret in (kept | keys).items():

@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from services.kit.secret_values import DEMO_MARK, Key, Secret, weaknesses
-from services.kit.settings import SettingsError, check_secrets, read_settings, refuse_production, settings_class
+from services.kit.settings import (
+    SettingsError,
+    check_secrets,
+    read_settings,
+    refuse_production,
+    require_settings,
+    run_program,
+    settings_class,
+    values_of,
+)
 
 
 @settings_class
@@ -203,3 +212,30 @@ def test_a_mesh_that_encrypts_is_taken_at_its_word(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("GUARDED_URI", "amqp://someone:password@broker/cards")
     monkeypatch.setenv("GUARDED_KEY", GOOD_KEY)
     assert read_settings(Guarded).guarded_uri == "amqp://someone:password@broker/cards"
+
+
+def test_values_of_variables_come_from_their_files_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("from a file\n")
+    monkeypatch.setenv("EXAMPLE_PASSWORD_FILE", str(tmp_path / "password"))
+    monkeypatch.setenv("EXAMPLE_NAME", "plain")
+    assert values_of("EXAMPLE_PASSWORD", "EXAMPLE_NAME") == {"EXAMPLE_PASSWORD": "from a file", "EXAMPLE_NAME": "plain"}
+
+
+def test_all_variables_that_a_program_lacks_are_named_at_once() -> None:
+    with pytest.raises(SettingsError, match="EXAMPLE_PASSWORD is not set; EXAMPLE_NAME is not set"):
+        values_of("EXAMPLE_PASSWORD", "EXAMPLE_NAME")
+
+
+def test_what_several_classes_lack_is_named_in_one_error() -> None:
+    with pytest.raises(SettingsError) as caught:
+        require_settings([Example, Guarded])
+    assert str(caught.value).count("Settings in the environment: ") == 1
+    for variable in ("EXAMPLE_ADDRESS", "EXAMPLE_COUNT", "GUARDED_URI", "GUARDED_KEY"):
+        assert f"{variable} is not set" in str(caught.value)
+
+
+def test_a_program_without_its_settings_ends_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run_program(lambda: len(values_of("EXAMPLE_PASSWORD")))
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.strip() == "Settings in the environment: EXAMPLE_PASSWORD is not set."

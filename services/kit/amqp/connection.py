@@ -1,21 +1,30 @@
-"""Connections to the broker: opened within a time limit, dropped without waiting for the other side."""
+"""Connections to the broker: opened at any of its hosts in limited time, dropped without waiting for the other side."""
 
 import contextlib
+import random
 import socket
+import time
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import amqp
 from kombu import Connection
-from kombu.utils.url import parse_url
 
 from services.kit.amqp.transport import Content, Transport
+from services.kit.broker_hosts import BrokerHost, broker_hosts
 
 BROKER_ERRORS = (amqp.AMQPError, OSError)
 """What py-amqp raises when the broker is unreachable or refuses; timeouts are OSErrors."""
 
 PERSISTENT = 2
+
+_UNREACHABLE = (ConnectionError, TimeoutError)
+_SECONDS_FOR_ONE_OF_SEVERAL = 3.0
+"""How long one host of several may take for each step of a connection: requests wait five seconds in all."""
+_SECONDS_TO_AVOID = 30.0
+_failed_at: dict[tuple[str, int], float] = {}
+"""When each host last failed, for all connections of this process."""
 
 
 @dataclass(frozen=True)
@@ -56,28 +65,28 @@ def open_connection(
 ) -> Connection:
     """An open connection that the broker lists by `name`; raises one of BROKER_ERRORS.
 
-    With `amqps://` the broker's certificate must match its host name and come from a trusted authority: one of the
-    system's, or of the file that SSL_CERT_FILE names.
+    Of several hosts a random one is tried first, so that connections spread, and then each other one at once; those
+    that failed a moment ago come last. With `amqps://` a host's certificate must match its name and come from a trusted
+    authority: one of the system's, or of the file that SSL_CERT_FILE names.
     """
-    address = parse_url(amqp_uri)
-    is_secure = address["transport"] == "amqps"
-    connection = Connection(
-        amqp_uri,
-        transport=Transport,
-        port=address["port"] or (5671 if is_secure else 5672),
-        # Set explicitly: kombu would expect a certificate for 127.0.0.1 where the address says localhost.
-        ssl={"server_hostname": address["hostname"]} if is_secure else False,
-        heartbeat=heartbeat,
-        connect_timeout=connect_timeout,
-        transport_options={"client_properties": {"connection_name": name}},
-    )
-    connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
-    return connection
+    hosts = broker_hosts(amqp_uri)
+    seconds = connect_timeout if len(hosts) == 1 else min(connect_timeout, _SECONDS_FOR_ONE_OF_SEVERAL)
+    errors: list[Exception] = []
+    for host in _in_order_of_trial(hosts):
+        try:
+            connection = _open(host, name, heartbeat, seconds)
+        except BROKER_ERRORS as error:
+            _failed_at[host.host, host.port] = time.monotonic()
+            errors.append(error)
+        else:
+            _failed_at.pop((host.host, host.port), None)
+            return connection
+    raise next((error for error in errors if not isinstance(error, _UNREACHABLE)), errors[-1])
 
 
 def user_of(amqp_uri: str) -> str:
     """The user name in a broker address."""
-    return str(parse_url(amqp_uri)["userid"] or "guest")
+    return broker_hosts(amqp_uri)[0].user
 
 
 def limit_waits(connection: Connection, seconds: float) -> None:
@@ -94,3 +103,27 @@ def drop(connection: Connection | None) -> None:
             connection.connection.sock.shutdown(socket.SHUT_RDWR)
     with contextlib.suppress(Exception):
         connection.collect()
+
+
+def _in_order_of_trial(hosts: list[BrokerHost]) -> list[BrokerHost]:
+    shuffled = random.sample(hosts, len(hosts))
+    failing_since = time.monotonic() - _SECONDS_TO_AVOID
+    return sorted(shuffled, key=lambda one: _failed_at.get((one.host, one.port), failing_since) > failing_since)
+
+
+def _open(host: BrokerHost, name: str, heartbeat: int, seconds: float) -> Connection:
+    connection = Connection(
+        hostname=host.host,
+        port=host.port,
+        userid=host.user,
+        password=host.password,
+        virtual_host=host.vhost,
+        transport=Transport,
+        # Set explicitly: kombu would expect a certificate for 127.0.0.1 where the address says localhost.
+        ssl={"server_hostname": host.host} if host.is_secure else False,
+        heartbeat=heartbeat,
+        connect_timeout=seconds,
+        transport_options={"client_properties": {"connection_name": name}},
+    )
+    connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
+    return connection

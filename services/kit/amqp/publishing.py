@@ -183,9 +183,10 @@ class ConfirmedPublisher:
 
 
 class DirectPublisher:
-    """Publishes requests and replies at once, under the user's name and unconfirmed.
+    """Publishes requests and replies at once, under the user's name, and does not wait for confirms.
 
-    A broken connection is opened anew.
+    They are asked for nevertheless, since the broker repeats only a message to be confirmed while a quorum queue has no
+    leader. A broken connection is opened anew.
     """
 
     def __init__(self, amqp_uri: str, name: str, seconds: float) -> None:
@@ -198,7 +199,8 @@ class DirectPublisher:
         self._publishing = Semaphore()
 
     def publish(self, document: bytes, exchange: str, routing_key: str, **properties: Any) -> None:
-        """Publishes one JSON document, with properties as kombu's `Producer.publish` takes them.
+        """Publishes one JSON document, with properties as kombu's `Producer.publish` takes them; they may name another
+        type of content.
 
         Raises one of BROKER_ERRORS where the broker is unreachable. Safe for concurrent workers.
         """
@@ -226,20 +228,26 @@ class DirectPublisher:
         self._connection = self._producer = None
 
     def _publish(self, document: bytes, exchange: str, routing_key: str, properties: dict[str, Any]) -> None:
-        """Publishes with kombu's Producer, which adds the properties to those of the document."""
+        """Publishes with kombu's Producer, which adds the properties to those of the document.
+
+        What is written to a connection whose broker has ended is lost without an error, so it is read from before.
+        """
+        if self._connection is not None:
+            with suppress(TimeoutError):
+                self._connection.connection.drain_all(timeout=0)
         if self._connection is None or self._producer is None:
             self._connection = open_connection(self._amqp_uri, self._name, connect_timeout=self._seconds)
             limit_waits(self._connection, self._seconds)
-            self._producer = Producer(self._connection.channel(), auto_declare=False)
+            channel = self._connection.channel()
+            channel.confirm_select()
+            self._producer = Producer(channel, auto_declare=False)
         self._producer.publish(
             document,
             routing_key,
             exchange=exchange,
-            content_type="application/json",
-            content_encoding="utf-8",
             delivery_mode=TRANSIENT_DELIVERY_MODE,
             user_id=self._user,
-            **properties,
+            **{"content_type": "application/json", "content_encoding": "utf-8", **properties},
         )
 
 

@@ -1,6 +1,7 @@
 """Names and arguments of exchanges and queues; the only place that declares them."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import amqp
@@ -48,7 +49,12 @@ def delay_exchange(service: str, seconds: float) -> str:
 
 
 def dead_letters_lock(service: str) -> str:
-    """A queue that serves as a lock: only its one consumer may read the service's dead letters."""
+    """An exclusive queue that serves as a lock: only the connection to which it belongs reads the dead letters."""
+    return f"{service}.dead-letters-reader"
+
+
+def former_dead_letters_lock(service: str) -> str:
+    """The lock of release 0.2, whose one consumer read the service's dead letters."""
     return f"{service}.dead-letters-lock"
 
 
@@ -78,7 +84,12 @@ def replies_exchange(service: str) -> str:
 
 
 def request_queue(service: str) -> str:
-    """The queue of a service's requests, named as Nameko does it."""
+    """The queue of a service's requests."""
+    return f"{service}.requests"
+
+
+def former_request_queue(service: str) -> str:
+    """The queue of a service's requests in release 0.2 and before, on one node; it is read until it is deleted."""
     return f"rpc-{service}"
 
 
@@ -176,13 +187,6 @@ def declare_strays(channel: amqp.Channel, service: str, queues: Iterable[str]) -
         bind(channel, dead, way, queue)
 
 
-def declare_dead_letters_lock(channel: amqp.Channel, service: str) -> str:
-    """Declares the empty queue that the one reader of the service's dead letters consumes; returns its name."""
-    name = dead_letters_lock(service)
-    Queue(name, channel=channel).queue_declare()
-    return name
-
-
 def is_queue(channel: amqp.Channel, name: str) -> bool:
     """Whether the queue exists; checked on a channel of its own, which the broker closes where it does not."""
     return depth_of(channel.connection, name) is not None
@@ -205,13 +209,45 @@ def declare_transient_queue(channel: amqp.Channel, name: str) -> str:
 
 
 def declare_request_queue(channel: amqp.Channel, service: str) -> str:
-    """Declares the queue of a service's requests, named and bound as Nameko does it; returns its name."""
-    name = request_queue(service)
+    """Declares the queue of a service's requests, and the exchanges of requests and replies; returns its name.
+
+    It is a quorum queue, which goes on without the node that led it. `bind_requests` leads requests to it.
+    """
     declare_exchange(channel, RPC_EXCHANGE)
     declare_direct_exchange(channel, replies_exchange(service))
-    Queue(name, channel=channel).queue_declare()
-    bind(channel, name, RPC_EXCHANGE, f"{service}.*")
-    return name
+    declare_quorum_queue(channel, request_queue(service), {})
+    return request_queue(service)
+
+
+def bind_requests(channel: amqp.Channel, service: str) -> None:
+    """Leads the service's requests to its queue, and no longer to that of release 0.2.
+
+    In this order, since a request on neither would be lost. One that arrives in between comes by both queues.
+    """
+    bind(channel, request_queue(service), RPC_EXCHANGE, f"{service}.*")
+    former = former_request_queue(service)
+    if is_queue(channel, former):
+        Queue(former, Exchange(RPC_EXCHANGE), f"{service}.*", channel=channel).queue_unbind()
+
+
+def declare_former_request_queue(channel: amqp.Channel, service: str) -> None:
+    """Declares what processes of release 0.2 and before read: the queue of requests, bound, and the lock."""
+    for name in (former_request_queue(service), former_dead_letters_lock(service)):
+        Queue(name, channel=channel).queue_declare()
+    bind(channel, former_request_queue(service), RPC_EXCHANGE, f"{service}.*")
+
+
+def is_former_in_use(connection: amqp.Connection, service: str) -> bool:
+    """Whether processes of release 0.2 or before run: those of this release read both queues of requests."""
+    former, current = (depth_of(connection, name(service)) for name in (former_request_queue, request_queue))
+    return former is not None and former[1] > (current or (0, 0))[1]
+
+
+def delete_former_queues(connection: amqp.Connection, service: str) -> None:
+    """Deletes what only processes of release 0.2 and before read, where it is empty."""
+    for name in (former_request_queue(service), former_dead_letters_lock(service)):
+        with suppress(amqp.PreconditionFailed, amqp.NotFound), connection.channel() as channel:
+            channel.queue_delete(name, if_empty=True)
 
 
 def _declare_copies(channel: amqp.Channel, queue: str, contract: EventContract) -> None:

@@ -28,10 +28,15 @@ _TURN_SECONDS = 0.002
 _LONGEST_BACKOFF = 5.0
 
 
+class NothingToRead(Exception):
+    """There is no such queue, and none will be."""
+
+
 class QueueReader:
     """Passes the messages of a queue to `on_message(message)` as they come; the receiver acks them through the reader.
 
-    `declare(channel)` declares the queue and returns its name; it runs again after each reconnection.
+    `declare(channel)` declares the queue and returns its name; it runs again after each reconnection, and ends the
+    reading by raising NothingToRead.
     `prefetch` is how many messages may be unacked at once; 0 reads without acks.
     While `is_full()`, nothing more is read from the connection: prefetch counts messages, not bytes.
     `is_idle()` tells on stopping whether the connection can be closed without losing an ack.
@@ -58,6 +63,7 @@ class QueueReader:
         self._on_message = on_message
         self._prefetch = prefetch
         self._stopping = False
+        self._has_ended = False
         self._is_stale = False
         self._unsettled: set[int] = set()
         self._ready = Signal()
@@ -71,7 +77,7 @@ class QueueReader:
 
     def why_not_ready(self) -> str | None:
         """Why the queue is not consumed; None where it is."""
-        return None if self.is_consuming else f"{self.name} is not consumed"
+        return None if self.is_consuming or self._has_ended else f"{self.name} is not consumed"
 
     def run(self) -> None:
         """Reads until `stop` and until all taken messages are handled. Raises QueueChanged, which no retry can fix."""
@@ -127,6 +133,9 @@ class QueueReader:
                     self._read(connection, self.is_idle, _ENDING_SECONDS)
             except QueueChanged:
                 raise
+            except NothingToRead:
+                self._has_ended = True
+                return
             except Exception as error:
                 log.warning("broker_lost", reader=self.name, backoff=backoff, error=f"{type(error).__name__}: {error}")
                 self._sleep(backoff)

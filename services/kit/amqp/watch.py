@@ -1,4 +1,4 @@
-"""Watches the broker for one process: whether needed queues and exchanges exist, and whether it accepts messages."""
+"""Watches the broker for one process: whether needed queues and exchanges exist and work, and messages are accepted."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +13,13 @@ from services.kit.amqp.broker_users import BrokerUsers
 from services.kit.amqp.connection import drop, limit_waits, open_connection
 from services.kit.amqp.queues import declare_direct_exchange, own_exchange, owner_of, retry_queue, strays_queue
 from services.kit.concurrency import Doorbell
-from services.kit.events.topology import depths, missing_exchanges, needed_exchanges, needed_queues
+from services.kit.events.topology import (
+    consumed_queues,
+    depths,
+    missing_exchanges,
+    needed_exchanges,
+    needed_queues,
+)
 from services.kit.operations import metrics
 from services.kit.operations.logs import class_name
 from services.kit.settings import MessagingSettings, read_settings
@@ -49,6 +55,7 @@ class BrokerWatch(SharedExtension):
         service = self.container.service_name
         self._makes_queues = BrokerUsers.of(self._settings.amqp_uri, service).is_shared
         self._needed = needed_queues(service)
+        self._consumed = consumed_queues(service)
         self._needed_exchanges: list[str] = []
         if not self._makes_queues:
             self._needed_exchanges = needed_exchanges(service, self._settings.retry_delays)
@@ -58,6 +65,12 @@ class BrokerWatch(SharedExtension):
         self._is_stopping = False
         self.missing: tuple[str, ...] = ()
         """Missing queues and exchanges, as `queue <name>` and `exchange <name>`."""
+        self.without_leader: tuple[str, ...] = ()
+        """Consumed queues that exist but name no consumer, as a quorum queue does while it has no leader.
+
+        Two looks in a row must find it: a leader that does not answer within a quarter of a second counts as none.
+        """
+        self._suspected: tuple[str, ...] = ()
         self.is_blocked = False
 
     def start(self) -> None:
@@ -78,8 +91,11 @@ class BrokerWatch(SharedExtension):
             thread.wait()
 
     def why_not_ready(self) -> list[str]:
-        """Each missing queue or exchange with the command that restores it, and that the broker accepts no messages."""
+        """Each missing queue or exchange with the command that restores it, each queue without a leader, and that the
+        broker accepts no messages.
+        """
         reasons = [f"the {name} is missing; the administrator restores it: {RESTORE}" for name in self.missing]
+        reasons += [f"the queue {name} has no leader or no consumer" for name in self.without_leader]
         if self.is_blocked:
             reasons.append("the broker takes no messages: it is short of memory or disk")
         return reasons
@@ -102,11 +118,13 @@ class BrokerWatch(SharedExtension):
         doorbell.wait(None, _SECONDS_WHILE_MISSING)  # processes that start declare what they may
         while not self._is_stopping:
             self._check_queues(connection)
-            doorbell.wait(None, _SECONDS_WHILE_MISSING if self.missing else self._settings.watch_seconds)
+            is_well = not self.missing and not self._suspected
+            doorbell.wait(None, self._settings.watch_seconds if is_well else _SECONDS_WHILE_MISSING)
 
     def _check_queues(self, connection: Connection) -> None:
         found = {queue: (messages, consumers) for queue, messages, consumers in depths(connection, self._needed)}
         self._measure(found)
+        self._note_without_leader(tuple(queue for queue in self._consumed if found.get(queue, (0, 1))[1] == 0))
         queues = [queue for queue in self._needed if queue not in found]
         exchanges = missing_exchanges(connection, self._needed_exchanges)
         missing = (*(f"queue {name}" for name in queues), *(f"exchange {name}" for name in exchanges))
@@ -125,6 +143,12 @@ class BrokerWatch(SharedExtension):
             if owner_of(queue) == self.container.service_name:
                 metrics.queue_messages.labels(queue).set(messages)
                 metrics.queue_consumers.labels(queue).set(consumers)
+
+    def _note_without_leader(self, queues: tuple[str, ...]) -> None:
+        found = tuple(queue for queue in queues if queue in self._suspected)
+        if found != self.without_leader:
+            log.warning("queues_without_leader", queues=found)
+        self.without_leader, self._suspected = found, queues
 
     def _watch_publishing(self, connection: Connection, doorbell: Doorbell) -> None:
         own = own_exchange(self.container.service_name)

@@ -39,7 +39,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
-from services.kit.data.encryption import is_encrypted, keyring
+from services.kit.data.encryption import PersonalDataSettings, is_encrypted, keyring
 from services.kit.data.replica import Replica, count_read, is_conflict
 from services.kit.operations import metrics
 from services.kit.secret_values import Secret
@@ -276,6 +276,9 @@ class WriteInReadOnlyTransaction(RuntimeError):
 
 class Database(DependencyProvider):
     """The service's database as a dependency: `self.database.begin()` and `self.database.read()`."""
+
+    settings_classes = (DatabaseSettings, PersonalDataSettings)
+    """What a service with a database needs; the runner reads them before it starts anything."""
 
     def __init__(self) -> None:
         self.engine: Engine | None = None

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, MetaData, text
 from sqlalchemy.exc import OperationalError
 
 from services.kit.data.primary import tool_engine
-from services.kit.settings import SettingsError, database_address
+from services.kit.settings import database_address, run_program
 
 SERVICES_FOLDER = Path(__file__).parents[2]
 
@@ -165,14 +165,7 @@ def _main() -> int:
     parser.add_argument("--check", action="store_true", help="compare the models with the migrated database instead")
     arguments = parser.parse_args()
     variable = f"DATABASE_URL_{arguments.service.upper()}"
-    try:
-        database_url = database_address(variable)
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 2
-    if not database_url:
-        print(f"{variable} is not set", file=sys.stderr)
-        return 2
+    database_url = database_address(variable)
     try:
         (check if arguments.check else upgrade)(arguments.service, database_url)
     except DatabaseIsNewer as refusal:
@@ -182,4 +175,4 @@ def _main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    run_program(_main)

@@ -36,7 +36,7 @@ from services.kit.data.bulk import values_table
 from services.kit.data.database import EncryptedBytes, EncryptedText, outbox
 from services.kit.data.encryption import encrypted_prefix, keyring, token_prefix
 from services.kit.data.primary import tool_engine
-from services.kit.settings import SettingsError, database_address
+from services.kit.settings import SettingsError, database_address, run_program
 
 CHUNK = 500
 """Rows in one transaction, so that others wait for a row some milliseconds at most."""
@@ -175,9 +175,6 @@ def _main() -> int:
     variable = f"DATABASE_URL_{service.upper()}"
     try:
         database_url = database_address(variable)
-        if not database_url:
-            print(f"{variable} is not set", file=sys.stderr)
-            return 2
         engine, metadata = tool_engine(database_url), metadata_of(service)
         current = keyring().key_ids()[0]
     except (SettingsError, OSError) as error:
@@ -195,4 +192,4 @@ def _main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    run_program(_main)

@@ -1,8 +1,8 @@
 """Reads dead-letter queues: one reader at a time for each service takes all messages of a queue and returns them.
 
-AMQP cannot read a message without taking it: a letter that one reader holds is missing from another's list. So a
-reader first becomes the only consumer of an empty queue: a lock that lasts as long as its connection, and so as long as
-it holds letters.
+AMQP cannot read without taking: a letter that one reader holds is missing from another's list. So a reader first
+declares an exclusive queue, a lock that lasts as long as its connection and so as long as it holds letters. It is on
+the node of that connection, so no other node's end frees or blocks it.
 """
 
 import time
@@ -14,9 +14,14 @@ import amqp
 import structlog
 from kombu import Connection, Consumer, Queue
 
-from services.kit.amqp.broker_users import BrokerUsers
 from services.kit.amqp.connection import open_connection
-from services.kit.amqp.queues import dead_letters_lock, declare_dead_letters_lock, depth_of, owner_of
+from services.kit.amqp.queues import (
+    dead_letters_lock,
+    declare_transient_queue,
+    depth_of,
+    former_dead_letters_lock,
+    owner_of,
+)
 from services.kit.amqp.transport import Delivery
 from services.kit.problems import Unavailable
 
@@ -46,9 +51,8 @@ class InUse(Unavailable):
 class ExclusiveReader:
     """A connection that alone reads the dead letters of the services that it has locked."""
 
-    def __init__(self, connection: Connection, amqp_uri: str, wait_seconds: float) -> None:
+    def __init__(self, connection: Connection, wait_seconds: float) -> None:
         self._connection = connection
-        self._amqp_uri = amqp_uri
         self._until = time.monotonic() + wait_seconds
         self._locked: set[str] = set()
 
@@ -96,17 +100,24 @@ class ExclusiveReader:
         time.sleep(_SECONDS_AFTER_A_KILL)
 
     def _try_lock(self, owner: str) -> bool:
-        channel = self._connection.channel()
-        if BrokerUsers.of(self._amqp_uri, owner).is_shared:
-            declare_dead_letters_lock(channel, owner)
         try:
-            channel.basic_consume(dead_letters_lock(owner), exclusive=True)
-        except amqp.AccessRefused as error:
-            if _IN_USE not in error.reply_text:
-                raise
+            declare_transient_queue(self._connection.channel(), dead_letters_lock(owner))
+            self._take_former_lock(owner)
+        except (amqp.ResourceLocked, InUse):
             self._connection.connection.send_heartbeat()
             return False
         return True
+
+    def _take_former_lock(self, owner: str) -> None:
+        """Takes the lock of release 0.2 too, whose processes may read beside us; raises InUse."""
+        try:
+            self._connection.channel().basic_consume(former_dead_letters_lock(owner), exclusive=True)
+        except amqp.NotFound:
+            return
+        except amqp.AccessRefused as error:
+            if _IN_USE not in error.reply_text:
+                raise
+            raise InUse from error
 
     def _size(self, queue: str) -> int | None:
         found = depth_of(self._connection, queue)
@@ -162,6 +173,6 @@ def exclusive_reader(amqp_uri: str, wait_seconds: float) -> Iterator[ExclusiveRe
     """Opens an ExclusiveReader, which excludes other readers until it ends; waits up to `wait_seconds` for them."""
     connection = open_connection(amqp_uri, "dead letters", heartbeat=_HEARTBEAT_SECONDS)
     try:
-        yield ExclusiveReader(connection, amqp_uri, wait_seconds)
+        yield ExclusiveReader(connection, wait_seconds)
     finally:
         connection.close()

@@ -57,7 +57,7 @@ def needed_queues(service: str) -> list[str]:
     """The queues of the messages that a service sends or receives."""
     if service not in the_system().services:
         return []
-    heard = [queue for queue in event_queues() if owner_of(queue) == service]
+    consumed = consumed_queues(service)
     published = [
         queue_name(consumer, event.name)
         for event in the_system().events.values()
@@ -66,8 +66,17 @@ def needed_queues(service: str) -> list[str]:
     ]
     external = the_system().external
     outside = external.needed if service == external.owner else ()
-    own = [request_queue(service), *heard, *map(dead_queue, heard), *outside]
+    own = [*consumed, *(dead_queue(queue) for queue in consumed if queue in event_queues()), *outside]
     return list(dict.fromkeys([*own, *published]))
+
+
+def consumed_queues(service: str) -> list[str]:
+    """The queues that each process of a service reads all the time."""
+    if service not in the_system().services:
+        return []
+    heard = [queue for queue in event_queues() if owner_of(queue) == service]
+    external = the_system().external
+    return [request_queue(service), *heard, *(external.consumed if service == external.owner else ())]
 
 
 def needed_exchanges(program: str, retry_delays: Iterable[float]) -> list[str]:

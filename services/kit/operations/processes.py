@@ -59,4 +59,6 @@ def _main(module: str, memory: str, cpu_seconds: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit("usage: python -m services.kit.operations.processes module memory cpu_seconds")
     _main(*sys.argv[1:])

@@ -9,7 +9,15 @@ import os
 
 gc.disable()  # during imports, which create no garbage; collecting takes a tenth of their time
 os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"
-from services.kit.concurrency import Signal, leave_after, serve_http, spawn, spawn_from_signal, use_green_threads
+from services.kit.concurrency import (
+    Signal,
+    leave_after,
+    serve_http,
+    spawn,
+    spawn_from_signal,
+    use_green_threads,
+    without_tracebacks,
+)
 
 use_green_threads()
 
@@ -19,11 +27,12 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
 import structlog
-from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
+from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR, DependencyProvider
 from nameko.runners import ServiceRunner
 
 from services.kit.amqp.broker_users import require_own_user
@@ -33,7 +42,15 @@ from services.kit.operations import metrics
 from services.kit.operations.health import health_app, watch_readiness
 from services.kit.operations.logs import class_name, configure_logs, traceback_without_values
 from services.kit.operations.tracing import TracingSettings, configure_tracing, end_tracing
-from services.kit.settings import MessagingSettings, ProcessSettings, SettingsError, check_secrets, read_settings
+from services.kit.settings import (
+    MessagingSettings,
+    ProcessSettings,
+    SettingsError,
+    check_secrets,
+    declared,
+    read_settings,
+    require_settings,
+)
 
 log = structlog.get_logger()
 
@@ -47,6 +64,7 @@ def run(modules: Sequence[str]) -> int:
     gc.enable()
     check_secrets()
     read_settings(ClockSettings)  # refuses a clock of tests
+    require_settings(kind for cls in classes for kind in settings_of_service(cls))
     name = "+".join(cls.name for cls in classes)
     configure_logs(name, settings.log_level)
     metrics.describe_build(name, settings.release, settings.max_workers)
@@ -79,6 +97,15 @@ def service_classes(module: ModuleType) -> list[Any]:
     return found
 
 
+def settings_of_service(service: type) -> list[type[Any]]:
+    """The settings classes that a service reads: its package's own, and those that its dependencies name."""
+    package = service.__module__.rpartition(".")[0]
+    own = [kind for kind in declared() if f"{kind.__module__}.".startswith(f"{package}.")]
+    dependencies = inspect.getmembers(service, lambda value: isinstance(value, DependencyProvider))
+    theirs = [kind for _, one in dependencies for kind in getattr(one, "settings_classes", ())]
+    return [MessagingSettings, *theirs, *own]
+
+
 def _has_entrypoints(cls: type) -> bool:
     return any(hasattr(method, ENTRYPOINT_EXTENSIONS_ATTR) for _, method in inspect.getmembers(cls, inspect.isfunction))
 
@@ -92,7 +119,8 @@ def _live(runner: ServiceRunner, settings: ProcessSettings) -> int:
 
     def serve() -> None:
         try:
-            runner.start()
+            with without_tracebacks():
+                runner.start()
             gc.collect()
             gc.set_threshold(20_000)  # a chunk of messages outlives Python's 700; that cost a tenth of the time
             gc.freeze()  # objects from the start stay; collecting through them takes 0.1 s each time
@@ -108,27 +136,50 @@ def _live(runner: ServiceRunner, settings: ProcessSettings) -> int:
         signal.signal(number, lambda *_: spawn_from_signal(end, None))
     spawn(serve)
     error = ending.wait()
-    if error is not None:
-        words = str(error) if isinstance(error, (QueueChanged, SettingsError)) else class_name(error)
+    _report(error)
+    if isinstance(error, SettingsError):
+        return 1
+    return 0 if _stop(runner, settings.stop_seconds) and error is None else 1
+
+
+def _report(error: Exception | None) -> None:
+    if isinstance(error, SettingsError):
+        log.critical("service_failed", reason=str(error))
+    elif error is not None:
+        words = str(error) if isinstance(error, QueueChanged) else class_name(error)
         log.critical("service_failed", reason=words, traceback=traceback_without_values(error))
+
+
+def _stop(runner: ServiceRunner, seconds: float) -> bool:
+    """Whether all work was finished in time."""
     is_done = False
-    with leave_after(settings.stop_seconds):
+    with leave_after(seconds):
         runner.stop()
         is_done = True
     with leave_after(_SECONDS_FOR_SPANS):
         end_tracing()
     log.info("stopped" if is_done else "stop_forced")
-    return 0 if error is None and is_done else 1
+    return is_done
 
 
 def _main() -> int:
     parser = argparse.ArgumentParser(description="Run services in this process.")
     parser.add_argument("modules", nargs="+", help="modules that define services, such as services.membership.service")
+    modules = parser.parse_args().modules
+    if unknown := [module for module in modules if not _exists(module)]:
+        parser.error(f"no such module: {', '.join(unknown)}")
     try:
-        return run(parser.parse_args().modules)
+        return run(modules)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
+
+
+def _exists(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 if __name__ == "__main__":

@@ -6,30 +6,25 @@ somebody waits for the answer. The key is an Ed25519 key: a service that verifie
 """
 
 import base64
-import binascii
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
-from typing import TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from services.kit.amqp.transport import Delivery
+from services.kit.rpc.key_lists import DEMO_ID, key_ids, read_keys, write_keys
 from services.kit.rpc.request import Request
-from services.kit.secret_values import Key
+from services.kit.secret_values import Key, Secret
 from services.kit.settings import SettingsError, is_production, read_settings, settings_class
 
 SIGNATURE = "x-signature"
-DEMO_ID = "demo"
-"""The prefix of the ids of demo keys, by which their public keys are recognized."""
 LONGEST_SECONDS = 300
 """How many seconds ahead the deadline of a signed request may be."""
 
 _CONTEXT = b"union card services, request 1"
-_KEY_BYTES = 32
-KeyT = TypeVar("KeyT")
 
 
 @settings_class
@@ -46,14 +41,15 @@ class VerifyingSettings:
     They must be set in production; without any, signatures are not checked.
     """
 
-    caller_public_keys: str = ""
+    caller_public_keys: Secret = Secret()
+    """No secret, but read as one: it may be in a file."""
 
 
 class Signer:
     """Signs requests; without a key, which only non-production allows, it signs nothing."""
 
     def __init__(self, keys: str) -> None:
-        private = _read("CALLER_SIGNING_KEYS", keys, Ed25519PrivateKey.from_private_bytes)
+        private = read_keys("CALLER_SIGNING_KEYS", keys, Ed25519PrivateKey.from_private_bytes)
         self._key_id = next(iter(private), "")
         self._key = private.get(self._key_id)
 
@@ -69,7 +65,7 @@ class Verifier:
     """Verifies signatures by the public key whose id they name."""
 
     def __init__(self, keys: str) -> None:
-        self._keys: Mapping[str, Ed25519PublicKey] = _read(
+        self._keys: Mapping[str, Ed25519PublicKey] = read_keys(
             "CALLER_PUBLIC_KEYS", keys, Ed25519PublicKey.from_public_bytes
         )
         self._seen: dict[str, float] = {}
@@ -135,40 +131,20 @@ def signer() -> Signer:
 def verifier() -> Verifier:
     """The process's verifier, by CALLER_PUBLIC_KEYS; raises SettingsError, in production also where there is none."""
     keys = read_settings(VerifyingSettings).caller_public_keys
-    if is_production() and (not keys or any(key_id.startswith(DEMO_ID) for key_id in _parts(keys))):
+    if is_production() and (not keys or any(key_id.startswith(DEMO_ID) for key_id in key_ids(keys))):
         raise SettingsError("Settings in the environment: CALLER_PUBLIC_KEYS is not set, or holds a key of the demo.")
     return Verifier(keys)
 
 
 def public_keys(signing_keys: str) -> str:
     """The public parts of signing keys, in the same form."""
-    private = _read("CALLER_SIGNING_KEYS", signing_keys, Ed25519PrivateKey.from_private_bytes)
-    parts = {key_id: key.public_key().public_bytes_raw() for key_id, key in private.items()}
-    return ",".join(f"{key_id}:{base64.b64encode(part).decode()}" for key_id, part in parts.items())
+    private = read_keys("CALLER_SIGNING_KEYS", signing_keys, Ed25519PrivateKey.from_private_bytes)
+    return write_keys({key_id: key.public_key().public_bytes_raw() for key_id, key in private.items()})
 
 
 def _signed(routing_key: str, call_id: str, reply_to: str, body: bytes) -> bytes:
     digest = hashlib.sha256(body).digest()
     return b"\0".join([_CONTEXT, routing_key.encode(), call_id.encode(), reply_to.encode(), digest])
-
-
-def _read(variable: str, text: str, of_bytes: Callable[[bytes], KeyT]) -> dict[str, KeyT]:
-    """Keys by their ids, in order; raises SettingsError."""
-    keys = {}
-    for key_id, encoded in _parts(text).items():
-        try:
-            raw = base64.b64decode(encoded, validate=True)
-            if not key_id.isalnum() or len(raw) != _KEY_BYTES:
-                raise ValueError
-            keys[key_id] = of_bytes(raw)
-        except (ValueError, binascii.Error):
-            raise SettingsError(f"{variable} is not of the form id:base64,id:base64 with keys of 32 bytes.") from None
-    return keys
-
-
-def _parts(text: str) -> dict[str, str]:
-    parts = (part.strip().partition(":") for part in text.replace("\n", ",").split(",") if part.strip())
-    return {key_id: encoded for key_id, _, encoded in parts}
 
 
 _GRACE = 10.0

@@ -26,6 +26,7 @@ from services.kit.amqp.reader import QueueReader
 from services.kit.amqp.transport import Delivery
 from services.kit.amqp.watch import BrokerWatch
 from services.kit.concurrency import Signal, leave_after, time_limit
+from services.kit.data.encryption import CannotDecrypt, Keyring
 from services.kit.events.envelope import correlation, new_message_id
 from services.kit.events.outbox import to_json
 from services.kit.operations import metrics
@@ -34,6 +35,7 @@ from services.kit.operations.tracing import child_span, trace_headers
 from services.kit.problems import BrokerBlocked, Problem, Unavailable
 from services.kit.rpc.caller_signature import signer
 from services.kit.rpc.request import REPLY_BY_SERVICE_EXCHANGE, RETRY_AFTER, Caller
+from services.kit.rpc.request_encryption import ENCRYPTED_CONTENT, request_encrypter
 from services.kit.settings import MessagingSettings, read_settings
 
 log = structlog.get_logger()
@@ -54,10 +56,10 @@ class ReplyListener(SharedExtension):
         self.address = ""
 
     def setup(self) -> None:
-        """Creates the reader of replies and the publisher of requests; raises SettingsError without a signing key."""
+        """Creates the reader of replies and the publisher of requests; raises SettingsError without the needed keys."""
         self._settings = settings = read_settings(MessagingSettings)
         self._users = BrokerUsers.of(settings.amqp_uri, self.container.service_name)
-        self._signer = signer()
+        self._encrypter, self._signer = request_encrypter(), signer()
         name = f"{self.container.service_name} replies"
         self.reader = QueueReader(name, settings, self._declare, self._receive, prefetch=0)
         self.reader.on_lost = self._fail_waiting
@@ -85,8 +87,9 @@ class ReplyListener(SharedExtension):
         if not self._is_listening():
             raise Unavailable(RETRY_AFTER)
         call_id, address = new_message_id(), self.address
-        body = to_json({"args": [request], "kwargs": {}})
-        self.waiting[call_id] = waiting = _PendingCall(routing_key.partition(".")[0])
+        clear = to_json({"args": [request], "kwargs": {}})
+        body, answer_keys = self._encrypter.encrypt(routing_key, call_id, clear)
+        self.waiting[call_id] = waiting = _PendingCall(routing_key.partition(".")[0], answer_keys)
         try:
             with time_limit(seconds, _DeadlinePassed()):
                 self.publisher.publish(
@@ -96,6 +99,7 @@ class ReplyListener(SharedExtension):
                     reply_to=address,
                     correlation_id=call_id,
                     expiration=seconds,
+                    **(ENCRYPTED_CONTENT if answer_keys else {}),
                     headers={
                         REPLY_BY_SERVICE_EXCHANGE: True,
                         **self._signer.headers(routing_key, call_id, address, body),
@@ -141,8 +145,13 @@ class ReplyListener(SharedExtension):
         if exchange != replies_exchange(waiting.service) and not is_former:
             log.error("reply_refused", asked=waiting.service, exchange=exchange)
             return
+        try:
+            answer = waiting.read(message.body)
+        except CannotDecrypt as error:
+            log.error("reply_refused", asked=waiting.service, reason=str(error))
+            return
         del self.waiting[call_id]
-        waiting.reply.send(json.loads(message.body)["result"])
+        waiting.reply.send(answer)
 
     def _fail_waiting(self) -> None:
         """Fails all waiting calls, whose reply queue was lost with the connection."""
@@ -153,10 +162,24 @@ class ReplyListener(SharedExtension):
 
 @dataclass
 class _PendingCall:
-    """A waiting call: the called service and the reply to come."""
+    """A waiting call: the called service, the key of its answer if the request was encrypted, and the reply to come."""
 
     service: str
+    answer_keys: Keyring | None = None
     reply: Signal = field(default_factory=Signal)
+
+    def read(self, body: bytes) -> dict[str, Any]:
+        """The answer in a reply; raises CannotDecrypt.
+
+        A service that could not decrypt the request says so in clear; nothing else is taken in clear then.
+        """
+        if self.answer_keys is None or body.startswith(b"{"):
+            answer: dict[str, Any] = json.loads(body)["result"]
+            if self.answer_keys is not None and "problem" not in answer:
+                raise CannotDecrypt("The answer is not encrypted.")
+            return answer
+        decrypted: dict[str, Any] = json.loads(self.answer_keys.decrypt(body))["result"]
+        return decrypted
 
 
 class ServiceClient(DependencyProvider):
@@ -169,7 +192,8 @@ class ServiceClient(DependencyProvider):
         self.deadline = deadline
 
     def setup(self) -> None:
-        """Registers the service as one whose replies are accepted."""
+        """Registers the service as one whose replies are accepted; raises SettingsError where its key is needed."""
+        request_encrypter().check(self.service)
         self.replies.services.add(self.service)
 
     def get_dependency(self, worker_ctx: Any) -> "ServiceClient":

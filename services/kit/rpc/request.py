@@ -90,7 +90,7 @@ class Request:
 
     @classmethod
     def from_body(cls, body: bytes, message: Delivery) -> "Request":
-        """The request in a Nameko RPC body; any exception means that the body is not a request."""
+        """The request in a decrypted Nameko RPC body; any exception means that the body is not a request."""
         document = read_json(body)["args"][0]
         return cls(
             caller=document.get("caller") or {},

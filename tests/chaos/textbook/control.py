@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from tests.chaos.faults import Faults, Targets
 from tests.chaos.plan import Kind
 from tests.chaos.promises import Verdict
 from tests.chaos.textbook.services import Base
-from tests.tcp_proxy import TcpProxy
+from tests.tcp_proxy import ClusterProxy, TcpProxy
 
 _CLIENTS = 8
 _NAME = "textbook"
@@ -72,8 +72,10 @@ def running_textbook(on: Nodes, folder: Path) -> Iterator[Textbook]:
     ports = {program: hold_port() for program in _PROGRAMS}
     database_url = on.postgres.url(_NAME)
     with ExitStack() as proxies:
-        behind = {
-            name: proxies.enter_context(TcpProxy(on.rabbitmq.uri(_NAME) if name.endswith("broker") else database_url))
+        behind: dict[str, TcpProxy | ClusterProxy] = {
+            name: proxies.enter_context(ClusterProxy(on.rabbitmq.uri(_NAME)))
+            if name.endswith("broker")
+            else proxies.enter_context(TcpProxy(database_url))
             for name in _CONNECTIONS
         }
         Base.metadata.create_all(create_engine(database_url, poolclass=NullPool))
@@ -145,7 +147,7 @@ def _come_to_rest(textbook: Textbook, seconds: float = 60) -> None:
         time.sleep(0.3)
 
 
-def _process(program: str, port: int, behind: dict[str, TcpProxy]) -> Process:
+def _process(program: str, port: int, behind: Mapping[str, TcpProxy | ClusterProxy]) -> Process:
     return Process(
         name=f"{program}-1",
         command=(sys.executable, "-m", "tests.chaos.textbook", f"{program.capitalize()}Service"),

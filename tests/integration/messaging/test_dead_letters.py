@@ -11,8 +11,9 @@ from services.contracts.bank_queues import declare_bank
 from services.kit.amqp.connection import drop
 from services.kit.amqp.queues import (
     DELIVERY_LIMIT,
-    declare_dead_letters_lock,
+    dead_letters_lock,
     declare_subscription,
+    declare_transient_queue,
     declare_working_queue,
 )
 from services.kit.dead_letters.letters import DeadLetters, InUse
@@ -148,7 +149,7 @@ def test_two_operators_at_once_both_see_every_letter(amqp_uri: str) -> None:
             outside.publish("", DEAD, b"{}", message_id=message_id)
         # What its sender left holding and was killed with comes back, and is in the list too.
         killed = outside.connection.channel()
-        killed.basic_consume(declare_dead_letters_lock(killed, "probe"), exclusive=True)
+        declare_transient_queue(killed, dead_letters_lock("probe"))
         killed.basic_get(DEAD)
         impatient = DeadLetters(amqp_uri, wait_seconds=0)
         with pytest.raises(InUse):

@@ -125,7 +125,7 @@ def test_a_broker_that_is_short_of_memory_is_seen_and_said(
     assert services["gateway"]["status"]["reasons"] == [SHORT]
     assert not services["membership"]["answers"]
     queues = {one["queue"]: one for one in get("/api/v1/operations/queues").json()["items"]}
-    assert not queues["rpc-membership"]["is_missing"]
+    assert not queues["membership.requests"]["is_missing"]
     assert queues[PUBLISHED]["is_missing"]
 
     alarming.limit_memory(SHARE_OF_MEMORY)

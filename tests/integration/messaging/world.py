@@ -27,7 +27,7 @@ PROBE_CLIENT = "tests.integration.messaging.probe.client"
 PROBE = "tests.integration.messaging.probe.service"
 QUEUE = "probe.pinged"
 DEAD = f"{QUEUE}.dead"
-REQUESTS = "rpc-probe"
+REQUESTS = "probe.requests"
 REJECTED = f"{BATCH_QUEUE}.rejected"
 _DEFAULTS = {
     "RETRY_DELAYS": "0.1,0.2",
