@@ -5,6 +5,8 @@ export interface Column {
   title: string;
   width?: number;
   align?: "left" | "right";
+  /** A moment, which stays in one line. */
+  isTime?: boolean;
   /** Stays in sight at the right edge. */
   isSticky?: boolean;
 }
