@@ -28,6 +28,9 @@ SWITCH_REASONS = {
 """Choice: the reasons that a clerk can give for the special channel, by code; `other` needs a note."""
 RETIREMENT_CATEGORIES = ("M60", "F55", "F50", "special")
 SEXES = ("male", "female")
+BATCH_NO_BEGINNING = "cbc"
+"""What every batch number begins with."""
+
 IMPORT_STATES = ("reading", "previewed", "running", "finished", "failed", "cancelled")
 
 

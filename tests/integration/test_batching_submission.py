@@ -38,6 +38,7 @@ from services.kit.schemas import as_dict
 from tests.documents import read
 from tests.integration.batching_desk import CONTACT, OUTLET, Desk, a_feedback, fresh
 from tests.mothers import a_consent, an_applicant
+from tests.ordered_plans import sorts_in
 
 
 @pytest.fixture(scope="module")
@@ -345,6 +346,37 @@ def test_batches_are_found_by_the_manuals_filters(desk: Desk) -> None:
     assert listed(desk, submitted_to="2020-01-01") == []
     assert listed(desk, channel="special") == []
     assert listed(desk, state="submitted", register_state="unprinted") == [second, first]
+
+
+def test_a_batch_is_found_by_the_end_of_its_number(desk: Desk) -> None:
+    first, _ = desk.a_batch(1)
+    second, _ = desk.a_batch(1)
+
+    assert listed(desk, batch_no=first[-4:]) == [first]
+    assert listed(desk, batch_no=second[-7:]) == [second]
+    assert listed(desk, batch_no=second[:-1]) == [second, first]
+    assert listed(desk, batch_no=second[1:5]) == []
+    assert listed(desk, batch_no="%") == []
+
+
+def test_batches_are_in_the_order_of_the_wanted_column(desk: Desk) -> None:
+    small, _ = desk.a_batch(1)
+    large, _ = desk.a_batch(2)
+
+    assert listed(desk, sort="total") == listed(desk, sort="submitted_at") == listed(desk, sort="batch_no")
+    assert listed(desk, sort="-total") == [large, small]
+    assert listed(desk, sort="total") == [small, large]
+
+
+@pytest.mark.parametrize("name", ["batch_no", "total", "issued", "submitted_at", "feedback_at"])
+def test_an_index_has_the_order_of_each_column(desk: Desk, name: str) -> None:
+    for sort in (name, f"-{name}"):
+        request = ListBatchesRequest(sort=sort)
+        for caller in (desk.clerk, above(desk, 0, "administrator")):
+            work = (caller, request)
+            assert (
+                sorts_in(desk.engine, lambda session, of=work: batches.list_batches(Work(session, of[0]), of[1])) == []
+            )
 
 
 def test_batches_are_seen_by_their_union_and_those_above_it_only(desk: Desk, engine: Engine) -> None:

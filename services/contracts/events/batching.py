@@ -7,7 +7,15 @@ from uuid import UUID
 
 from services.contracts.consent import BASES
 from services.contracts.events.audit import ACTS_RECORDED
-from services.contracts.shared import CHANNELS, DOCUMENT_TYPES, SEXES, ApplicationStep, PersonFacts, UnionFacts
+from services.contracts.shared import (
+    CHANNELS,
+    DOCUMENT_TYPES,
+    RETIREMENT_CATEGORIES,
+    SEXES,
+    ApplicationStep,
+    PersonFacts,
+    UnionFacts,
+)
 from services.kit.events.contract import (
     CHUNK,
     ENCRYPTED,
@@ -16,6 +24,7 @@ from services.kit.events.contract import (
     EventData,
     choice,
 )
+from services.kit.schemas import UNSET, Unset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +89,10 @@ class CorrectedFacts(EventData):
     nationality: str | None = None
     birth_date: date | None = None
     sex: Annotated[str | None, choice(*SEXES, allow_none=True)] = None
+    name: Annotated[str | Unset, "absent in events of former releases, as are the fields below"] = UNSET
+    phone: str | Unset | None = UNSET
+    retirement_category: Annotated[str | Unset | None, choice(*RETIREMENT_CATEGORIES, allow_none=True)] = UNSET
+    special_retirement_month: date | Unset | None = UNSET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +223,7 @@ MEMBER_CORRECTED = EventContract(
     "batching",
     "member_corrected",
     MemberCorrectedData,
-    "A clerk corrected a member's document in the pending list (修改证件到期日, 完善信息).",
+    "A clerk corrected a member in the pending list (修改证件到期日, 完善信息, 处理).",
     consumers=("membership",),
 )
 BATCH_SUBMITTED = EventContract(

@@ -10,12 +10,13 @@ from uuid_utils.compat import uuid7
 
 from services.contracts.events.batching import CorrectedFacts, MemberCorrectedData
 from services.contracts.events.membership import CORRECTION_REFUSED, CorrectionRefusedData
-from services.contracts.masks import mask_document
+from services.contracts.masks import mask_document, mask_phone
 from services.contracts.operations.membership.members import CorrectedField, CorrectionAnswer
 from services.kit.events.outbox import publish
 from services.kit.events.subscribe import Event, Reject
-from services.kit.schemas import change_fields, required, schema_of
-from services.membership.members.member_documents import document_digest, document_end_digest
+from services.kit.schemas import UNSET, change_fields, required, schema_of
+from services.membership.members import member_phone_changes
+from services.membership.members.member_documents import document_digest, document_end_digest, phone_digest
 from services.membership.models import Account, Member, MemberCorrection
 
 _FACTS = schema_of(CorrectedFacts)()
@@ -37,7 +38,7 @@ def member_corrected(session: Session, event: Event[MemberCorrectedData]) -> Non
     digest = document_digest(facts.document_type, facts.document_number)
     is_taken = _is_of_another(session, member.member_id, digest)
     if not is_taken and not _is_followed_by_later(session, corrected):
-        change_fields(member, facts, _NAMES)
+        _apply(session, member, facts)
         member.document_digest = digest
         member.document_end = document_end_digest(facts.document_number)
     session.add(_record(corrected, before, is_refused=is_taken))
@@ -62,6 +63,15 @@ def corrections_of(session: Session, member_id: UUID) -> list[CorrectionAnswer]:
         )
         for row in rows
     ]
+
+
+def _apply(session: Session, member: Member, facts: CorrectedFacts) -> None:
+    """Changes the member; a changed phone is told to both numbers, as by every change."""
+    old_phone = member.phone
+    change_fields(member, facts, _NAMES)
+    if facts.phone is not UNSET:
+        member.phone_digest = phone_digest(facts.phone) if facts.phone else None
+        member_phone_changes.apply_change(session, member, old_phone, member.affiliation)
 
 
 def _is_of_another(session: Session, member_id: UUID, digest: bytes) -> bool:
@@ -106,11 +116,12 @@ def _cancel(session: Session, corrected: MemberCorrectedData, member: Member) ->
 def _changes(correction: MemberCorrection) -> list[CorrectedField]:
     old, new = json.loads(correction.old), json.loads(correction.new)
     return [
-        CorrectedField(field=field, old=_shown(field, old[field]), new=_shown(field, new[field]))
+        CorrectedField(field=field, old=_shown(field, old.get(field)), new=_shown(field, new[field]))
         for field in new
-        if old[field] != new[field] and field not in ("birth_date", "sex")
+        if old.get(field) != new[field] and field not in ("birth_date", "sex")
     ]
 
 
 def _shown(field: str, value: str | None) -> str | None:
-    return mask_document(value) if field == "document_number" and value else value
+    mask = {"document_number": mask_document, "phone": mask_phone}.get(field)
+    return mask(value) if mask and value else value
