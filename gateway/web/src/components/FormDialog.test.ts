@@ -4,7 +4,7 @@ import { afterEach, expect, it } from "vitest";
 import { defineComponent, h, ref, type ComponentPublicInstance } from "vue";
 import { useForm } from "@/composables/useForm";
 import FormDialog from "@/components/FormDialog.vue";
-import { settle } from "@/testing/fields";
+import { eventually, press, settle } from "@/testing/fields";
 
 afterEach(() => document.body.replaceChildren());
 
@@ -51,6 +51,25 @@ it.each([
   await settle();
 
   document.querySelector("[aria-expanded]")!.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+  await settle();
+
+  expect(isOpen.value).toBe(staysOpen);
+});
+
+it.each([
+  ["取消", true],
+  ["放弃", false],
+])("a dialog asks before it drops what was filled in: %s", async (word, staysOpen) => {
+  const isOpen = ref(true);
+  const form = useForm({ isOpen, values: () => ({ name: "" }), onSuccess: () => undefined });
+  mount(
+    defineComponent(() => () => h(FormDialog, { form, title: "修改", act: "保存" })),
+    { attachTo: document.body, global: { stubs: { transition: true } } },
+  );
+  await settle();
+  form.values.name = "王芳";
+  press("取消", ".el-dialog");
+  await eventually(() => press(word, ".el-message-box"));
   await settle();
 
   expect(isOpen.value).toBe(staysOpen);
