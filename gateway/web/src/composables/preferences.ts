@@ -1,5 +1,6 @@
 // What a person chose on the pages, such as columns and page size: kept by the server with the account, by name.
 import { computed, shallowReactive, type WritableComputedRef } from "vue";
+import { newKey } from "@/composables/useMutation";
 import { answer, api } from "@/api/client";
 
 const SAVED_AFTER_MS = 800;
@@ -41,7 +42,8 @@ export function usePreference<Value>(name: string, initial: Value): WritableComp
 async function save(name: string): Promise<void> {
   timers.delete(name);
   try {
-    await answer(api.POST("/api/v1/me/preferences", { body: { name, value: JSON.stringify(values.get(name)) } }));
+    const params = { header: { "Idempotency-Key": newKey() } };
+    await answer(api.POST("/api/v1/me/preferences", { params, body: { name, value: JSON.stringify(values.get(name)) } }));
   } catch (error) {
     console.warn(`the preference ${name} was not saved`, error);
   }
