@@ -3,16 +3,18 @@
 import { mount } from "@vue/test-utils";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import DetailsDrawer from "@/components/DetailsDrawer.vue";
+import { createMemoryHistory, createRouter } from "vue-router";
 import { press, settle } from "@/testing/fields";
 
 const rows = ["1", "2", "3"].map((key) => ({ key, to: `/members/${key}` }));
 
 async function drawer(current: string) {
-  const replace = vi.fn();
+  const router = createRouter({ history: createMemoryHistory(), routes: [{ path: "/:rest(.*)*", component: { render: () => null } }] });
+  const replace = vi.spyOn(router, "replace");
   const shown = mount(DetailsDrawer, {
     props: { title: "王芳", current, rows },
     attachTo: document.body,
-    global: { mocks: { $router: { replace } } },
+    global: { plugins: [router] },
   });
   await settle();
   const isDisabled = (word: string) =>
@@ -27,7 +29,9 @@ describe("a drawer of details", () => {
     const { shown, replace } = await drawer("2");
     expect(document.body.textContent).toContain("2 / 3");
     press("下一条");
+    await settle();
     press("上一条");
+    await settle();
     expect(replace.mock.calls).toEqual([["/members/3"], ["/members/1"]]);
     shown.unmount();
   });
