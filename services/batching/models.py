@@ -198,8 +198,8 @@ class Batch(Base):
 
 Index("ix_batch_union_id_submitted_at", Batch.union_id, Batch.submitted_at)
 Index("ix_batch_submitted_at_batch_no", Batch.submitted_at, Batch.batch_no)
-for _column in (Batch.total, Batch.issued, Batch.feedback_at):
-    Index(f"ix_batch_{_column.key}_batch_no", smallest_first(_column), Batch.batch_no)
+for _counted in (Batch.total, Batch.issued, Batch.feedback_at):
+    Index(f"ix_batch_{_counted.key}_batch_no", smallest_first(_counted), Batch.batch_no)
 Index(
     "ix_batch_reversed_batch_no",
     func.reverse(Batch.batch_no).label("reversed"),

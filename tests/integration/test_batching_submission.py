@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,6 +15,7 @@ import pytest
 from pypdf import PdfReader
 from sqlalchemy import Engine, create_engine, select, text, update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from services.batching.batches import batches, submission
 from services.batching.models import Application, BatchPerson
@@ -368,15 +370,16 @@ def test_batches_are_in_the_order_of_the_wanted_column(desk: Desk) -> None:
     assert listed(desk, sort="total") == [small, large]
 
 
+def _ask_for_batches(caller: Caller, request: ListBatchesRequest, session: Session) -> None:
+    batches.list_batches(Work(session, caller), request)
+
+
 @pytest.mark.parametrize("name", ["batch_no", "total", "issued", "submitted_at", "feedback_at"])
 def test_an_index_has_the_order_of_each_column(desk: Desk, name: str) -> None:
     for sort in (name, f"-{name}"):
         request = ListBatchesRequest(sort=sort)
         for caller in (desk.clerk, above(desk, 0, "administrator")):
-            work = (caller, request)
-            assert (
-                sorts_in(desk.engine, lambda session, of=work: batches.list_batches(Work(session, of[0]), of[1])) == []
-            )
+            assert sorts_in(desk.engine, partial(_ask_for_batches, caller, request)) == []
 
 
 def test_batches_are_seen_by_their_union_and_those_above_it_only(desk: Desk, engine: Engine) -> None:

@@ -17,7 +17,7 @@ OF_BATCHES = {"total": "total", "issued": "issued", "feedback_at": "feedback_at 
 def upgrade() -> None:
     """Makes the indexes; until they are made, who writes applications or batches waits."""
     for name, column in OF_PENDING.items():
-        columns = ["union_id", "channel", sa.text(column), "application_id"]
+        columns = [sa.text(one) for one in ("union_id", "channel", column, "application_id")]
         op.create_index(f"ix_application_pending_{name}", "application", columns, postgresql_where=PENDING)
     for name, column in OF_BATCHES.items():
         op.create_index(f"ix_batch_{name}_batch_no", "batch", [sa.text(column), "batch_no"])

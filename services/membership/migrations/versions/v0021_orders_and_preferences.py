@@ -16,7 +16,7 @@ ORDERS = ("member_no", "applied_at")
 def upgrade() -> None:
     """Makes the indexes and the table; until the indexes are made, who writes members waits."""
     for name in ORDERS:
-        columns = ["union_id", sa.text(f"{name} nulls first"), "member_id"]
+        columns = [sa.text(one) for one in ("union_id", f"{name} nulls first", "member_id")]
         op.create_index(f"ix_member_union_id_by_{name}", "member", columns, postgresql_where=EMPLOYED)
     op.create_table(
         "account_preference",
