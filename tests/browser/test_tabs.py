@@ -47,7 +47,6 @@ def test_what_was_filled_in_survives_a_session_that_ended(desk: Desk, page_of: P
     again = ApiClient(pages_url).sign_in(desk.account_name, "pages-of-the-desk-2026")
     desk.clerk.delete("sessions/current")
 
-    dialog.get_by_role("button", name="登记", exact=True).click()
     notice = page.get_by_role("alertdialog")
     expect(notice).to_contain_text("登录已失效，填写的内容还在")
     sign_in_here(page, again, pages_url)

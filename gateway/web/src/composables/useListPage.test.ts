@@ -122,6 +122,7 @@ describe("a list", () => {
     first.list.goTo(1, 50);
     await first.rest();
     expect(first.address()).toBe("/people");
+    expect(first.asked.at(-1)).toEqual({ page: 1, size: 50 });
     first.wrapper.unmount();
 
     const other = await opened();

@@ -100,9 +100,16 @@ export function useListPage<Row, Given extends Filters, Answer extends Page<Row>
     return writeQuery(of, toPage, size.value, sorted.value, usualSize.value);
   }
 
+  function go(query: Record<string, string>, replaces = false): void {
+    if (JSON.stringify(query) === JSON.stringify(route.query)) {
+      readAddress(query);
+      void refresh();
+    } else void router[replaces ? "replace" : "push"]({ query });
+  }
+
   function goTo(wanted: number, wantedSize: number = size.value): void {
     size.value = usualSize.value = wantedSize;
-    void router.push({ query: address(filters.value, wanted) });
+    go(address(filters.value, wanted));
   }
 
   /** By typing, several searches are one step back. */
@@ -111,9 +118,7 @@ export function useListPage<Row, Given extends Filters, Answer extends Page<Row>
     isTyped = replaces;
     wrong.value = check(form);
     if (Object.values(wrong.value).some(Boolean)) return;
-    const query = address(form);
-    if (JSON.stringify(query) === JSON.stringify(route.query)) void refresh();
-    else void router[replaces ? "replace" : "push"]({ query });
+    go(address(form), replaces);
   }
 
   function reset(): void {
@@ -143,8 +148,8 @@ export function useListPage<Row, Given extends Filters, Answer extends Page<Row>
 
   watch(
     () => route.query,
-    (query) => {
-      if (route.matched[0] !== own) return;
+    (query, earlier) => {
+      if (route.matched[0] !== own || JSON.stringify(query) === JSON.stringify(earlier)) return;
       readAddress(query);
       void refresh();
     },
@@ -155,7 +160,7 @@ export function useListPage<Row, Given extends Filters, Answer extends Page<Row>
     get: () => sorted.value,
     set: (wanted) => {
       sorted.value = wanted;
-      void router.push({ query: address(filters.value) });
+      go(address(filters.value));
     },
   });
 
