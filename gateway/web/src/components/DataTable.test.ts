@@ -2,6 +2,7 @@
 // Tests of the table of lists: order, chosen columns, and what a person keeps.
 import { mount } from "@vue/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Component } from "vue";
 import { forgetPreferences, loadPreferences, usePreference } from "@/composables/preferences";
 import { sortsOf, type Column } from "@/components/columns";
 import DataTable from "@/components/DataTable.vue";
@@ -17,7 +18,7 @@ const COLUMNS: readonly Column[] = [
 const rows = [{ name: "王芳", phone: "138", at: "2026-11-25" }];
 
 function table(props: Record<string, unknown> = {}) {
-  return mount(DataTable, {
+  return mount(DataTable as unknown as Component, {
     props: { caption: "会员", name: "people", columns: COLUMNS, rows, rowKey: (row: object) => (row as { name: string }).name, ...props },
     attachTo: document.body,
   });
