@@ -27,6 +27,7 @@ CORRECTABLE = (
     *("document_type", "document_number", "document_expiry", "nationality", "name", "birth_date", "sex"),
     *("phone", "retirement_category", "special_retirement_month"),
 )
+_OF_DOCUMENT = frozenset({"document_type", "document_number", "document_expiry", "nationality", "birth_date", "sex"})
 _OF_IDENTITY = ("document_type", "document_number", "nationality", "birth_date", "sex")
 _IDENTITY = tuple(field.name for field in fields(Identity))
 _LIVE_OR_ISSUED = (State.QUEUED, State.SUBMITTED, State.ISSUED)
@@ -65,7 +66,7 @@ def correct(session: Session, application: Application, request: UpdatePendingRe
             member_id=application.member_id,
             corrected_by=corrected_by,
             corrected_at=datetime.now(UTC),
-            person=CorrectedFacts(**{name: getattr(facts, name) for name in CORRECTABLE}),
+            person=CorrectedFacts(**_published(facts, changed)),
         ),
     )
 
@@ -88,6 +89,11 @@ def refuse_invalid(judgement: IdentityJudgement, changed: Iterable[str]) -> None
     ]
     if problems:
         raise Invalid(problems)
+
+
+def _published(facts: PersonFacts, changed: Iterable[str]) -> dict[str, Any]:
+    """The whole document, and the other facts that changed: the member's may be newer than those copied here."""
+    return {name: getattr(facts, name) for name in CORRECTABLE if name in _OF_DOCUMENT or name in changed}
 
 
 def _recorded(application: Application, facts: PersonFacts, name: str) -> Any:

@@ -81,7 +81,7 @@ class MembersRefusedData(EventData):
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectedFacts(EventData):
-    """The current values of all facts that a clerk can correct on the pending list. Always encrypted."""
+    """The current values of the document, and of a person's other facts those that changed. Always encrypted."""
 
     document_type: Annotated[str, choice(*DOCUMENT_TYPES)]
     document_number: str
@@ -89,7 +89,7 @@ class CorrectedFacts(EventData):
     nationality: str | None = None
     birth_date: date | None = None
     sex: Annotated[str | None, choice(*SEXES, allow_none=True)] = None
-    name: Annotated[str | Unset, "absent in events of former releases, as are the fields below"] = UNSET
+    name: Annotated[str | Unset, "absent where it did not change, as are the fields below"] = UNSET
     phone: str | Unset | None = UNSET
     retirement_category: Annotated[str | Unset | None, choice(*RETIREMENT_CATEGORIES, allow_none=True)] = UNSET
     special_retirement_month: date | Unset | None = UNSET

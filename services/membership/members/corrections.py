@@ -1,6 +1,7 @@
 """Applies clerks' corrections from the pending list to members, and keeps their history."""
 
 import json
+from collections.abc import Set
 from dataclasses import fields
 from uuid import UUID
 
@@ -37,10 +38,8 @@ def member_corrected(session: Session, event: Event[MemberCorrectedData]) -> Non
     before = CorrectedFacts(**{name: getattr(member, name) for name in _NAMES})
     digest = document_digest(facts.document_type, facts.document_number)
     is_taken = _is_of_another(session, member.member_id, digest)
-    if not is_taken and not _is_followed_by_later(session, corrected):
-        _apply(session, member, facts)
-        member.document_digest = digest
-        member.document_end = document_end_digest(facts.document_number)
+    if not is_taken:
+        _apply(session, member, facts, set(_NAMES) - _corrected_later(session, corrected))
     session.add(_record(corrected, before, is_refused=is_taken))
     if is_taken:
         _cancel(session, corrected, member)
@@ -65,11 +64,14 @@ def corrections_of(session: Session, member_id: UUID) -> list[CorrectionAnswer]:
     ]
 
 
-def _apply(session: Session, member: Member, facts: CorrectedFacts) -> None:
-    """Changes the member; a changed phone is told to both numbers, as by every change."""
+def _apply(session: Session, member: Member, facts: CorrectedFacts, names: Set[str]) -> None:
+    """Changes these of the member's facts; a changed phone is told to both numbers, as by every change."""
     old_phone = member.phone
-    change_fields(member, facts, _NAMES)
-    if facts.phone is not UNSET:
+    change_fields(member, facts, names)
+    if "document_number" in names:
+        member.document_digest = document_digest(facts.document_type, facts.document_number)
+        member.document_end = document_end_digest(facts.document_number)
+    if "phone" in names and facts.phone is not UNSET:
         member.phone_digest = phone_digest(facts.phone) if facts.phone else None
         member_phone_changes.apply_change(session, member, old_phone, member.affiliation)
 
@@ -79,13 +81,16 @@ def _is_of_another(session: Session, member_id: UUID, digest: bytes) -> bool:
     return bool(session.scalar(select(others.exists())))
 
 
-def _is_followed_by_later(session: Session, corrected: MemberCorrectedData) -> bool:
-    later = select(MemberCorrection.correction_id).where(
-        MemberCorrection.member_id == corrected.member_id,
-        MemberCorrection.corrected_at > corrected.corrected_at,
-        MemberCorrection.refused.is_(False),
+def _corrected_later(session: Session, corrected: MemberCorrectedData) -> set[str]:
+    """The facts that a later correction, which was handled before this one, contains."""
+    later = session.scalars(
+        select(MemberCorrection.new).where(
+            MemberCorrection.member_id == corrected.member_id,
+            MemberCorrection.corrected_at > corrected.corrected_at,
+            MemberCorrection.refused.is_(False),
+        )
     )
-    return bool(session.scalar(select(later.exists())))
+    return {name for new in later for name in json.loads(new)}
 
 
 def _record(corrected: MemberCorrectedData, before: CorrectedFacts, *, is_refused: bool) -> MemberCorrection:

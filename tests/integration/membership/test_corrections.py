@@ -110,3 +110,19 @@ def test_a_correction_of_a_former_release_leaves_name_category_and_phone(office:
     assert office.kept(member_id, "name", "phone") == ("韩梅", "13800000001")
     assert office.kept(member_id, "retirement_category") == category
     assert office.published(MEMBER_PHONE_CHANGED) == []
+
+
+def test_of_two_corrections_of_different_facts_both_count_in_any_order(office: Office) -> None:
+    member_id, _ = office.queued(phone="13800000001", name="韩梅")
+    deliver(office, member_id, NOW, phone="13900000009", document_expiry=date(2042, 1, 1))
+    deliver(office, member_id, NOW - timedelta(seconds=1), name="韩梅梅", document_expiry=date(2041, 1, 1))
+
+    assert office.kept(member_id, "name", "phone") == ("韩梅梅", "13900000009")
+    assert office.member(member_id)["document_expiry"] == date(2042, 1, 1)
+
+
+def test_a_correction_of_the_document_leaves_what_was_changed_on_the_member_meanwhile(office: Office) -> None:
+    member_id, _ = office.queued(phone="13800000001")
+    office.update(member_id, phone="13900000009")
+    deliver(office, member_id)
+    assert office.kept(member_id, "phone") == ("13900000009",)
