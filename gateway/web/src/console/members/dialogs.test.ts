@@ -123,3 +123,21 @@ describeDialog("an export of whole numbers", {
   problemAt: ["reason", "导出原因"],
   tells: "会员名单已导出",
 });
+
+describe("a member whose card is being made", () => {
+  it.each([
+    ["pending", true, "待办会员列表"],
+    ["submitted", true, "请等待本次办卡结束"],
+    ["issued", false, ""],
+    ["none", false, ""],
+  ])("offers no change that would be refused: %s", async (card_state, isFixed, told) => {
+    const open = await openDialog({ ...newMember, props: { member: { ...member, card_state } } });
+    const names = open.wrapper.findAllComponents({ name: "ElInput" }).filter((input) => !input.props("disabled"));
+    const isNameOpen = names.some((input) => input.props("modelValue") === "王芳");
+
+    expect(isNameOpen).toBe(!isFixed);
+    expect(open.text().includes("会员正在办卡")).toBe(isFixed);
+    if (told) expect(open.text()).toContain(told === "待办会员列表" ? "请在" : told);
+    expect(open.wrapper.findAllComponents({ name: "ElInput" }).at(-1)!.props("disabled")).toBe(false);
+  });
+});
