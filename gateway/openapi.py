@@ -19,7 +19,8 @@ Everything that the pages do, for integrators. Texts that people read are in Sim
 Sign in with `POST /api/v1/sessions`; the answer sets the cookie `session` (`__Host-session` over HTTPS). A session ends
 after 30 minutes without a request and after 12 hours; background requests of a page, marked with the header
 `X-Background: 1`, do not count. As long as `next_step` of the account is not null, only that step and signing out are
-allowed.
+allowed. With the header `X-Account-Id` a request is refused (409 `other_account`) unless the session is that account's:
+a browser's tabs share one session.
 
 Lists take `page` and `size` and answer `items` and `total`. A query parameter without a value is ignored; an unknown
 one is refused. A command takes the header `Idempotency-Key`: repeated with the same key, it gives the same answer and

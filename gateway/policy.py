@@ -19,6 +19,26 @@ class NotSignedIn(Problem):
         super().__init__("not_signed_in", 401, "请先登录", "尚未登录或登录已失效，请登录后重试。")
 
 
+class OtherAccount(Problem):
+    """The page belongs to another account than the session: a sign-in in another tab has replaced it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "other_account", 409, "此浏览器已改用其他账号登录", "本页面属于原账号，已停止使用，请刷新页面。"
+        )
+
+
+def check_account(request: Request, caller: Caller | None) -> None:
+    """Raises Problem 409 if a page says by the header X-Account-Id for whom it works, and that is not the caller.
+
+    A browser has one session for all of its tabs: otherwise a tab would show the data of another union under the name
+    of the former account.
+    """
+    expected = request.headers.get("X-Account-Id")
+    if expected is not None and caller is not None and caller.account_id not in (None, expected):
+        raise OtherAccount
+
+
 def check_roles(rule: Permission, caller: Caller | None) -> None:
     """Raises Problem 401 if the rule requires a sign-in and there is none, and 403 if the caller's roles do not fit."""
     if rule.allows(caller.roles if caller else ()):

@@ -73,6 +73,7 @@ class Router:
             if route.reads_session or not route.is_public:
                 session = dependencies.sessions.find(request, dependencies.services["membership"])
                 _count(allowances, dependencies.limits.count_account(route.kind, session.caller if session else None))
+                policy.check_account(request, session.caller if session else None)
             policy.check_roles(route.rule, session.caller if session else None)
             response = route.respond(RequestContext(request, route, path_values, session, dependencies))
         except Problem as problem:

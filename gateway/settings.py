@@ -84,6 +84,7 @@ class ModuleSettings:
     """The platform's other modules on the workbench."""
 
     modules_path: str = ""
+    """A JSON file with a list of `{"title", "url"}`, each with an address of its own; without one, titles alone."""
     """A JSON file with a list of {title, url}, tiles of the workbench that lead elsewhere; empty: the built-in ones."""
 
 

@@ -71,8 +71,16 @@ class Desk:
     def register(self, *people: Person) -> list[str]:
         """Registers people one by one, and waits until all have a number; returns their ids."""
         member_ids = [str(self.clerk.post("members", form_of(person))["member_id"]) for person in people]
-        self._wait_for_numbers()
+        self.wait_for_numbers()
         return member_ids
+
+    def wait_for_numbers(self) -> None:
+        """Waits until all members have a number."""
+        wait_until(
+            lambda: all(member["member_no"] for member in self.clerk.all_pages("members")),
+            "all members have a number",
+            _PATIENCE_SECONDS,
+        )
 
     def import_members(self, people: Sequence[Person]) -> None:
         """Registers people as the clerk's sheet would, and waits until all have a number; raises ValueError."""
@@ -112,13 +120,6 @@ class Desk:
         }
 
         return once_found(lambda: self.clerk.post("revocations", body), "revocation has heard of the batch")
-
-    def _wait_for_numbers(self) -> None:
-        wait_until(
-            lambda: all(member["member_no"] for member in self.clerk.all_pages("members")),
-            "all members have a number",
-            _PATIENCE_SECONDS,
-        )
 
     def _listed(self) -> int:
         counts = self.clerk.get("pending", size=1)["counts"]
@@ -210,6 +211,14 @@ def once_found(ask: Callable[[], dict[str, Any]], what: str) -> dict[str, Any]:
 def expired(person: Person) -> Person:
     """The same with a document that is out of date."""
     return replace(person, document_expiry="2024-01-31", why_not="expired")
+
+
+def without_category(person: Person) -> Person:
+    """A woman whose retirement category nobody has filled in, which no number tells."""
+    number = person.document_number
+    birth = date.fromisoformat(f"{number[6:10]}-{number[10:12]}-{number[12:14]}")
+    her_number = resident_id(birth, int(number[14:17]) + 1, number[:6])
+    return replace(person, document_number=her_number, sex="女", retirement_category="", why_not="category")
 
 
 def rare(person: Person) -> Person:

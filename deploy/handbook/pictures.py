@@ -54,6 +54,7 @@ def _open_submit(page: Page) -> None:
     page.get_by_role("button", name="移除全部校验未通过及未校验会员").click()
     page.get_by_role("dialog").get_by_role("button", name="移除").last.click()
     page.get_by_role("button", name="提交办卡").and_(page.locator(":enabled")).click()
+    page.get_by_role("button", name="修改网点和联系人").click()  # those of the last submission are filled in
     page.get_by_role("dialog", name="完善网点信息").get_by_role("radio").first.wait_for()
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
@@ -25,7 +25,9 @@ _MODULES = Path(__file__).parents[1] / "modules.json"
 @dataclass(frozen=True, kw_only=True)
 class Module:
     title: Annotated[str, validate.Length(1, 20)]
-    url: Annotated[str, fields.Url(schemes={"http", "https"})]
+    url: Annotated[
+        str | None, fields.Url(schemes={"http", "https"}, allow_none=True), "null while the settings name no address"
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +48,15 @@ def modules(context: RequestContext) -> Response:
 
 
 def read_modules(file: Path) -> list[dict[str, Any]]:
-    """Reads the modules from a settings file; raises ValidationError for one that a browser cannot open."""
-    return as_dict(schema_of(Module)(many=True).load(json.loads(file.read_text(encoding="utf-8"))))
+    """Reads the modules from a settings file, each with an address of its own or none.
+
+    Raises ValidationError for an address that a browser cannot open, and for one that two modules have.
+    """
+    found: list[Module] = schema_of(Module)(many=True).load(json.loads(file.read_text(encoding="utf-8")))
+    addresses = [module.url for module in found if module.url]
+    if len(addresses) != len(set(addresses)):
+        raise ValidationError("each module needs an address of its own", "url")
+    return as_dict(found)
 
 
 ROUTES = (modules,)

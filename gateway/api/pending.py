@@ -21,6 +21,12 @@ ROUTES = (
         summary="The consent form (告知同意书) that the members of a channel sign before submission",
     ),
     rpc_route(
+        "GET",
+        f"{_PENDING}/submission",
+        rpc.PREPARE_SUBMISSION,
+        summary="What my next submission begins with: outlet and contact of the last one, and the month it counts for",
+    ),
+    rpc_route(
         "POST",
         f"{_PENDING}/validate",
         rpc.CHECK_PENDING,

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 from gateway.answers import json_answer, no_content
 from gateway.api.captchas import verified_captcha
 from gateway.routes import RequestContext, gateway_query, route, rpc_route
-from services.contracts.operations.membership import accounts, identity
+from services.contracts.operations.membership import accounts, identity, preferences
 from services.kit.rpc.operation import ANONYMOUS, no_union
 
 _SIGN_OUT = gateway_query("sign_out", no_union(ANONYMOUS))
@@ -96,6 +96,19 @@ ROUTES = (
     sign_in,
     sign_out,
     get_me,
+    rpc_route(
+        "GET",
+        f"{_ME}/preferences",
+        preferences.GET_PREFERENCES,
+        summary="What the pages keep for my account, such as the columns of a list",
+    ),
+    rpc_route(
+        "POST",
+        f"{_ME}/preferences",
+        preferences.SAVE_PREFERENCE,
+        status=204,
+        summary="Keep one preference of the pages for my account",
+    ),
     change_password,
     rpc_route(
         "GET",

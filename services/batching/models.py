@@ -21,6 +21,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from services.batching.pending.application_states import Check, State
 from services.batching.pending.channels import Charset
 from services.kit.data.database import EncryptedText, new_metadata
+from services.kit.data.ordering import smallest_first
 
 
 class Base(DeclarativeBase):
@@ -115,6 +116,16 @@ Index(
     Application.application_id,
     postgresql_where=PENDING,
 )
+# One index for each order of the list; that of the time is above.
+for _column in (Application.member_no, Application.name, Application.document_expiry):
+    Index(
+        f"ix_application_pending_{_column.key}",
+        Application.union_id,
+        Application.channel,
+        smallest_first(_column),
+        Application.application_id,
+        postgresql_where=PENDING,
+    )
 Index(
     "ix_application_batch_no_member_no",
     Application.batch_no,
@@ -205,6 +216,13 @@ HAS_UNDECIDED = Batch.total > Batch.issued + Batch.refused + Batch.released
 """Whether the bank has not decided on all of a batch."""
 
 Index("ix_batch_undecided", Batch.submitted_at, Batch.union_id, postgresql_where=HAS_UNDECIDED)
+for _counted in (Batch.total, Batch.issued, Batch.feedback_at):
+    Index(f"ix_batch_{_counted.key}_batch_no", smallest_first(_counted), Batch.batch_no)
+Index(
+    "ix_batch_reversed_batch_no",
+    func.reverse(Batch.batch_no).label("reversed"),
+    postgresql_ops={"reversed": "text_pattern_ops"},
+)
 Index("ix_batch_superior_ids", Batch.superior_ids, postgresql_using="gin")
 
 

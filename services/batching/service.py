@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from services.batching import overdue
 from services.batching.bank import bank_feedback, bank_operations, bank_reading
 from services.batching.bank.bank_queue import BankQueue
-from services.batching.batches import batches, outlets, releases, submission, summary
+from services.batching.batches import batches, outlets, preparation, releases, submission, summary
 from services.batching.pending import check_results, checks, consents, listing, pending, personal_applications
 from services.batching.register import registers
 from services.batching.retention import TABLES
@@ -65,6 +65,7 @@ class BatchingService(BaseService):
 
     # Batches
 
+    prepare_submission = handles(ops.PREPARE_SUBMISSION, preparation.prepare_submission)
     submit_batch = handles(ops.SUBMIT_BATCH, submission.submit_batch)
     list_batches = handles(ops.LIST_BATCHES, batches.list_batches)
     get_batch = handles(ops.GET_BATCH, batches.get_batch)

@@ -36,6 +36,9 @@ REVOCATION_REASONS = {
 """Choice: the reasons to ask a batch back, by code."""
 RETIREMENT_CATEGORIES = ("M60", "F55", "F50", "special")
 SEXES = ("male", "female")
+BATCH_NO_BEGINNING = "cbc"
+"""What every batch number begins with."""
+
 IMPORT_STATES = ("reading", "previewed", "running", "finished", "failed", "cancelled")
 
 

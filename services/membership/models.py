@@ -27,6 +27,7 @@ from sqlalchemy.types import Uuid
 
 from services.kit.data.database import NAMES_KEYS, EncryptedBytes, EncryptedText, new_metadata
 from services.kit.data.months import CURRENT_MONTH
+from services.kit.data.ordering import smallest_first
 from services.membership.applications.application_states import LIVE, CardState, State
 
 
@@ -96,6 +97,16 @@ class AccountControl(Base):
     administrator_id: Mapped[UUID]
     kind: Mapped[str]
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class AccountPreference(Base):
+    """A choice of an account on the pages, as JSON that only the pages understand."""
+
+    __tablename__ = "account_preference"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.account_id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
 
 
 class PhoneChange(Base):
@@ -313,6 +324,15 @@ Index(
 Index(
     "ix_member_special", Member.member_id, postgresql_where=EMPLOYED & (Member.channel == literal_column("'special'"))
 )
+# Orders that a caller may want; that by name has the index of names.
+for _column in (Member.member_no, Member.applied_at):
+    Index(
+        f"ix_member_union_id_by_{_column.key}",
+        Member.union_id,
+        smallest_first(_column),
+        Member.member_id,
+        postgresql_where=EMPLOYED,
+    )
 Index(
     "ix_member_address_keys",
     func.address_keys(Member.union_id, Member.address),

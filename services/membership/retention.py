@@ -77,6 +77,7 @@ TABLES: Sequence[Table] = (
     *OF_THE_KIT,
     Kept("account", "Other records name it; a former holder's account is disabled, not deleted."),
     Kept("account_control", "Decides for ever which accounts one person may act as; no personal data but ids."),
+    Kept("account_preference", "How an account's lists look: a few small values each, replaced when they change."),
     Kept("address_failures", _FORMER),
     Kept("application", "The state of a member's card and of each attempt to get one; kept with the member."),
     Expiring(

@@ -21,6 +21,7 @@ from services.contracts.operations.membership import accounts as account_ops
 from services.contracts.operations.membership import identity as identity_ops
 from services.contracts.operations.membership import imports as import_ops
 from services.contracts.operations.membership import members as member_ops
+from services.contracts.operations.membership import preferences as preference_ops
 from services.kit.data.database import Database
 from services.kit.data.retention import Retention
 from services.kit.events.relay import Relay
@@ -33,7 +34,7 @@ from services.membership.applications import applications, personal_applications
 from services.membership.audit import audit_archive, audit_log, audit_search, event_checks
 from services.membership.audit.audit_heads import AuditHeads
 from services.membership.audit.audit_log import ChainKeys
-from services.membership.identity import captchas, own_account, second_factor, sessions, sign_in, sms_codes
+from services.membership.identity import captchas, own_account, preferences, second_factor, sessions, sign_in, sms_codes
 from services.membership.identity.demo_accounts import NoDemoAccounts
 from services.membership.imports import import_parts, imports, stalled_imports
 from services.membership.members import (
@@ -71,6 +72,8 @@ class MembershipService(BaseService):
     look_at_session = handles(identity_ops.LOOK_AT_SESSION, sessions.peek)
     sign_out = handles(identity_ops.SIGN_OUT, sessions.sign_out)
     get_me = handles(identity_ops.GET_ME, own_account.get_me)
+    get_preferences = handles(preference_ops.GET_PREFERENCES, preferences.get_preferences)
+    save_preference = handles(preference_ops.SAVE_PREFERENCE, preferences.save_preference)
     enrol_second_factor = handles(identity_ops.ENROL_SECOND_FACTOR, second_factor.enrol)
     confirm_second_factor = handles(identity_ops.CONFIRM_SECOND_FACTOR, second_factor.confirm)
     pass_second_factor = handles(identity_ops.PASS_SECOND_FACTOR, second_factor.verify)

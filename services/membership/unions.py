@@ -21,6 +21,7 @@ from services.contracts.operations.membership.accounts import (
     UnionRequest,
 )
 from services.kit.data.bulk import is_any_of
+from services.kit.data.ordering import in_order
 from services.kit.data.page_rows import page_of
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Forbidden, Invalid, NotFound
@@ -44,8 +45,9 @@ def union_in_scope(session: Session, caller: Caller, union_id: UUID | Unset | No
 
 
 def list_unions(work: Work, request: ListUnionsRequest) -> ListUnionsAnswer:
-    """A page, by code, of the caller's union and all subordinates, or of `superior_union_id`'s direct subordinates."""
-    matching = select(Union).where(own_and_subordinates(work.caller)).order_by(Union.code)
+    """A page of the caller's union and all subordinates, or of `superior_union_id`'s direct subordinates."""
+    order = in_order(request.sort, {"code": Union.code, "name": Union.name}, Union.code)
+    matching = select(Union).where(own_and_subordinates(work.caller)).order_by(*order)
     if request.superior_union_id is not UNSET:
         superior = union_in_scope(work.session, work.caller, request.superior_union_id)
         matching = matching.where(Union.superior_union_id == superior.union_id)

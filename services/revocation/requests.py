@@ -41,7 +41,9 @@ from services.contracts.operations.revocation import (
     RevocationsAnswer,
 )
 from services.contracts.overdue import today
-from services.contracts.shared import UnionFacts
+from services.contracts.shared import BATCH_NO_BEGINNING, UnionFacts
+from services.kit.data.number_search import begins_or_ends_with
+from services.kit.data.ordering import in_order
 from services.kit.data.page_rows import page_of
 from services.kit.events.contract import EventContract
 from services.kit.events.envelope import correlation
@@ -59,6 +61,11 @@ from services.revocation.models import Batch, Revocation
 from services.revocation.progress import Progress, progress_of
 from services.revocation.request_states import AlreadyDecided, RequestState, decide
 
+_SORTABLE = {
+    "batch_no": Revocation.batch_no,
+    "requested_at": Revocation.requested_at,
+    "decided_at": Revocation.decided_at,
+}
 _OPEN_FIRST = (Revocation.state == RequestState.REQUESTED).desc()
 _DECISIONS: dict[RequestState, tuple[EventContract[Any], type[RevocationDecidedData]]] = {
     RequestState.APPROVED: (REVOCATION_APPROVED, RevocationApprovedData),
@@ -105,13 +112,15 @@ def request_revocation(work: Work, request: RequestRevocation) -> RevocationAnsw
 def list_revocations(work: Work, request: ListRevocations) -> RevocationsAnswer:
     """A page of the requests of the caller's union, and for its reviewers and administrators of all subordinates.
 
-    Open requests come first, then the newest.
+    Unless the caller wants another order, open requests come first, then the newest.
     """
-    matching = _visible_to(work.caller).order_by(_OPEN_FIRST, Revocation.requested_at.desc(), Revocation.revocation_id)
+    newest = (_OPEN_FIRST, Revocation.requested_at.desc(), Revocation.revocation_id)
+    order = newest if request.sort is UNSET else in_order(request.sort, _SORTABLE, Revocation.revocation_id)
+    matching = _visible_to(work.caller).order_by(*order)
     if request.state is not UNSET:
         matching = matching.where(Revocation.state == request.state)
     if request.batch_no is not UNSET:
-        matching = matching.where(Revocation.batch_no.startswith(request.batch_no, autoescape=True))
+        matching = matching.where(begins_or_ends_with(Revocation.batch_no, request.batch_no, BATCH_NO_BEGINNING))
     if request.can_decide is not UNSET:
         waits = _waits_for(work.caller)
         matching = matching.where(waits if request.can_decide else ~waits)

@@ -24,11 +24,13 @@ from services.contracts.operations.validation import (
     CheckAnswer,
     FindingAnswer,
     GetCheckRequest,
+    GroundAnswer,
     ListRulesRequest,
     RuleAnswer,
     RulesAnswer,
 )
 from services.contracts.rules.documents import FORM
+from services.contracts.rules.evidence import in_chinese
 from services.contracts.rules.findings import Finding, shown_evidence, shown_message
 from services.contracts.shared import PersonFacts
 from services.contracts.values import InvalidValue, clean_document_number, today
@@ -51,6 +53,7 @@ CHUNK = 500
 WAITING_REASON = "退休登记系统暂时没有应答，恢复后自动继续校验，无需重新提交"
 _PERSON_FIELDS = tuple(field.name for field in fields(Person))
 _PERSON = schema_of(Person)()
+_RULES = {rule.id: rule for rule in RULES}
 
 
 _UNREADABLE = Judgement(
@@ -351,7 +354,15 @@ def _finding_answer(finding: CheckFinding) -> FindingAnswer:
     if "number" in evidence:
         evidence["number"] = mask_document(evidence["number"])
     message = shown_message(finding.code, finding.message)
-    return FindingAnswer(**{**_facts(finding), "message": message}, evidence=shown_evidence(evidence))
+    shown = shown_evidence(evidence)
+    rule = _RULES.get(finding.rule)
+    return FindingAnswer(
+        **{**_facts(finding), "message": message},
+        rule_title=rule.title if rule else finding.rule,
+        rule_source=rule.source if rule else "",
+        evidence=shown,
+        grounds=[GroundAnswer(title=title, value=value) for title, value in in_chinese(shown)],
+    )
 
 
 def _facts(finding: Finding | CheckFinding) -> dict[str, str]:

@@ -13,14 +13,17 @@ _COME_TO_REST = """async () => {
 }"""
 
 
-def serious_findings(page: Page) -> list[str]:
-    """Returns each serious or critical finding on the page with its place, after colour transitions have ended."""
+def serious_findings(page: Page, *more: str) -> list[str]:
+    """Returns each serious or critical finding on the page with its place, after colour transitions have ended.
+
+    `more` are further impacts that count.
+    """
     page.evaluate(_COME_TO_REST)
     page.evaluate(_AXE.read_text(encoding="utf-8"))
     found = page.evaluate("async () => (await axe.run(document, {resultTypes: ['violations']})).violations")
     return [
         f"{violation['id']}: {node['html'][:160]}"
         for violation in found
-        if violation["impact"] in _SERIOUS
+        if violation["impact"] in (*_SERIOUS, *more)
         for node in violation["nodes"]
     ]

@@ -69,7 +69,7 @@ def test_members_ticked_on_two_pages_are_queued_together_and_all_others_after_on
 
     open_members(page)
     page.get_by_role("button", name="添加全部的未办卡会员至待办").click()
-    expect(page.get_by_role("dialog")).to_contain_text("本工会全部未办卡会员将加入待办会员列表")
+    expect(page.get_by_role("dialog")).to_contain_text("本工会全部 4 位未办卡会员将加入待办会员列表")
     page.get_by_role("button", name="确认添加").click()
     expect(page.get_by_role("dialog", name="添加至待办")).to_contain_text("4 位会员已加入待办会员列表")
 

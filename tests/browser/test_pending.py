@@ -99,8 +99,15 @@ def test_each_finding_is_explained_with_what_to_do(checked: Desk, page_of: PageO
 
     page.get_by_role("button", name="的校验说明").click()
 
-    expect(page.get_by_role("dialog")).to_contain_text("证件已于2024-01-31到期，请换领新证后点击“修改证件到期日”更新")
-    expect(page.get_by_role("dialog")).to_contain_text("document.expiry")
+    mending = page.get_by_role("dialog", name="处理：")
+    expect(mending).to_contain_text("证件已于2024-01-31到期，请换领新证后点击“修改证件到期日”更新")
+    expect(mending.get_by_label("姓名")).to_have_count(0)
+    assert serious_findings(page) == []
+    mending.get_by_role("button", name="查看依据").click()
+    grounds = page.get_by_role("dialog", name="的系统校验")
+    grounds.get_by_text("依据", exact=True).click()
+    expect(grounds).to_contain_text("证件到期日（第 1 版），本系统约定：到期前90日提醒")
+    expect(grounds).to_contain_text("证件到期日2024-01-31")
 
 
 def test_a_question_that_is_declined_changes_nothing(checked: Desk, page_of: PageOf) -> None:

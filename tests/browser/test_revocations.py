@@ -198,10 +198,10 @@ def test_a_reviewer_steps_through_requests_and_calls_the_applicant(desk: Desk, p
     page = page_of(desk.office.reviewer)
     page.goto(f"/revocations?batch_no={desk.clerk.get('batches')['items'][0]['batch_no'][:-1]}")
     page.get_by_role("link", name="审核：批次").first.click()
-    expect(page.get_by_text("本页第 1 件，共 2 件")).to_be_visible()
+    expect(page.get_by_text("1 / 2", exact=True)).to_be_visible()
     expect(page.get_by_text("人员信息有误：3 人的证件到期日填错")).to_be_visible()
-    page.get_by_role("button", name="下一件").click()
-    expect(page.get_by_text("本页第 2 件，共 2 件")).to_be_visible()
+    page.get_by_role("button", name="下一条").click()
+    expect(page.get_by_text("2 / 2", exact=True)).to_be_visible()
     expect(page.get_by_text("138****5678").first).to_be_visible()
 
     page.get_by_role("button", name="显示完整电话").click()

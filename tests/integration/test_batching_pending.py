@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, create_engine
+from sqlalchemy.orm import Session
 
-from services.batching.pending import checks, listing
+from services.batching.pending import checks, listing, pending
 from services.contracts.events.batching import (
     CHANNEL_ASSIGNED,
     MEMBER_CORRECTED,
@@ -18,11 +20,13 @@ from services.contracts.events.batching import (
     VALIDATION_REQUESTED,
 )
 from services.contracts.events.membership import MEMBERS_QUEUED
+from services.contracts.operations.batching import ListPendingRequest
 from services.kit.events.failures import Reject
 from services.kit.problems import Conflict, Invalid, NotFound, Problem
 from tests.documents import an_event
 from tests.integration.batching_desk import Desk, fresh
 from tests.mothers import a_queueing, a_resident_number, an_applicant
+from tests.ordered_plans import sorts_in
 
 _CHECK_DIGIT = ("document_number", "check_digit_wrong")
 _OF_DOCUMENT = ("nationality", "nationality_of_document")
@@ -317,7 +321,7 @@ def test_what_no_document_can_say_is_refused_on_completion(
 
 
 def test_a_correction_goes_to_the_member_with_who_made_it(desk: Desk) -> None:
-    [application_id] = desk.queue()
+    [application_id] = desk.queue(an_applicant(name="韩梅", retirement_category="F50"))
     number = a_resident_number(date(1991, 2, 3), "female")
     desk.update(application_id, document_number=number, document_expiry=date(2041, 2, 3))
     [published] = desk.published(MEMBER_CORRECTED)
@@ -400,3 +404,75 @@ def test_large_chunks_are_published_in_parts_of_500(desk: Desk) -> None:
         desk.queue(*(an_applicant() for _ in range(400)))
     assert desk.check() == 1200
     assert [len(published["persons"]) for published in desk.published(VALIDATION_REQUESTED)] == [500, 500, 200]
+
+
+def test_the_list_is_in_the_order_of_the_wanted_column(desk: Desk) -> None:
+    soon, late = an_applicant(document_expiry=date(2027, 1, 1)), an_applicant(document_expiry=date(2037, 1, 1))
+    unknown = an_applicant(document_expiry=None)
+    ids = {name: desk.queue(one)[0] for name, one in (("late", late), ("unknown", unknown), ("soon", soon))}
+
+    def order(sort: str) -> list[str]:
+        names = {application_id: name for name, application_id in ids.items()}
+        return [names[item["application_id"]] for item in desk.show(sort=sort)["items"]]
+
+    assert order("document_expiry") == ["unknown", "soon", "late"]
+    assert order("-document_expiry") == ["late", "soon", "unknown"]
+    assert order("listed_at") == ["late", "unknown", "soon"]
+
+
+def _ask_for_pending(desk: Desk, request: ListPendingRequest, session: Session) -> None:
+    pending.list_pending(desk.work(session), request)
+
+
+@pytest.mark.parametrize("name", ["member_no", "name", "listed_at", "document_expiry"])
+def test_an_index_has_the_order_of_each_column(desk: Desk, name: str) -> None:
+    for sort in (name, f"-{name}"):
+        request = ListPendingRequest(sort=sort)
+        ask = partial(_ask_for_pending, desk, request)
+        assert sorts_in(desk.engine, ask) == []
+
+
+def test_name_category_and_phone_are_mended_on_the_list_and_told_to_the_member(desk: Desk) -> None:
+    [application_id] = desk.queue(an_applicant(sex="female", retirement_category=None))
+    desk.check()
+    desk.validate({application_id: "failed"})
+
+    item = desk.update(application_id, name="韩梅梅", retirement_category="F50", phone="13900000009")
+
+    assert (item["name"], item["check_state"]) == ("韩梅梅", "unchecked")
+    [published] = desk.published(MEMBER_CORRECTED)
+    person = published["person"]
+    assert (person["name"], person["retirement_category"], person["phone"]) == ("韩梅梅", "F50", "13900000009")
+    desk.check(application_id)
+    [requested] = desk.published(VALIDATION_REQUESTED)[-1:]
+    assert requested["persons"][0]["retirement_category"] == "F50"
+
+
+@pytest.mark.parametrize(("name", "value"), [("sex", "male"), ("birth_date", date(1990, 1, 1))])
+def test_what_the_number_tells_is_not_changed_without_the_number(desk: Desk, name: str, value: Any) -> None:
+    [application_id] = desk.queue()
+    with pytest.raises(Invalid) as refusal:
+        desk.update(application_id, **{name: value})
+    assert [(problem.field, problem.code) for problem in refusal.value.fields] == [(name, "told_by_number")]
+
+
+def test_what_a_passport_does_not_tell_is_mended(desk: Desk) -> None:
+    [application_id] = desk.queue(an_applicant(document_type="passport", document_number="E12345678", sex=None))
+    desk.update(application_id, sex="female", birth_date=date(1990, 1, 1))
+    [published] = desk.published(MEMBER_CORRECTED)
+    assert (published["person"]["sex"], published["person"]["birth_date"]) == ("female", date(1990, 1, 1))
+
+
+def test_a_mended_name_chooses_the_channel_anew(desk: Desk) -> None:
+    [application_id] = desk.queue(an_applicant(name="王䶮"))
+    entry = desk.update(application_id, name="王龑")
+    assert (entry["channel"], entry["channel_reason"]) == ("ordinary", None)
+    entry = desk.update(application_id, name="王䶮")
+    assert (entry["channel"], entry["channel_reason_code"]) == ("special", "rare_character")
+
+
+def test_a_channel_that_a_clerk_chose_stays_when_the_name_is_mended(desk: Desk) -> None:
+    [application_id] = desk.queue()
+    desk.update(application_id, channel="special", channel_reason_code="other", channel_note="曾用名")
+    entry = desk.update(application_id, name="韩梅梅")
+    assert (entry["channel"], entry["channel_note"]) == ("special", "曾用名")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,6 +15,7 @@ import pytest
 from pypdf import PdfReader
 from sqlalchemy import Engine, create_engine, select, text, update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from services.batching.batches import batches, submission
 from services.batching.models import Application, BatchPerson
@@ -38,6 +40,7 @@ from services.kit.schemas import as_dict
 from tests.documents import read
 from tests.integration.batching_desk import CONTACT, OUTLET, Desk, a_feedback, fresh
 from tests.mothers import a_consent, an_applicant
+from tests.ordered_plans import sorts_in
 
 
 @pytest.fixture(scope="module")
@@ -345,6 +348,38 @@ def test_batches_are_found_by_the_manuals_filters(desk: Desk) -> None:
     assert listed(desk, submitted_to="2020-01-01") == []
     assert listed(desk, channel="special") == []
     assert listed(desk, state="submitted", register_state="unprinted") == [second, first]
+
+
+def test_a_batch_is_found_by_the_end_of_its_number(desk: Desk) -> None:
+    first, _ = desk.a_batch(1)
+    second, _ = desk.a_batch(1)
+
+    assert listed(desk, batch_no=first[-4:]) == [first]
+    assert listed(desk, batch_no=second[-7:]) == [second]
+    assert listed(desk, batch_no=second[:-1]) == [second, first]
+    assert listed(desk, batch_no=second[1:5]) == []
+    assert listed(desk, batch_no="%") == []
+
+
+def test_batches_are_in_the_order_of_the_wanted_column(desk: Desk) -> None:
+    small, _ = desk.a_batch(1)
+    large, _ = desk.a_batch(2)
+
+    assert listed(desk, sort="total") == listed(desk, sort="submitted_at") == listed(desk, sort="batch_no")
+    assert listed(desk, sort="-total") == [large, small]
+    assert listed(desk, sort="total") == [small, large]
+
+
+def _ask_for_batches(caller: Caller, request: ListBatchesRequest, session: Session) -> None:
+    batches.list_batches(Work(session, caller), request)
+
+
+@pytest.mark.parametrize("name", ["batch_no", "total", "issued", "submitted_at", "feedback_at"])
+def test_an_index_has_the_order_of_each_column(desk: Desk, name: str) -> None:
+    for sort in (name, f"-{name}"):
+        request = ListBatchesRequest(sort=sort)
+        for caller in (desk.clerk, above(desk, 0, "administrator")):
+            assert sorts_in(desk.engine, partial(_ask_for_batches, caller, request)) == []
 
 
 def test_batches_are_seen_by_their_union_and_those_above_it_only(desk: Desk, engine: Engine) -> None:

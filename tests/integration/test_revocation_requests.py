@@ -142,6 +142,19 @@ def test_the_reviewer_sees_a_request_with_the_facts_of_the_batch(session: Sessio
     assert published(session) == ["revocation.revocation_requested.v1"]
 
 
+def test_requests_are_found_by_the_end_of_the_batchs_number_and_come_in_a_wanted_order(
+    session: Session, batch: BatchSubmittedData
+) -> None:
+    revocation = asked(session, batch)
+    clerk = Work(session, a_clerk_of(batch))
+    for sort in ("batch_no", "-requested_at", "decided_at"):
+        wanted = ListRevocations(batch_no=batch.batch_no[-5:], sort=sort)
+        assert [item.revocation_id for item in requests.list_revocations(clerk, wanted).items] == [
+            revocation.revocation_id
+        ]
+    assert requests.list_revocations(clerk, ListRevocations(batch_no="0" + batch.batch_no[-5:])).total == 0
+
+
 def test_the_clerk_sees_the_phone_masked(session: Session, batch: BatchSubmittedData) -> None:
     assert asked(session, batch).applicant_phone == "138****0000"
 

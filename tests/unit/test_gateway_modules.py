@@ -31,3 +31,18 @@ def test_an_address_that_would_run_a_script_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ValidationError):
         read_modules(tmp_path / "modules.json")
+
+
+def test_two_modules_with_one_address_are_refused(tmp_path: Path) -> None:
+    same = '{"title": "体检申请", "url": "https://health.example.org/"}, {"title": "意见建议", "url": "https://health.example.org/"}'
+    (tmp_path / "modules.json").write_text(f"[{same}]", encoding="utf-8")
+
+    with pytest.raises(ValidationError):
+        read_modules(tmp_path / "modules.json")
+
+
+def test_a_module_whose_address_is_not_known_yet_has_none(tmp_path: Path) -> None:
+    titles = '[{"title": "体检申请"}, {"title": "意见建议", "url": null}]'
+    (tmp_path / "modules.json").write_text(titles, encoding="utf-8")
+
+    assert [module["url"] for module in read_modules(tmp_path / "modules.json")] == [None, None]

@@ -160,3 +160,19 @@ def test_only_our_own_names_are_answered_to(page: Page, host: str, status: int) 
     page.hosts = frozenset({"cards.example"})
 
     assert page.get("/notices", headers={"Host": host}).status_code == status
+
+
+def test_a_page_of_another_account_than_the_sessions_is_refused_before_anything_is_called(page: Page) -> None:
+    caller = page.sign_in_as("reviewer")
+
+    assert page.get("/reviews", headers={"X-Account-Id": str(caller.account_id)}).status_code == 200
+    calls = len(page.services["revocation"].calls)
+    refused = page.get("/reviews", headers={"X-Account-Id": "another"})
+
+    assert (refused.status_code, refused.json and refused.json["code"]) == (409, "other_account")
+    assert len(page.services["revocation"].calls) == calls
+
+
+def test_a_page_without_a_session_is_sent_to_the_sign_in_whatever_account_it_was_of(page: Page) -> None:
+    assert page.get("/reviews", headers={"X-Account-Id": "another"}).status_code == 401
+    assert page.get("/notices", headers={"X-Account-Id": "another"}).status_code == 200

@@ -6,6 +6,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.batching.models import BatchCounter
+from services.contracts.shared import BATCH_NO_BEGINNING
 
 
 def next_batch_no(session: Session, union_code: str, day: date) -> str:
@@ -16,4 +17,4 @@ def next_batch_no(session: Session, union_code: str, day: date) -> str:
         .on_conflict_do_update(index_elements=["union_code", "day"], set_={"last": BatchCounter.last + 1})
         .returning(BatchCounter.last)
     )
-    return f"cbc{union_code}{day:%Y%m%d}{session.execute(counted).scalar_one():03d}"
+    return f"{BATCH_NO_BEGINNING}{union_code}{day:%Y%m%d}{session.execute(counted).scalar_one():03d}"

@@ -26,7 +26,10 @@ from services.contracts.operations.batching import (
     ListBatchMembersAnswer,
     ListBatchMembersRequest,
 )
+from services.contracts.shared import BATCH_NO_BEGINNING
 from services.kit.data.name_search import begins_with
+from services.kit.data.number_search import begins_or_ends_with
+from services.kit.data.ordering import in_order
 from services.kit.data.page_rows import page_of
 from services.kit.problems import NotFound
 from services.kit.rpc.methods import Caller
@@ -51,6 +54,7 @@ _REVOCABLE = and_(
     UNDECIDED > 0,
     func.coalesce(Batch.revocation_state, "rejected") == "rejected",
 )
+_PERSONS_BY = {"position": BatchPerson.position, "name": BatchPerson.name, "decided_at": Application.decided_at}
 _PROGRESS = (Outcome.ACCEPTED, Outcome.MADE)
 
 
@@ -68,10 +72,10 @@ def of_union(union_id: UUID) -> ColumnElement[bool]:
 
 
 def list_batches(work: Work, request: ListBatchesRequest) -> ListBatchesAnswer:
-    """A page of batches, newest first."""
+    """A page of batches, newest first unless the caller wants another order."""
+    columns = {name: getattr(Batch, name) for name in ("batch_no", "total", "issued", "submitted_at", "feedback_at")}
     matching = _batches(work.caller).where(*_filters(work.caller, request))
-    newest_first = matching.order_by(Batch.submitted_at.desc(), Batch.batch_no.desc())
-    rows, counted = page_of(work.session, newest_first, request)
+    rows, counted = page_of(work.session, matching.order_by(*in_order(request.sort, columns, Batch.batch_no)), request)
     return ListBatchesAnswer.of([BatchAnswer(**_batch_facts(row)) for row in rows], request, counted)
 
 
@@ -90,13 +94,13 @@ def get_batch(work: Work, request: BatchRequest) -> BatchDetailAnswer:
 
 
 def list_batch_members(work: Work, request: ListBatchMembersRequest) -> ListBatchMembersAnswer:
-    """A page of a batch's persons in the register's order; raises NotFound."""
+    """A page of a batch's persons, in the register's order unless the caller wants another; raises NotFound."""
     load_batch(work, request.batch_no)
     matching = (
         select(BatchPerson, Application)
         .join(Application, Application.application_id == BatchPerson.application_id)
         .where(BatchPerson.batch_no == request.batch_no)
-        .order_by(BatchPerson.position)
+        .order_by(*in_order(request.sort, _PERSONS_BY, BatchPerson.position))
     )
     if request.state is not UNSET:
         matching = matching.where(Application.state == request.state)
@@ -138,7 +142,7 @@ def _filters(caller: Caller, request: ListBatchesRequest) -> list[ColumnElement[
         if (value := getattr(request, name)) is not UNSET
     ]
     if request.batch_no is not UNSET:
-        filters.append(Batch.batch_no.startswith(request.batch_no, autoescape=True))
+        filters.append(begins_or_ends_with(Batch.batch_no, request.batch_no, BATCH_NO_BEGINNING))
     if request.submitted_from is not UNSET:
         filters.append(Batch.submitted_at >= _midnight(request.submitted_from))
     if request.submitted_to is not UNSET:

@@ -17,6 +17,7 @@ from services.contracts.operations.batching import (
     UpdateBranchRequest,
     UpdateOutletRequest,
 )
+from services.kit.data.ordering import in_order
 from services.kit.data.page_rows import page_of
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Forbidden, Invalid, NotFound
@@ -37,16 +38,20 @@ def list_branches(work: Work, request: ListBranchesRequest) -> ListBranchesAnswe
 
 def list_outlets(work: Work, request: ListOutletsRequest) -> ListOutletsAnswer:
     """Outlets of a branch, or of all; `q` is part of the name, address or district."""
-    matching = select(Outlet).join(Branch, Branch.code == Outlet.branch_code).order_by(Outlet.code)
+    matching = select(Outlet).join(Branch, Branch.code == Outlet.branch_code)
+    columns = {"code": Outlet.code, "name": Outlet.name, "district": Outlet.district}
+    matching = matching.order_by(*in_order(request.sort, columns, Outlet.code))
     if request.state != "all":
         matching = matching.where(_has_state(request.state))
     if request.branch_code is not UNSET:
         matching = matching.where(Outlet.branch_code == request.branch_code)
+    if request.district is not UNSET:
+        matching = matching.where(Outlet.district == request.district)
     if request.q is not UNSET:
         places = (Outlet.name, Outlet.address, Outlet.district)
         matching = matching.where(or_(*(place.contains(request.q, autoescape=True) for place in places)))
     rows, counted = page_of(work.session, matching, request)
-    return ListOutletsAnswer.of([_outlet_answer(row.Outlet) for row in rows], request, counted)
+    return ListOutletsAnswer.of([outlet_answer(row.Outlet) for row in rows], request, counted)
 
 
 def outlet_of_branch(session: Session, branch_code: str, outlet_code: str) -> Outlet:
@@ -95,8 +100,8 @@ def create_outlet(work: Work, request: CreateOutletRequest) -> OutletAnswer:
         raise Invalid([FieldProblem("branch_code", "unknown_branch", "没有该发卡支行，请重新选择")])
     outlet = Outlet(**vars(request), closed=False)
     _add(work.session, outlet, Conflict("outlet_exists", "该经办网点代码已被使用", "请换一个代码。"))
-    audit.record(work.session, ("outlet", outlet.code), new=vars(_outlet_answer(outlet)))
-    return _outlet_answer(outlet)
+    audit.record(work.session, ("outlet", outlet.code), new=vars(outlet_answer(outlet)))
+    return outlet_answer(outlet)
 
 
 def update_outlet(work: Work, request: UpdateOutletRequest) -> OutletAnswer:
@@ -105,15 +110,28 @@ def update_outlet(work: Work, request: UpdateOutletRequest) -> OutletAnswer:
     outlet = work.session.get(Outlet, request.code, with_for_update=True)
     if outlet is None:
         raise NotFound(title="未找到该经办网点")
-    old = _outlet_answer(outlet)
+    old = outlet_answer(outlet)
     change_fields(outlet, request, ("name", "address", "district", "phone", "closed"))
-    audit.record(work.session, ("outlet", outlet.code), old=vars(old), new=vars(_outlet_answer(outlet)))
-    return _outlet_answer(outlet)
+    audit.record(work.session, ("outlet", outlet.code), old=vars(old), new=vars(outlet_answer(outlet)))
+    return outlet_answer(outlet)
 
 
 def branch_answer(branch: Branch) -> BranchAnswer:
     """A branch as answers show it."""
     return BranchAnswer(code=branch.code, name=branch.name, charset=branch.charset, closed=branch.closed)
+
+
+def outlet_answer(outlet: Outlet) -> OutletAnswer:
+    """An outlet as answers show it."""
+    return OutletAnswer(
+        code=outlet.code,
+        branch_code=outlet.branch_code,
+        name=outlet.name,
+        address=outlet.address,
+        district=outlet.district,
+        phone=outlet.phone,
+        closed=outlet.closed,
+    )
 
 
 def _check_city(caller: Caller) -> None:
@@ -131,15 +149,3 @@ def _add(session: Session, place: Branch | Outlet, taken: Conflict) -> None:
         session.flush()
     except IntegrityError as error:
         raise taken from error
-
-
-def _outlet_answer(outlet: Outlet) -> OutletAnswer:
-    return OutletAnswer(
-        code=outlet.code,
-        branch_code=outlet.branch_code,
-        name=outlet.name,
-        address=outlet.address,
-        district=outlet.district,
-        phone=outlet.phone,
-        closed=outlet.closed,
-    )

@@ -1,7 +1,7 @@
-"""Corrections of a person in the pending list (修改证件到期日, 完善信息): judged by the rules, then published."""
+"""Corrections of a person in the pending list (修改证件到期日, 完善信息, 处理): judged by the rules, then published."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -23,27 +23,34 @@ from services.kit.events.outbox import publish
 from services.kit.problems import Conflict, FieldProblem, Invalid
 from services.kit.schemas import UNSET
 
-CORRECTABLE = ("document_type", "document_number", "document_expiry", "nationality")
-_PUBLISHED = (*CORRECTABLE, "birth_date", "sex")
-_IDENTITY = ("name", *_PUBLISHED, "document_issued")
+CORRECTABLE = (
+    *("document_type", "document_number", "document_expiry", "nationality", "name", "birth_date", "sex"),
+    *("phone", "retirement_category", "special_retirement_month"),
+)
+_OF_DOCUMENT = frozenset({"document_type", "document_number", "document_expiry", "nationality", "birth_date", "sex"})
+_OF_IDENTITY = ("document_type", "document_number", "nationality", "birth_date", "sex")
+_IDENTITY = tuple(field.name for field in fields(Identity))
 _LIVE_OR_ISSUED = (State.QUEUED, State.SUBMITTED, State.ISSUED)
 _NOT_YET_NEEDED = frozenset({"expiry_missing", "nationality_missing"})
 
 
 def correct(session: Session, application: Application, request: UpdatePendingRequest, corrected_by: UUID) -> None:
-    """Applies the request's changes of the document and publishes them for membership; the person needs a new check.
+    """Applies the request's changes of the person and publishes them for membership; the person needs a new check.
 
-    Raises Invalid where the rules on document, nationality and validity refuse it, and Conflict `document_known` for a
-    document under which somebody else has a card or is getting one.
+    Raises Invalid where the rules on name, document, nationality and validity refuse it, and for a birth date or sex
+    that the number contains; Conflict `document_known` for a document under which somebody else has a card or is
+    getting one.
     """
+    before = facts_of(application)
+    _refuse_derived(before, request)
     changed = {
         name: value
         for name in CORRECTABLE
-        if (value := getattr(request, name)) is not UNSET and value != getattr(application, name)
+        if (value := getattr(request, name)) is not UNSET and value != _recorded(application, before, name)
     }
     if not changed:
         return
-    facts = _corrected(facts_of(application), changed)
+    facts = _corrected(before, changed)
     refuse_invalid(judge(facts), changed)
     if "document_number" in changed:
         _refuse_known(session, application, facts.document_number)
@@ -59,7 +66,7 @@ def correct(session: Session, application: Application, request: UpdatePendingRe
             member_id=application.member_id,
             corrected_by=corrected_by,
             corrected_at=datetime.now(UTC),
-            person=CorrectedFacts(**{name: getattr(facts, name) for name in _PUBLISHED}),
+            person=CorrectedFacts(**_published(facts, changed)),
         ),
     )
 
@@ -71,14 +78,42 @@ def judge(facts: PersonFacts) -> IdentityJudgement:
 
 
 def refuse_invalid(judgement: IdentityJudgement, changed: Iterable[str]) -> None:
-    """Raises Invalid for errors in changed fields; type, number and nationality are judged together."""
-    fields = {"document_expiry"} & set(changed)
-    if set(changed) - {"document_expiry"}:
-        fields |= {"document_type", "document_number", "nationality"}
+    """Raises Invalid for errors in changed fields; type, number, nationality and what they tell are judged together."""
+    judged = {"document_expiry", "name"} & set(changed)
+    if set(changed) & set(_OF_IDENTITY):
+        judged |= {"document_type", "document_number", "nationality"}
     problems = [
         FieldProblem(field, finding.code, finding.message)
         for finding in errors_of(judgement.findings)
-        if (field := _field_of(finding)) in fields and finding.code not in _NOT_YET_NEEDED
+        if (field := _field_of(finding)) in judged and finding.code not in _NOT_YET_NEEDED
+    ]
+    if problems:
+        raise Invalid(problems)
+
+
+def _published(facts: PersonFacts, changed: Iterable[str]) -> dict[str, Any]:
+    """The whole document, and the other facts that changed: the member's may be newer than those copied here."""
+    return {name: getattr(facts, name) for name in CORRECTABLE if name in _OF_DOCUMENT or name in changed}
+
+
+def _recorded(application: Application, facts: PersonFacts, name: str) -> Any:
+    """A recorded fact; of the nationality not the one that the document implies."""
+    return application.nationality if name == "nationality" else getattr(facts, name)
+
+
+def _refuse_derived(before: PersonFacts, request: UpdatePendingRequest) -> None:
+    """Raises Invalid for a birth date or sex that the number contains, unless the request has the number too.
+
+    Otherwise a caller who does not see the number could find the birth date by trying values.
+    """
+    if request.document_number is not UNSET:
+        return
+    kind = request.document_type or before.document_type
+    in_number = judge(replace(before, document_type=kind)).facts or DocumentFacts("", "")
+    problems = [
+        FieldProblem(name, "told_by_number", "由证件号码确定；如有误，请一并填写完整的证件号码")
+        for name in ("birth_date", "sex")
+        if getattr(request, name) is not UNSET and getattr(in_number, name) is not None
     ]
     if problems:
         raise Invalid(problems)
@@ -89,7 +124,8 @@ def _corrected(facts: PersonFacts, changed: Mapping[str, Any]) -> PersonFacts:
     corrected = replace(facts, **changed)
     if changed.keys() & {"document_type", "document_number"}:
         of_number = judge(corrected).facts or DocumentFacts("", "")
-        birth_date, sex = of_number.birth_date or facts.birth_date, of_number.sex or facts.sex
+        birth_date = of_number.birth_date or corrected.birth_date
+        sex = of_number.sex or corrected.sex
         return replace(corrected, birth_date=birth_date, sex=sex)
     return corrected
 

@@ -14,7 +14,7 @@ from services.batching.models import COMPLETE, PENDING, Application, ListedUnion
 from services.batching.pending.application_states import Check, State, Step, states_allowing
 from services.batching.pending.channels import Charset, channel_for, outside_charset
 from services.batching.pending.corrections import CORRECTABLE, correct
-from services.batching.pending.persons import document_digest
+from services.batching.pending.persons import document_digest, facts_of
 from services.batching.register.typeface import register_typeface
 from services.contracts.events.batching import (
     CHANNEL_ASSIGNED,
@@ -41,6 +41,7 @@ from services.contracts.rules.findings import shown_message
 from services.contracts.shared import SWITCH_REASONS
 from services.kit.data.bulk import is_any_of
 from services.kit.data.name_search import begins_with
+from services.kit.data.ordering import in_order
 from services.kit.data.page_rows import page_of
 from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish
@@ -63,15 +64,17 @@ def lock_pending(session: Session, union_id: UUID) -> None:
 
 
 def list_pending(work: Work, request: ListPendingRequest) -> ListPendingAnswer:
-    """A page of one channel's list by member number, the register's order, with the counts of both channels.
+    """A page of one channel's list with the counts of both channels, by member number as the register is.
 
-    Raises NotFound for another union than the caller's where the scope does not include it.
+    The caller may want another order. Raises NotFound for another union than the caller's where the scope does not
+    include it.
     """
     session, of_unions = work.session, listed_unions(work.caller, request)
+    columns = {name: getattr(Application, name) for name in ("member_no", "name", "listed_at", "document_expiry")}
     matching = (
         select(Application)
         .where(of_unions, PENDING, *_filters(request))
-        .order_by(Application.member_no, Application.application_id)
+        .order_by(*in_order(request.sort, columns, Application.application_id))
     )
     rows, counted = page_of(session, matching, request)
     names = _union_names(session, {row.Application.union_id for row in rows} - {UUID(work.caller.union_id)})
@@ -116,7 +119,7 @@ def count_pending(session: Session, of_unions: ColumnElement[bool]) -> PendingCo
 
 
 def update_pending(work: Work, request: UpdatePendingRequest) -> PendingAnswer:
-    """Changes an entry's document or channel; a changed document needs a new check.
+    """Changes what is known of an entry's person, or the channel; a changed person needs a new check.
 
     Raises NotFound, Invalid for values that the rules refuse and for a switch without a reason, Conflict
     `document_known`, and Conflict `channel_locked` for a document that requires the special channel.
@@ -133,7 +136,7 @@ def update_pending(work: Work, request: UpdatePendingRequest) -> PendingAnswer:
         raise NotFound()
     before = _changeable(application)
     correct(session, application, request, UUID(work.caller.account_id))
-    _switch_channel(application, request)
+    _switch_channel(application, request, is_renamed=application.name != before["name"])
     is_switched = application.channel != before["channel"]
     if is_switched:
         application.version += 1
@@ -268,16 +271,22 @@ def _filters(request: ListPendingRequest) -> list[ColumnElement[bool]]:
 
 def _changeable(application: Application) -> dict[str, Any]:
     """The values of an entry that a clerk can change, for the audit event."""
-    names = (*CORRECTABLE, "channel", "channel_reason_code", "channel_note")
-    return {name: getattr(application, name) for name in names}
+    facts = facts_of(application)
+    names = ("channel", "channel_reason_code", "channel_note")
+    return {
+        **{name: getattr(facts, name) for name in CORRECTABLE},
+        **{name: getattr(application, name) for name in names},
+    }
 
 
-def _switch_channel(application: Application, request: UpdatePendingRequest) -> None:
+def _switch_channel(application: Application, request: UpdatePendingRequest, *, is_renamed: bool) -> None:
+    """Switches as the clerk wants, or as the changed document or name requires; raises Conflict and Invalid."""
     choice = channel_for(application.document_type, application.name, LISTING_CHARSET)
     wanted = request.channel or None
     if choice.locked and wanted == "ordinary":
         raise Conflict("channel_locked", "该证件类型只能走特殊办卡通道", "如证件类型有误，请先在“完善信息”中更正。")
-    has_lost_its_reason = application.channel_reason_code == "document_type" and not choice.locked
+    is_of_name = is_renamed and application.channel_reason_code in (None, "rare_character")
+    has_lost_its_reason = is_of_name or (application.channel_reason_code == "document_type" and not choice.locked)
     kept = choice.channel if has_lost_its_reason else application.channel
     channel = choice.channel if choice.locked else wanted or kept
     if channel == application.channel and not has_lost_its_reason:

@@ -8,7 +8,15 @@ from uuid import UUID
 from services.contracts.consent import BASES
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.overdue import WORK_OVERDUE
-from services.contracts.shared import CHANNELS, DOCUMENT_TYPES, SEXES, ApplicationStep, PersonFacts, UnionFacts
+from services.contracts.shared import (
+    CHANNELS,
+    DOCUMENT_TYPES,
+    RETIREMENT_CATEGORIES,
+    SEXES,
+    ApplicationStep,
+    PersonFacts,
+    UnionFacts,
+)
 from services.kit.events.contract import (
     CHUNK,
     ENCRYPTED,
@@ -17,6 +25,7 @@ from services.kit.events.contract import (
     EventData,
     choice,
 )
+from services.kit.schemas import UNSET, Unset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +82,7 @@ class MembersRefusedData(EventData):
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectedFacts(EventData):
-    """The current values of all facts that a clerk can correct on the pending list. Always encrypted."""
+    """The current values of the document, and of a person's other facts those that changed. Always encrypted."""
 
     document_type: Annotated[str, choice(*DOCUMENT_TYPES)]
     document_number: str
@@ -81,6 +90,10 @@ class CorrectedFacts(EventData):
     nationality: str | None = None
     birth_date: date | None = None
     sex: Annotated[str | None, choice(*SEXES, allow_none=True)] = None
+    name: Annotated[str | Unset, "absent where it did not change, as are the fields below"] = UNSET
+    phone: str | Unset | None = UNSET
+    retirement_category: Annotated[str | Unset | None, choice(*RETIREMENT_CATEGORIES, allow_none=True)] = UNSET
+    special_retirement_month: date | Unset | None = UNSET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +224,7 @@ MEMBER_CORRECTED = EventContract(
     "batching",
     "member_corrected",
     MemberCorrectedData,
-    "A clerk corrected a member's document in the pending list (修改证件到期日, 完善信息).",
+    "A clerk corrected a member in the pending list (修改证件到期日, 完善信息, 处理).",
     consumers=("membership",),
 )
 BATCH_SUBMITTED = EventContract(

@@ -8,14 +8,14 @@ from uuid import UUID
 from marshmallow import ValidationError, validate
 
 from services.contracts.consent import BASES
-from services.contracts.fields import Address, DocumentNumber, NamePart, Nationality, Phone
+from services.contracts.fields import Address, DocumentNumber, Mobile, NamePart, Nationality, PersonName, Phone
 from services.contracts.operations.roles import ACCOUNTS, STAFF, SUPERIORS, subordinates
-from services.contracts.shared import CHANNELS, DOCUMENT_TYPES, SWITCH_REASONS
+from services.contracts.shared import CHANNELS, DOCUMENT_TYPES, RETIREMENT_CATEGORIES, SEXES, SWITCH_REASONS
 from services.kit.events.contract import choice
 from services.kit.fields import FullMatch, text
 from services.kit.rpc.files import FileAnswer
 from services.kit.rpc.operation import command, no_union, own_data, own_union, query
-from services.kit.rpc.paging import PageAnswer, PageRequest
+from services.kit.rpc.paging import PageAnswer, PageRequest, sortable
 from services.kit.schemas import UNSET, Unset
 
 APPLICATION_STATES = ("queued", "submitted", "issued", "refused", "released", "removed")
@@ -48,6 +48,7 @@ class ListPendingRequest(PageRequest):
     check_state: Annotated[str | Unset, choice(*CHECK_STATES)] = UNSET
     complete: Annotated[bool | Unset, "special channel: whether the information is complete"] = UNSET
     overdue: Annotated[bool | Unset, "whether it has waited beyond its limit 超期"] = UNSET
+    sort: Annotated[str, sortable("member_no", "name", "listed_at", "document_expiry")] = "member_no"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +139,12 @@ class UpdatePendingRequest:
     document_type: Annotated[str | Unset, choice(*DOCUMENT_TYPES)] = UNSET
     document_number: DocumentNumber | Unset = UNSET
     nationality: Nationality | Unset = UNSET
+    name: PersonName | Unset = UNSET
+    birth_date: Annotated[date | Unset, "only where the document's number does not contain it"] = UNSET
+    sex: Annotated[str | Unset, choice(*SEXES), "likewise"] = UNSET
+    phone: Mobile | Unset = UNSET
+    retirement_category: Annotated[str | Unset, choice(*RETIREMENT_CATEGORIES)] = UNSET
+    special_retirement_month: Annotated[date | Unset, "the first day of the month"] = UNSET
     channel: Annotated[str | Unset, choice(*CHANNELS)] = UNSET
     channel_reason_code: Annotated[
         str | Unset,
@@ -216,8 +223,10 @@ class UpdateBranchRequest:
 @dataclass(frozen=True, kw_only=True)
 class ListOutletsRequest(PageRequest):
     branch_code: Annotated[str | Unset, text(20)] = UNSET
+    district: Annotated[str | Unset, text(20), "the whole name of a district: 杨浦区"] = UNSET
     q: Annotated[str | Unset, text(50), "part of the name, address or district"] = UNSET
     state: Annotated[str, choice(*PLACE_STATES), "an outlet of a closed branch counts as closed"] = "open"
+    sort: Annotated[str, sortable("code", "name", "district")] = "code"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,6 +271,22 @@ class UpdateOutletRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PrepareSubmissionRequest:
+    """Takes nothing: the caller is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedSubmission:
+    """The month that a batch would count for now, and the outlet and contact of the caller's own last submission."""
+
+    count_month: Annotated[str, "2026-11"]
+    last_day_of_count: Annotated[int, "the last day of a month on which submissions count for that month"]
+    outlet: Annotated[OutletAnswer | None, "null without a former submission, and where the outlet has closed"]
+    contact_name: str | None
+    contact_phone: Annotated[str | None, "whole: the caller typed it"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SubmitBatchRequest:
     """The bank calls the contact's number for collection, so it must be right."""
 
@@ -284,7 +309,7 @@ class ListBatchesRequest(PageRequest):
     with_subordinates: Annotated[
         bool | Unset, "with `union_id` also the batches of all unions below it; false without it: the own alone"
     ] = UNSET
-    batch_no: Annotated[str | Unset, text(40), "what the number begins with"] = UNSET
+    batch_no: Annotated[str | Unset, text(40), "what the number begins or ends with"] = UNSET
     submitted_from: Annotated[date | Unset, "day in Shanghai"] = UNSET
     submitted_to: Annotated[date | Unset, "day in Shanghai, inclusive"] = UNSET
     register_state: Annotated[str | Unset, choice(*REGISTER_STATES)] = UNSET
@@ -294,6 +319,7 @@ class ListBatchesRequest(PageRequest):
         str | Unset, choice("awaiting", "refused"), "batches with persons that await the bank, or that it refused"
     ] = UNSET
     overdue: Annotated[bool | Unset, "whether it has waited beyond a limit 超期"] = UNSET
+    sort: Annotated[str, sortable("batch_no", "total", "issued", "submitted_at", "feedback_at")] = "-submitted_at"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -368,6 +394,7 @@ class SubmitBatchAnswer(BatchDetailAnswer):
 class ListBatchMembersRequest(BatchRequest, PageRequest):
     state: Annotated[str | Unset, choice("submitted", "issued", "refused", "released")] = UNSET
     name: Annotated[NamePart | Unset, "what the name begins with"] = UNSET
+    sort: Annotated[str, sortable("position", "name", "decided_at"), "position: as on the register"] = "position"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -602,6 +629,11 @@ CREATE_OUTLET = command(
 UPDATE_OUTLET = command(
     "batching.update_outlet", UpdateOutletRequest, OutletAnswer, allow=no_union("administrator"), title="修改经办网点"
 )
+PREPARE_SUBMISSION = query(
+    "batching.prepare_submission", PrepareSubmissionRequest, PreparedSubmission, allow=own_union("clerk")
+)
+
+
 SUBMIT_BATCH = command(
     "batching.submit_batch", SubmitBatchRequest, SubmitBatchAnswer, allow=own_union("clerk"), title="提交办卡"
 )

@@ -13,7 +13,7 @@ from services.contracts.shared import CHANNELS, REVOCATION_REASONS, UnionFacts
 from services.kit.events.contract import choice
 from services.kit.fields import lines, text
 from services.kit.rpc.operation import command, own_union, query
-from services.kit.rpc.paging import PageAnswer, PageRequest
+from services.kit.rpc.paging import PageAnswer, PageRequest, sortable
 from services.kit.schemas import UNSET, Unset
 
 LARGEST_REVIEW = 50
@@ -39,9 +39,12 @@ class ListRevocations(PageRequest):
     """Requests of the caller's union; for its reviewers and administrators also of all subordinates."""
 
     state: Annotated[str | Unset, choice(*REQUEST_STATES)] = UNSET
-    batch_no: Annotated[str | Unset, validate.Length(1, 64), "what the number begins with"] = UNSET
+    batch_no: Annotated[str | Unset, validate.Length(1, 64), "what the number begins or ends with"] = UNSET
     can_decide: Annotated[bool | Unset, "whether it waits for the caller's decision"] = UNSET
     overdue: Annotated[bool | Unset, "whether it has waited beyond the limit 超期"] = UNSET
+    sort: Annotated[
+        str | Unset, sortable("batch_no", "requested_at", "decided_at"), "if absent: open ones first, then the newest"
+    ] = UNSET
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,15 +17,26 @@ class GetCheckRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GroundAnswer:
+    """A value on which a finding is grounded, in Chinese."""
+
+    title: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class FindingAnswer:
     """One finding of a rule, with the evidence to verify it; document numbers are masked."""
 
     rule: str
     rule_version: str
+    rule_title: str
+    rule_source: Annotated[str, "the law or standard that the rule follows"]
     code: str
     severity: Annotated[str, choice("error", "warning", "info")]
     message: str
     evidence: dict[str, str]
+    grounds: Annotated[list[GroundAnswer], "the evidence as a clerk reads it"]
 
 
 @dataclass(frozen=True, kw_only=True)

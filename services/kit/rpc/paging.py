@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
-from marshmallow import validate
+from marshmallow import fields, validate
 
 LARGEST_PAGE = 200
 DEEPEST_ROW = 10_000
@@ -16,6 +16,13 @@ class PageRequest:
 
     page: Annotated[int, validate.Range(min=1, error="页码从 1 开始")] = 1
     size: Annotated[int, validate.Range(min=1, max=LARGEST_PAGE, error=f"每页 1 至 {LARGEST_PAGE} 条")] = 20
+
+
+def sortable(*names: str) -> fields.String:
+    """The field of a list's order: one of its columns, `-` before the name for the greatest first."""
+    allowed = [sign + name for name in names for sign in ("", "-")]
+    error = f"不能按此项排序，可以选择：{'、'.join(names)}（加 - 为从大到小）"
+    return fields.String(validate=validate.OneOf(allowed, error=error))
 
 
 @dataclass(frozen=True)

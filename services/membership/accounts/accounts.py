@@ -19,6 +19,7 @@ from services.contracts.operations.membership.accounts import (
     UpdateAccountRequest,
 )
 from services.contracts.values import InvalidValue, clean_mobile
+from services.kit.data.ordering import in_order
 from services.kit.data.page_rows import page_of
 from services.kit.operations import audit
 from services.kit.problems import Conflict, Forbidden, NotFound
@@ -52,7 +53,9 @@ def list_accounts(work: Work, request: ListAccountsRequest) -> ListAccountsAnswe
     union out of scope.
     """
     session, caller = work.session, work.caller
-    matching = select(Account, Union).join(Union, Union.union_id == Account.union_id).order_by(Account.account_name)
+    columns = {"account_name": Account.account_name, "last_signed_in_at": Account.last_signed_in_at}
+    order = in_order(request.sort, columns, Account.account_name)
+    matching = select(Account, Union).join(Union, Union.union_id == Account.union_id).order_by(*order)
     if request.union_id is not UNSET:
         matching = matching.where(Account.union_id == union_in_scope(session, caller, request.union_id).union_id)
     else:

@@ -1,6 +1,7 @@
 """Applies clerks' corrections from the pending list to members, and keeps their history."""
 
 import json
+from collections.abc import Set
 from dataclasses import fields
 from uuid import UUID
 
@@ -10,12 +11,13 @@ from uuid_utils.compat import uuid7
 
 from services.contracts.events.batching import CorrectedFacts, MemberCorrectedData
 from services.contracts.events.membership import CORRECTION_REFUSED, CorrectionRefusedData
-from services.contracts.masks import mask_document
+from services.contracts.masks import mask_document, mask_phone
 from services.contracts.operations.membership.members import CorrectedField, CorrectionAnswer
 from services.kit.events.outbox import publish
 from services.kit.events.subscribe import Event, Reject
-from services.kit.schemas import change_fields, required, schema_of
-from services.membership.members.member_documents import document_digest, document_end_digest
+from services.kit.schemas import UNSET, change_fields, required, schema_of
+from services.membership.members import member_phone_changes
+from services.membership.members.member_documents import document_digest, document_end_digest, phone_digest
 from services.membership.models import Account, Member, MemberCorrection
 
 _FACTS = schema_of(CorrectedFacts)()
@@ -36,10 +38,8 @@ def member_corrected(session: Session, event: Event[MemberCorrectedData]) -> Non
     before = CorrectedFacts(**{name: getattr(member, name) for name in _NAMES})
     digest = document_digest(facts.document_type, facts.document_number)
     is_taken = _is_of_another(session, member.member_id, digest)
-    if not is_taken and not _is_followed_by_later(session, corrected):
-        change_fields(member, facts, _NAMES)
-        member.document_digest = digest
-        member.document_end = document_end_digest(facts.document_number)
+    if not is_taken:
+        _apply(session, member, facts, set(_NAMES) - _corrected_later(session, corrected))
     session.add(_record(corrected, before, is_refused=is_taken))
     if is_taken:
         _cancel(session, corrected, member)
@@ -64,18 +64,33 @@ def corrections_of(session: Session, member_id: UUID) -> list[CorrectionAnswer]:
     ]
 
 
+def _apply(session: Session, member: Member, facts: CorrectedFacts, names: Set[str]) -> None:
+    """Changes these of the member's facts; a changed phone is told to both numbers, as by every change."""
+    old_phone = member.phone
+    change_fields(member, facts, names)
+    if "document_number" in names:
+        member.document_digest = document_digest(facts.document_type, facts.document_number)
+        member.document_end = document_end_digest(facts.document_number)
+    if "phone" in names and facts.phone is not UNSET:
+        member.phone_digest = phone_digest(facts.phone) if facts.phone else None
+        member_phone_changes.apply_change(session, member, old_phone, member.affiliation)
+
+
 def _is_of_another(session: Session, member_id: UUID, digest: bytes) -> bool:
     others = select(Member.member_id).where(Member.document_digest == digest, Member.member_id != member_id)
     return bool(session.scalar(select(others.exists())))
 
 
-def _is_followed_by_later(session: Session, corrected: MemberCorrectedData) -> bool:
-    later = select(MemberCorrection.correction_id).where(
-        MemberCorrection.member_id == corrected.member_id,
-        MemberCorrection.corrected_at > corrected.corrected_at,
-        MemberCorrection.refused.is_(False),
+def _corrected_later(session: Session, corrected: MemberCorrectedData) -> set[str]:
+    """The facts that a later correction, which was handled before this one, contains."""
+    later = session.scalars(
+        select(MemberCorrection.new).where(
+            MemberCorrection.member_id == corrected.member_id,
+            MemberCorrection.corrected_at > corrected.corrected_at,
+            MemberCorrection.refused.is_(False),
+        )
     )
-    return bool(session.scalar(select(later.exists())))
+    return {name for new in later for name in json.loads(new)}
 
 
 def _record(corrected: MemberCorrectedData, before: CorrectedFacts, *, is_refused: bool) -> MemberCorrection:
@@ -106,11 +121,12 @@ def _cancel(session: Session, corrected: MemberCorrectedData, member: Member) ->
 def _changes(correction: MemberCorrection) -> list[CorrectedField]:
     old, new = json.loads(correction.old), json.loads(correction.new)
     return [
-        CorrectedField(field=field, old=_shown(field, old[field]), new=_shown(field, new[field]))
+        CorrectedField(field=field, old=_shown(field, old.get(field)), new=_shown(field, new[field]))
         for field in new
-        if old[field] != new[field] and field not in ("birth_date", "sex")
+        if old.get(field) != new[field] and field not in ("birth_date", "sex")
     ]
 
 
 def _shown(field: str, value: str | None) -> str | None:
-    return mask_document(value) if field == "document_number" and value else value
+    mask = {"document_number": mask_document, "phone": mask_phone}.get(field)
+    return mask(value) if mask and value else value

@@ -24,6 +24,7 @@ from services.contracts.operations.membership.members import (
 from services.contracts.values import clean_name
 from services.kit.data.bulk import is_any_of
 from services.kit.data.name_search import caseless
+from services.kit.data.ordering import in_order
 from services.kit.data.page_rows import page_of
 from services.kit.problems import FieldProblem, Invalid
 from services.kit.rpc.methods import Caller
@@ -32,7 +33,12 @@ from services.kit.rpc.paging import Counted
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
 from services.membership.applications.application_states import CardState
-from services.membership.members.member_documents import SEARCHABLE_BY_END, document_end_digest, possible_digests
+from services.membership.members.member_documents import (
+    SEARCHABLE_BY_END,
+    document_end_digest,
+    phone_digest,
+    possible_digests,
+)
 from services.membership.members.number_searches import count, numbers_in
 from services.membership.models import EMPLOYED, Member, Union
 from services.membership.unions import is_union_or_below, union_in_scope, union_names
@@ -65,8 +71,8 @@ _LAST_CHARACTER = "\U0010ffff"
 def list_members(work: Work, request: ListMembersRequest) -> ListMembersAnswer:
     """A page of the members of a union, or of it and all below; raises NotFound for one out of the caller's scope.
 
-    The order is that of the filter's index: by name for a search by name, by time of application for a search by that,
-    else the newest first.
+    Unless the caller wants another, the order is that of the filter's index: by name for a search by name, by time of
+    application for a search by that, else the newest first.
     """
     session = work.session
     count(work.database, work.caller, numbers_in(request), LIST_MEMBERS.name)
@@ -161,6 +167,8 @@ def _of_numbers(chosen: MemberFilter) -> list[ColumnElement[bool]]:
             Member.document_end == document_end_digest(chosen.document_end),
             Member.document_type.in_(SEARCHABLE_BY_END),
         ]
+    if chosen.phone is not UNSET:
+        conditions.append(Member.phone_digest == phone_digest(chosen.phone))
     return conditions
 
 
@@ -170,6 +178,9 @@ def _in_order(request: ListMembersRequest) -> Select[Member]:
 
 def _order(request: ListMembersRequest, of: Any) -> list[ColumnElement[Any]]:
     """The order of a list, by columns `of` the members or of a subquery."""
+    if request.sort is not UNSET:
+        columns = {"member_no": of.member_no, "name": of.name_key, "applied_at": of.applied_at}
+        return in_order(request.sort, columns, of.member_id)
     if request.name is not UNSET:
         return [of.name_key, of.member_id]
     if request.applied_from is not UNSET or request.applied_to is not UNSET:
@@ -199,7 +210,7 @@ def _page_and_total(
     session: Session, conditions: Sequence[ColumnElement[bool]], request: ListMembersRequest
 ) -> tuple[Sequence[Row[Member]], int]:
     """The page of the matches and their number, up to ADDRESSES_COUNTED + 1, by one search."""
-    keys = select(Member.member_id, Member.name_key, Member.applied_at)
+    keys = select(Member.member_id, Member.member_no, Member.name_key, Member.applied_at)
     found = keys.where(*conditions).limit(ADDRESSES_COUNTED + 1).cte("found")
     total = select(func.count()).select_from(found)
     first = (request.page - 1) * request.size

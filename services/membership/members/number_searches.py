@@ -33,7 +33,7 @@ from services.membership.models import Disclosure, Member, Union
 ACTION = "membership.count_number_search"
 
 Numbers = Mapping[str, str]
-"""The numbers of a search, by field: `document_number`, `document_end`."""
+"""The numbers of a search, by field: `document_number`, `document_end`, `phone`."""
 
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
 _HOUR = timedelta(hours=1)
@@ -67,8 +67,9 @@ def count_number_search(work: Work, request: NumberSearchRequest) -> None:
 
 
 def numbers_in(request: MemberFilter | MemberFacts) -> Numbers:
-    """The numbers in a request that searches for members by document number."""
-    present = ((name, getattr(request, name, UNSET)) for name in ("document_number", "document_end"))
+    """The numbers in a request that searches for members by a number, or that changes the document's."""
+    names = ("document_number", "document_end", "phone") if isinstance(request, MemberFilter) else ("document_number",)
+    present = ((name, getattr(request, name)) for name in names)
     return {name: number for name, number in present if number is not UNSET}
 
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.contracts.events.batching import MEMBER_CORRECTED, MemberCorrectedData
-from services.contracts.events.membership import CORRECTION_REFUSED
+from services.contracts.events.membership import CORRECTION_REFUSED, MEMBER_PHONE_CHANGED
 from services.kit.events.subscribe import Event, Reject
 from services.membership.members import corrections
 from tests.integration.membership.office import Office, an_account, an_event
@@ -87,3 +87,42 @@ def test_a_correction_of_nobody_we_know_is_rejected(office: Office) -> None:
     with pytest.raises(Reject), office.begin() as session:
         corrections.member_corrected(session, a_correction(office, uuid4(), application_id))
     assert office.member(member_id)["corrections"] == []
+
+
+def test_a_mended_name_category_and_phone_are_the_members_and_both_numbers_are_told(office: Office) -> None:
+    member_id, _ = office.queued(phone="13800000001")
+    deliver(office, member_id, name="韩梅梅", retirement_category="F50", phone="13900000009")
+
+    assert office.kept(member_id, "name", "retirement_category", "phone") == ("韩梅梅", "F50", "13900000009")
+    assert office.names(phone="13900000009") == ["韩梅梅"]
+    [told] = office.published(MEMBER_PHONE_CHANGED)
+    assert (told["numbers"]["old_phone"], told["numbers"]["new_phone"]) == ("13800000001", "13900000009")
+    [correction] = office.member(member_id)["corrections"]
+    changes = {one["field"]: (one["old"], one["new"]) for one in correction["changes"]}
+    assert changes["phone"] == ("138****0001", "139****0009")
+
+
+def test_a_correction_of_a_former_release_leaves_name_category_and_phone(office: Office) -> None:
+    member_id, _ = office.queued(phone="13800000001", name="韩梅")
+    category = office.kept(member_id, "retirement_category")
+    deliver(office, member_id)
+
+    assert office.kept(member_id, "name", "phone") == ("韩梅", "13800000001")
+    assert office.kept(member_id, "retirement_category") == category
+    assert office.published(MEMBER_PHONE_CHANGED) == []
+
+
+def test_of_two_corrections_of_different_facts_both_count_in_any_order(office: Office) -> None:
+    member_id, _ = office.queued(phone="13800000001", name="韩梅")
+    deliver(office, member_id, NOW, phone="13900000009", document_expiry=date(2042, 1, 1))
+    deliver(office, member_id, NOW - timedelta(seconds=1), name="韩梅梅", document_expiry=date(2041, 1, 1))
+
+    assert office.kept(member_id, "name", "phone") == ("韩梅梅", "13900000009")
+    assert office.member(member_id)["document_expiry"] == date(2042, 1, 1)
+
+
+def test_a_correction_of_the_document_leaves_what_was_changed_on_the_member_meanwhile(office: Office) -> None:
+    member_id, _ = office.queued(phone="13800000001")
+    office.update(member_id, phone="13900000009")
+    deliver(office, member_id)
+    assert office.kept(member_id, "phone") == ("13900000009",)

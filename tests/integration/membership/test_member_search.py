@@ -3,14 +3,17 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from sqlalchemy import func, select
 
 from services.contracts.events.batching import CHANNEL_ASSIGNED
+from services.contracts.operations.membership import members as rpc
 from services.kit.problems import NotFound, Problem
 from services.membership.members import member_search
 from services.membership.members.member_search import SHANGHAI
-from services.membership.models import Member
+from services.membership.models import Disclosure, Member
 from tests.integration.membership.office import Office, a_caller
 from tests.mothers import a_resident_number
+from tests.ordered_plans import sorts_in
 
 
 def test_the_newest_members_come_first(office: Office) -> None:
@@ -138,3 +141,38 @@ def test_pages_hold_what_they_are_asked_to_and_count_all(office: Office) -> None
 def test_a_page_too_deep_is_refused(office: Office) -> None:
     with pytest.raises(Problem, match="page_too_deep"):
         office.listed(page=101, size=100)
+
+
+def test_a_list_is_in_the_order_of_the_wanted_column_with_nothing_first(office: Office) -> None:
+    one, other = office.numbered(name="王芳"), office.numbered(name="李雷")
+    office.register(name="韩梅")
+    office.queue(*other)
+    office.queue(*one)
+
+    assert office.names(sort="member_no") == ["韩梅", "王芳", "李雷"]
+    assert office.names(sort="-member_no") == ["李雷", "王芳", "韩梅"]
+    assert office.names(sort="applied_at") == ["韩梅", "李雷", "王芳"]
+    assert office.names(sort="-name") == sorted(["王芳", "李雷", "韩梅"], reverse=True)
+
+
+def test_the_order_holds_for_a_search_by_address_too(office: Office) -> None:
+    for name in ("李雷", "王芳", "韩梅"):
+        office.register(name=name, address="上海市杨浦区控江路1555号")
+    assert office.names(sort="-name", address="控江路") == sorted(["王芳", "李雷", "韩梅"], reverse=True)
+
+
+@pytest.mark.parametrize("sort", ["member_no", "-member_no", "name", "-name", "applied_at", "-applied_at"])
+def test_an_index_has_the_order_of_each_column(office: Office, sort: str) -> None:
+    request = rpc.ListMembersRequest(sort=sort)
+
+    assert sorts_in(office.engine, lambda session: member_search.list_members(office.work(session), request)) == []
+
+
+def test_a_member_is_found_by_the_whole_telephone_number_which_is_counted(office: Office) -> None:
+    office.register(name="王芳", phone="13812345678")
+    office.register(name="李雷", phone="13812345679")
+
+    assert office.names(phone="13812345678") == ["王芳"]
+    with office.begin() as session:
+        searches = session.scalar(select(func.count()).select_from(Disclosure).where(Disclosure.kind == "search"))
+    assert searches == 1

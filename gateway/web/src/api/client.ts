@@ -4,16 +4,29 @@ import { ApiProblem, readProblem } from "@/api/problems";
 import type { paths } from "@/api/schema";
 import { connection } from "@/live/connection";
 
+const ACCOUNT = "X-Account-Id";
 const LONGEST_WAIT_SECONDS = 60;
 const PAUSES = [1, 2, 4, 8, 15];
 /** 401 at sign-in: the credentials are wrong, which the form shows. */
 const SIGN_IN_REFUSALS = ["sign_in_failed", "otp_wrong"];
 
 let whenNotSignedIn = (): void => undefined;
+let whenOtherAccount = (): void => undefined;
+let accountId: string | undefined;
 
 /** Called when the API answers that there is no session (any more). */
 export function onNotSignedIn(act: () => void): void {
   whenNotSignedIn = act;
+}
+
+/** Called when another account has signed in meanwhile, in another tab. */
+export function onOtherAccount(act: () => void): void {
+  whenOtherAccount = act;
+}
+
+/** From now on requests are this account's: they are refused under the session of another one. */
+export function workFor(account_id: string | undefined): void {
+  accountId = account_id;
 }
 
 export const api = createClient<paths>({
@@ -60,6 +73,7 @@ export function upload<T>(path: string, file: File, key: string, onProgress: (pa
     form.append("file", file);
     request.open("POST", path);
     request.setRequestHeader("Idempotency-Key", key);
+    if (accountId) request.setRequestHeader(ACCOUNT, accountId);
     request.upload.onprogress = (event) => onProgress(event.total ? event.loaded / event.total : 0);
     request.onerror = () => reject(ApiProblem.unreachable());
     request.onload = async () => {
@@ -75,6 +89,7 @@ export function upload<T>(path: string, file: File, key: string, onProgress: (pa
 async function problemOf(response: Response): Promise<ApiProblem> {
   const problem = await readProblem(response);
   if (problem.status === 401 && !SIGN_IN_REFUSALS.includes(problem.code)) whenNotSignedIn();
+  if (problem.code === "other_account") whenOtherAccount();
   return problem;
 }
 
@@ -87,6 +102,7 @@ function posting(asked: object): RequestInit {
  * with an Idempotency-Key: then nothing is done twice.
  */
 async function persistently(request: Request): Promise<Response> {
+  if (accountId) request.headers.set(ACCOUNT, accountId);
   const mayRepeat = request.method === "GET" || request.headers.has("Idempotency-Key");
   const until = Date.now() + LONGEST_WAIT_SECONDS * 1000;
   for (let attempt = 0; ; attempt++) {

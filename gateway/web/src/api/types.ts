@@ -28,6 +28,7 @@ export type Pending = Schemas["batching.PendingAnswer"];
 export type PendingCounts = Schemas["batching.PendingCounts"];
 export type Batch = Schemas["batching.BatchAnswer"];
 export type BatchDetail = Schemas["batching.BatchDetailAnswer"];
+export type PreparedSubmission = Schemas["batching.PreparedSubmission"];
 export type Submitted = BatchDetail & { warnings: string[] };
 export type BankTime = Schemas["batching.BankTime"];
 export type Outlet = Schemas["batching.OutletAnswer"];

@@ -1,10 +1,10 @@
 // @vitest-environment happy-dom
 import { mount } from "@vue/test-utils";
-import { afterEach, expect, it } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import { defineComponent, h, ref, type ComponentPublicInstance } from "vue";
 import { useForm } from "@/composables/useForm";
 import FormDialog from "@/components/FormDialog.vue";
-import { settle } from "@/testing/fields";
+import { eventually, press, settle } from "@/testing/fields";
 
 afterEach(() => document.body.replaceChildren());
 
@@ -54,4 +54,40 @@ it.each([
   await settle();
 
   expect(isOpen.value).toBe(staysOpen);
+});
+
+it.each([
+  ["取消", true],
+  ["放弃", false],
+])("a dialog asks before it drops what was filled in: %s", async (word, staysOpen) => {
+  const isOpen = ref(true);
+  const form = useForm({ isOpen, values: () => ({ name: "" }), onSuccess: () => undefined });
+  mount(
+    defineComponent(() => () => h(FormDialog, { form, title: "修改", act: "保存" })),
+    { attachTo: document.body, global: { stubs: { transition: true } } },
+  );
+  await settle();
+  form.values.name = "王芳";
+  press("取消", ".el-dialog");
+  await eventually(() => press(word, ".el-message-box"));
+  await settle();
+
+  expect(isOpen.value).toBe(staysOpen);
+});
+
+it("a dialog asks at Escape, too, and stays in sight where it is not left", async () => {
+  const isOpen = ref(true);
+  const form = useForm({ isOpen, values: () => ({ name: "" }), onSuccess: () => undefined });
+  const wrapper = mount(
+    defineComponent(() => () => h(FormDialog, { form, title: "修改", act: "保存" })),
+    { attachTo: document.body, global: { stubs: { transition: true } } },
+  );
+  await settle();
+  form.values.name = "王芳";
+  const hide = vi.fn();
+  void (wrapper.findComponent({ name: "ElDialog" }).props("beforeClose") as (hide: () => void) => Promise<void>)(hide);
+  await eventually(() => press("取消", ".el-message-box"));
+  await settle();
+
+  expect([isOpen.value, hide.mock.calls.length]).toEqual([true, 0]);
 });

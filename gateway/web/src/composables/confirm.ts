@@ -20,6 +20,11 @@ export async function askToConfirm(title: string, what: string, act: string, isD
   }
 }
 
+/** Whether a form may be left: at once where nothing would be lost, else after a question. */
+export async function mayLeave(isDirty: boolean): Promise<boolean> {
+  return !isDirty || askToConfirm("放弃填写的内容", "填写的内容还没有保存，关闭后将丢失。", "放弃");
+}
+
 /** A short word that something was done; read out by screen readers. */
 export function notifySuccess(message: string): void {
   ElMessage({ type: "success", message, grouping: true, duration: 4000 });

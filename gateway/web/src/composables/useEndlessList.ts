@@ -63,6 +63,8 @@ export function useEndlessList<Row, Given extends Filters>(empty: Given, fetchRo
     rows,
     problem,
     isLoading,
+    fields: Object.keys(empty),
+    errorOf: (name: string) => problem.value?.reasonFor(name),
     search,
     reset,
     hasMore: before,

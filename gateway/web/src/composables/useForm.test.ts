@@ -217,3 +217,31 @@ describe("a form", () => {
     expect(onSuccess).toHaveBeenCalledExactlyOnceWith("approved", { remark: "", wanted: "approve" });
   });
 });
+
+describe("a form that changes what is known", () => {
+  function changing() {
+    const isOpen = ref(true);
+    const sent: unknown[] = [];
+    const form = useForm({
+      isOpen,
+      isChange: () => true,
+      values: () => ({ name: "王芳" }),
+      send: (_key, request) => Promise.resolve(sent.push(request)),
+      onSuccess: () => undefined,
+    });
+    return { form, isOpen, sent };
+  }
+
+  it("says that nothing was changed, and sends nothing", async () => {
+    const { form, isOpen, sent } = changing();
+    await form.submit();
+
+    expect(form.problem?.title).toBe("没有修改任何内容");
+    expect([sent, isOpen.value]).toEqual([[], true]);
+
+    form.values.name = "王芳芳";
+    await form.submit();
+    expect(sent).toEqual([{ name: "王芳芳" }]);
+    expect(form.problem).toBeUndefined();
+  });
+});

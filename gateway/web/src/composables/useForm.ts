@@ -1,7 +1,8 @@
 // One form: its values, why fields are wrong, and sending them as one act.
-import { computed, reactive, ref, watch, type Ref } from "vue";
+import { computed, onScopeDispose, reactive, ref, shallowRef, watch, type Ref } from "vue";
+import { unsaved } from "@/composables/unsaved";
 import { useMutation } from "@/composables/useMutation";
-import type { ApiProblem } from "@/api/problems";
+import { ApiProblem } from "@/api/problems";
 
 /** Why a field is wrong, in Chinese; nothing where it is right. */
 type Errors = Partial<Record<string, string | false>>;
@@ -16,6 +17,8 @@ export interface Form {
   readonly fields: readonly string[];
   /** How often it was submitted in vain: a field was wrong, or the API refused. */
   readonly refusals: number;
+  /** Whether something was filled in that is not sent. */
+  readonly isDirty: boolean;
   submit: () => Promise<void>;
   close: () => void;
 }
@@ -26,6 +29,8 @@ interface Options<Values extends object, Wrong extends Errors, Request, Answer> 
   /** A form with several buttons has among its values which was pressed: `submit({ wanted: "code" })`. */
   values: () => Values;
   validate?: (values: Values) => Wrong;
+  /** Whether it changes what is known: then sending it unchanged says so, and sends nothing. */
+  isChange?: () => boolean;
   /** What is sent. The same is sent again under the same key. */
   request?: (values: Values) => Request;
   /** Asked before sending, where nothing is wrong: whether to send now. */
@@ -46,6 +51,7 @@ export function useForm<Values extends object, Wrong extends Errors = object, Re
   isOpen,
   values: initial,
   validate = () => ({}) as Wrong,
+  isChange = () => false,
   request = (values) => ({ ...values }) as unknown as Request,
   confirm = () => true,
   send = (_key, given) => Promise.resolve(given as unknown as Answer),
@@ -60,7 +66,15 @@ export function useForm<Values extends object, Wrong extends Errors = object, Re
   const mutation = useMutation(send);
   const isRunning = ref(false);
   const refusals = ref(0);
+  const notice = shallowRef<ApiProblem>();
+  const snapshot = ref(JSON.stringify(values));
+  const isDirty = computed(() => (isOpen?.value ?? true) && JSON.stringify(values) !== snapshot.value);
   let isSubmitted = false;
+  if (isOpen)
+    onScopeDispose(
+      unsaved.watch(() => isDirty.value),
+      true,
+    );
 
   /** On leaving a field, so that it is checked before the rest is filled in. */
   function touch(field: Field, isTouched = true): void {
@@ -83,6 +97,11 @@ export function useForm<Values extends object, Wrong extends Errors = object, Re
   async function attempt(): Promise<boolean> {
     fields.value.forEach((field) => touched.add(field));
     mutation.forget();
+    notice.value = undefined;
+    if (isChange() && !isDirty.value) {
+      notice.value = new ApiProblem(422, "unchanged", "没有修改任何内容", "请修改后再保存；不需要修改的，请直接关闭。");
+      return true;
+    }
     if (Object.values(errors.value).some(Boolean)) return true;
     const sent = request(values);
     if (!(await confirm(values))) return false;
@@ -93,6 +112,7 @@ export function useForm<Values extends object, Wrong extends Errors = object, Re
     if (problem) {
       await onFailure(problem, sent);
     } else {
+      snapshot.value = JSON.stringify(values);
       await onSuccess(answer as Answer, sent);
       close();
     }
@@ -101,8 +121,10 @@ export function useForm<Values extends object, Wrong extends Errors = object, Re
 
   function reset(): void {
     Object.assign(values, initial());
+    snapshot.value = JSON.stringify(values);
     touched.clear();
     mutation.forget();
+    notice.value = undefined;
   }
 
   function close(): void {
@@ -124,7 +146,10 @@ export function useForm<Values extends object, Wrong extends Errors = object, Re
       return isRunning.value;
     },
     get problem() {
-      return mutation.problem.value;
+      return mutation.problem.value ?? notice.value;
+    },
+    get isDirty() {
+      return isDirty.value;
     },
     get fields() {
       return fields.value;

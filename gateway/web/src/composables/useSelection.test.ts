@@ -1,5 +1,6 @@
 // Tests of useSelection: selected rows over several pages.
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
+import { forgetSelections } from "@/composables/kept";
 import { useSelection } from "@/composables/useSelection";
 
 interface Row {
@@ -8,6 +9,12 @@ interface Row {
 }
 const free = (id: string): Row => ({ id, free: true });
 const taken = (id: string): Row => ({ id, free: false });
+const named = (name: string) =>
+  useSelection<Row>(
+    (row) => row.id,
+    (row) => row.free,
+    name,
+  );
 const select = () =>
   useSelection<Row>(
     (row) => row.id,
@@ -40,5 +47,23 @@ describe("a selection", () => {
     selection.tidy([taken("1"), free("9")]);
 
     expect([...selection.ids.value]).toEqual(["2"]);
+  });
+});
+
+describe("a selection under a name", () => {
+  afterEach(forgetSelections);
+
+  it("is there again when its list is come back to", () => {
+    named("members").togglePage([free("1"), free("2")], true);
+
+    expect([...named("members").ids.value]).toEqual(["1", "2"]);
+    expect(named("batches").count.value).toBe(0);
+  });
+
+  it("is another account's no more", () => {
+    named("members").toggle(free("1"), true);
+    forgetSelections();
+
+    expect(named("members").count.value).toBe(0);
   });
 });

@@ -1,6 +1,7 @@
 // The console's router. Each area declares its pages in `<area>/routes.ts`, with roles or as public.
 import { createRouter, createWebHistory, type RouteMeta, type RouteRecordRaw } from "vue-router";
-import { onNotSignedIn } from "@/api/client";
+import { onNotSignedIn, onOtherAccount } from "@/api/client";
+import { unsaved } from "@/composables/unsaved";
 import { session, type Role } from "@/console/session";
 
 declare module "vue-router" {
@@ -15,6 +16,8 @@ declare module "vue-router" {
     menu?: { group: string; order: number };
   }
 }
+
+const LONGEST_RESTORING_MS = 3000;
 
 /** Where what has to be done before anything else is done. */
 const STEPS = { password_change: "password", second_factor: "second-factor", second_factor_enrolment: "second-factor" };
@@ -33,7 +36,10 @@ export const router = createRouter({
       meta: { title: "页面不存在" },
     },
   ],
-  scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? undefined : { top: 0 }),
+  scrollBehavior: (to, from, saved) => {
+    if (saved) return whenTallEnough(saved);
+    return to.matched[0] === from.matched[0] ? undefined : { top: 0 };
+  },
 });
 
 /** The pages of the menu that this account may use, in their groups. */
@@ -74,11 +80,21 @@ addEventListener("vite:preloadError", (event) => {
   location.reload();
 });
 
+onOtherAccount(() => session.stop("other_account"));
 onNotSignedIn(() => {
   if (!session.account.value) return;
+  if (unsaved.exists()) return session.stop("ended");
   session.end();
   void router.push({ name: "sign-in", query: { back: router.currentRoute.value.fullPath, ended: "1" } });
 });
+
+/** The way back ends where one was, as soon as the rows are there again. */
+async function whenTallEnough(saved: { left: number; top: number }): Promise<{ left: number; top: number }> {
+  const until = Date.now() + LONGEST_RESTORING_MS;
+  const isTooShort = () => document.documentElement.scrollHeight < saved.top + innerHeight;
+  while (isTooShort() && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 50));
+  return saved;
+}
 
 function mayUse({ roles, isOfTheCity }: RouteMeta): boolean {
   if (isOfTheCity && session.account.value?.union.kind !== "city") return false;

@@ -23,7 +23,7 @@ export function fakeApi(reads: Record<string, unknown> = {}) {
   const commands: Command[] = [];
   const answers: (() => Response)[] = [];
 
-  vi.stubGlobal("fetch", async (request: Request): Promise<Response> => {
+  stubFetch(async (request) => {
     const path = new URL(request.url).pathname;
     const known = reads[path];
     if (known !== undefined || request.method === "GET") {
@@ -59,8 +59,15 @@ export function numberedCaptchas(): () => object {
   return () => ({ captcha_id: `c-${++taken}`, kind: "image", image: "data:image/png;base64,", wait_seconds: 0, proof_of_work });
 }
 
-/** Signs an account of the city's union in, without a stream of live updates. */
+type Fetch = ((request: Request) => Promise<Response>) & { isFake?: boolean };
+
+function stubFetch(fetch: Fetch): void {
+  vi.stubGlobal("fetch", Object.assign(fetch, { isFake: true }));
+}
+
+/** Signs an account of the city's union in, which has kept nothing, without a stream of live updates. */
 export function signIn(changes: Partial<Account> = {}): void {
+  if (!(fetch as unknown as Fetch).isFake) stubFetch(() => Promise.resolve(Response.json({ items: [], total: 0 })));
   vi.stubGlobal(
     "EventSource",
     class {

@@ -12,7 +12,7 @@ from services.contracts.operations.roles import subordinates
 from services.kit.events.contract import choice
 from services.kit.fields import FullMatch, text
 from services.kit.rpc.operation import ANONYMOUS, command, no_union, query
-from services.kit.rpc.paging import PageAnswer, PageRequest
+from services.kit.rpc.paging import PageAnswer, PageRequest, sortable
 from services.kit.schemas import UNSET, Unset
 
 ACCOUNT_STATES = ("active", "locked", "disabled")
@@ -59,6 +59,7 @@ class AccountAnswer:
 class ListUnionsRequest(PageRequest):
     q: Annotated[str | Unset, text(50), "the beginning of the code, or part of the name"] = UNSET
     superior_union_id: Annotated[UUID | Unset, "only the direct subordinates of this union"] = UNSET
+    sort: Annotated[str, sortable("code", "name")] = "code"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +118,7 @@ class ListAccountsRequest(PageRequest):
         UNSET
     )
     state: Annotated[str | Unset, choice(*ACCOUNT_STATES)] = UNSET
+    sort: Annotated[str, sortable("account_name", "last_signed_in_at")] = "account_name"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from services.kit.events.contract import choice
 from services.kit.fields import text
 from services.kit.rpc.files import FileAnswer
 from services.kit.rpc.operation import command, own_data, own_union, query
-from services.kit.rpc.paging import PageAnswer, PageRequest
+from services.kit.rpc.paging import PageAnswer, PageRequest, sortable
 from services.kit.schemas import UNSET, Unset
 
 AFFILIATIONS = ("employer", "flexible", "outside")
@@ -61,6 +61,7 @@ class MemberFilter:
         "the last four characters of the number, in the caller's own union alone; counted and on"
         " record likewise. A few others may be found by it",
     ] = UNSET
+    phone: Annotated[Mobile | Unset, "the whole number; counted and on record likewise"] = UNSET
     address: Annotated[AddressPart | Unset, "part of the address"] = UNSET
     sex: Annotated[str | Unset, choice(*SEXES)] = UNSET
     applied_from: Annotated[date | Unset, "day in Shanghai"] = UNSET
@@ -71,7 +72,9 @@ class MemberFilter:
 
 @dataclass(frozen=True, kw_only=True)
 class ListMembersRequest(MemberFilter, PageRequest):
-    pass
+    sort: Annotated[
+        str | Unset, sortable("member_no", "name", "applied_at"), "if absent, as the filter's index has it"
+    ] = UNSET
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 // Tests of the dialogs of this folder.
 import type { ComponentPublicInstance } from "vue";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import ExportDialog from "@/console/members/ExportDialog.vue";
 import MemberDialog from "@/console/members/MemberDialog.vue";
 import PersonDialog from "@/console/members/PersonDialog.vue";
@@ -104,6 +104,24 @@ describeDialog("whole numbers", {
   emits: "shown",
 });
 
+describeDialog("a person who is looked for", {
+  dialog: PersonDialog,
+  opensBy: "model",
+  title: "会员核查",
+  shows: { 证件号码: "" },
+  refuses: { 证件号码: "请填写完整的证件号码" },
+  fills: { 证件号码: " 310115196501150016 " },
+  sends: {
+    method: "POST",
+    path: "/api/v1/members/find",
+    body: { document_number: "310115196501150016" },
+    isUnderKey: false,
+  },
+  answer: { items: [] },
+  problemAt: ["document_number", "证件号码"],
+  emits: "found",
+});
+
 describeDialog("an export of whole numbers", {
   dialog: ExportDialog,
   props: { filters: { name: "王", card_state: "" }, asked: { name: "王" }, matching: "3 人" },
@@ -125,20 +143,23 @@ describeDialog("an export of whole numbers", {
   tells: "会员名单已导出",
 });
 
-describeDialog("a person who is looked for", {
-  dialog: PersonDialog,
-  opensBy: "model",
-  title: "会员核查",
-  shows: { 证件号码: "" },
-  refuses: { 证件号码: "请填写完整的证件号码" },
-  fills: { 证件号码: " 310115196501150016 " },
-  sends: {
-    method: "POST",
-    path: "/api/v1/members/find",
-    body: { document_number: "310115196501150016" },
-    isUnderKey: false,
-  },
-  answer: { items: [] },
-  problemAt: ["document_number", "证件号码"],
-  emits: "found",
+describe("a member whose card is being made", () => {
+  afterEach(() => document.body.replaceChildren());
+
+  it.each([
+    ["pending", true, "待办会员列表"],
+    ["submitted", true, "请等待本次办卡结束"],
+    ["issued", false, ""],
+    ["none", false, ""],
+  ])("offers no change that would be refused: %s", async (card_state, isFixed, told) => {
+    const open = await openDialog({ ...newMember, props: { member: { ...member, card_state } } });
+    const isDisabled = (label: string) => {
+      const items = [...document.querySelectorAll(".el-form-item")];
+      return items.find((item) => item.querySelector(".el-form-item__label")?.textContent === label)!.querySelector("input")!.disabled;
+    };
+
+    expect([isDisabled("姓名"), isDisabled("证件号码"), isDisabled("地址")]).toEqual([isFixed, isFixed, false]);
+    expect(open.text().includes("会员正在办卡")).toBe(isFixed);
+    expect(open.text()).toContain(told === "待办会员列表" ? "请在" : told);
+  });
 });

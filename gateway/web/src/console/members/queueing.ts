@@ -13,7 +13,7 @@ export function useQueueing() {
   async function queueAllOf(filters: Record<string, string>): Promise<QueueResult | undefined> {
     const filter = Object.fromEntries(Object.entries(filters).filter(([, value]) => value));
     const scope = Object.keys(filter).length ? "符合当前查询条件的" : "本工会";
-    const question = `${scope}全部未办卡会员将加入待办会员列表；尚未生成会员编号、待办中、办理中或已办卡的会员会被跳过。`;
+    const question = `${scope}全部${await peopleWithoutCard(filter)}未办卡会员将加入待办会员列表；尚未生成会员编号、待办中、办理中或已办卡的会员会被跳过。`;
     if (!(await askToConfirm("添加全部的未办卡会员至待办", question, "确认添加", false))) return undefined;
     return queue.run({ filter });
   }
@@ -24,6 +24,19 @@ export function useQueueing() {
     isRunning: queue.isRunning,
     problem: queue.problem,
   };
+}
+
+/** How many the question is about; searches by a number are counted, and are not made for it. */
+async function peopleWithoutCard(filter: Record<string, string>): Promise<string> {
+  if (filter.document_number || filter.document_end || filter.phone) return "";
+  if ((filter.card_state ?? "none") !== "none") return " 0 位";
+  try {
+    const query = { ...filter, card_state: "none" as const, size: 1 };
+    const { total, total_is_exact } = await answer(api.GET("/api/v1/members", { params: { query } }));
+    return total_is_exact ? ` ${count(total)} 位` : `超过 ${count(total)} 位`;
+  } catch {
+    return "";
+  }
 }
 
 /** What became of it, in a sentence. */

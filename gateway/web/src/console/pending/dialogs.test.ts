@@ -1,5 +1,6 @@
 // @vitest-environment happy-dom
 // Tests of the dialogs of this folder.
+import { expect } from "vitest";
 import CompleteDialog from "@/console/pending/CompleteDialog.vue";
 import ExpiryDialog from "@/console/pending/ExpiryDialog.vue";
 import SubmitDialog from "@/console/pending/SubmitDialog.vue";
@@ -104,6 +105,46 @@ describeDialog("a switch for another reason than those that have a name", {
   answer: entry,
   problemAt: ["channel_reason_code", "原因"],
   emits: "saved",
+});
+
+describeDialog("a submission after another one, which is shown with what is remembered", {
+  dialog: SubmitDialog,
+  props: { channel: "ordinary", people: 12 },
+  opensBy: "model",
+  reads: {
+    "/api/v1/pending/submission": {
+      count_month: "2026-12",
+      last_day_of_count: 20,
+      outlet,
+      contact_name: "王芳",
+      contact_phone: "021-65556666",
+    },
+    "/api/v1/consent-text": consent,
+  },
+  title: "请核对后确认提交",
+  shows: {},
+  refuses: { "": "请先由会员签署同意书，再勾选确认" },
+  fills: {},
+  alsoDoes: async ({ tick, text }) => {
+    expect(text()).toContain("2026 年 12 月（每月 20 日及以前提交的计入当月");
+    expect(text()).toContain("五角场网点四平路 1 号");
+    await tick("input[type=checkbox]");
+  },
+  sends: {
+    method: "POST",
+    path: "/api/v1/batches",
+    body: {
+      channel: "ordinary",
+      branch_code: "yangpu",
+      outlet_code: "yp-1",
+      contact_name: "王芳",
+      contact_phone: "021-65556666",
+      consent_version: "2026-1",
+    },
+  },
+  answer: { batch_no: "B-1", total: 12, outlet, warnings: [] },
+  tells: "已形成办卡批次 B-1",
+  emits: "submitted",
 });
 
 describeDialog("a submission, which is shown once more before it is sent", {
