@@ -1,0 +1,144 @@
+// @vitest-environment happy-dom
+// Every list of the console as it is drawn: its rows, what is offered for them, and no complaint of the framework.
+import { mount, type VueWrapper } from "@vue/test-utils";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { createMemoryHistory, createRouter, type RouteRecordRaw } from "vue-router";
+import type { Component } from "vue";
+import { session } from "@/console/session";
+import { fakeApi, signIn } from "@/testing/fakeApi";
+import { settle } from "@/testing/fields";
+
+const areas = import.meta.glob<{ routes: RouteRecordRaw[] }>("./*/routes.ts", { eager: true });
+const page = (items: object[], more: object = {}) => ({ items, page: 1, size: 20, total: items.length, total_is_exact: true, ...more });
+const union = { union_id: "city", name: "上海市总工会", code: "81", kind: "city" };
+const counted = { total: 1, passed: 0, failed: 1, unchecked: 0, checking: 0, waiting: 0 };
+const batch = {
+  batch_no: "cbc81310000001000013D20261129001",
+  union,
+  channel: "ordinary",
+  personal: false,
+  state: "submitted",
+  total: 6,
+  issued: 1,
+  refused: 1,
+  released: 0,
+  submitted_at: "2026-11-29T12:59:00Z",
+  feedback_at: null,
+  feedback_text: "自行前往所选银行网点申办卡",
+  count_month: "2026-12",
+  revocation_state: null,
+  outlet: { code: "o", name: "工商银行国华支行", address: "闸殷路1555号" },
+  register_state: "unprinted",
+  revocable: true,
+};
+const member = {
+  member_id: "0192f0c1-0000-7000-8000-000000000001",
+  member_no: "0070000001",
+  name: "王芳",
+  document_type: "resident_id",
+  document_number: "31010***********17",
+  card_no: null,
+  applied_at: null,
+  channel: null,
+  card_state: "none",
+  selectable: true,
+  reason: null,
+};
+const pending = {
+  ...member,
+  application_id: "p-1",
+  document_expiry: "2024-01-31",
+  nationality: "CHN",
+  listed_at: "2026-11-29T12:59:00Z",
+  check_state: "failed",
+  findings: [{ code: "expired", severity: "error", message: "证件已于2024-01-31到期" }],
+  channel: "ordinary",
+  can_switch: true,
+  complete: true,
+  missing: [],
+};
+const account = {
+  account_id: "a-1",
+  account_name: "jianlang",
+  display_name: "王芳",
+  union_name: union.name,
+  roles: ["clerk"],
+  state: "active",
+};
+const READS = {
+  "/api/v1/members": page([member], { hint: "仅显示关联企业内会员" }),
+  "/api/v1/pending": page([pending], {
+    counts: { ordinary: counted, special: { ...counted, total: 0, failed: 0, complete: 0, incomplete: 0, ready: 0 } },
+  }),
+  "/api/v1/batches": page([batch]),
+  "/api/v1/revocations": page([
+    {
+      ...batch,
+      revocation_id: "r-1",
+      state: "requested",
+      applicant_name: "王芳",
+      requested_at: "2026-11-29T12:59:00Z",
+      decided_at: null,
+      can_decide: true,
+    },
+  ]),
+  "/api/v1/accounts": page([account]),
+  "/api/v1/unions": page([union]),
+  "/api/v1/outlets": page([
+    { code: "o", branch_code: "b", name: "国华支行", address: "闸殷路", district: "杨浦区", phone: "021", closed: false },
+  ]),
+  "/api/v1/branches": page([{ code: "b", name: "工商银行", charset: "gb18030", closed: false }]),
+  "/api/v1/audit": {
+    items: [{ act_id: "x", at: "2026-11-29T12:59:00Z", label: "登录", records: [], outcome: "done", roles: [] }],
+    before: null,
+  },
+  "/api/v1/audit/names": { actions: [], record_kinds: [] },
+  "/api/v1/operations/dead-letters": page([], { unanswered: [] }),
+};
+/** Each list, and what its row says or offers. */
+const LISTS: Record<string, readonly string[]> = {
+  "/members": ["王芳", "查看详情", "列设置"],
+  "/pending": ["证件已于2024-01-31到期", "逐个处理未通过的 1 人", "2026-11-29 20:59"],
+  "/batches": ["打印清册", "退回 1", "自行前往所选银行网点申办卡"],
+  "/revocations": ["待审核", "2026-11-29 20:59"],
+  "/accounts": ["jianlang", "经办人"],
+  "/unions": ["上海市总工会"],
+  "/outlets": ["国华支行", "杨浦区"],
+  "/audit": ["登录", "2026-11-29 20:59"],
+  "/dead-letters": ["没有死信"],
+  "/phone-changes": ["没有更换手机号的申请"],
+  "/announcements": ["还没有通知公告"],
+};
+
+describe("a list of the console", () => {
+  let shown: VueWrapper | undefined;
+  const complaints: string[] = [];
+  beforeEach(() => {
+    fakeApi(READS);
+    signIn({ roles: ["administrator", "clerk", "reviewer"] });
+    complaints.length = 0;
+    for (const kind of ["warn", "error"] as const) {
+      vi.spyOn(console, kind).mockImplementation((...told: unknown[]) => void complaints.push(told.map(String).join(" ")));
+    }
+  });
+  afterEach(() => {
+    shown?.unmount();
+    session.end();
+    vi.restoreAllMocks();
+    vi.unstubAllGlobals();
+    document.body.replaceChildren();
+  });
+
+  it.each(Object.entries(LISTS))("is drawn without a complaint: %s", async (path, texts) => {
+    const routes = Object.values(areas).flatMap((area) => area.routes);
+    const router = createRouter({ history: createMemoryHistory(), routes });
+    await router.push(path);
+    const component = router.currentRoute.value.matched[0]!.components!.default as Component;
+    shown = mount(component, { attachTo: document.body, global: { plugins: [router], stubs: { transition: true } } });
+    await settle();
+    await settle();
+
+    for (const text of texts) expect(document.body.textContent).toContain(text);
+    expect(complaints).toEqual([]);
+  });
+});
