@@ -4,10 +4,10 @@ A year for which no notice is known has the holidays that the law fixes; one wit
 """
 
 import json
-from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 _CALENDAR = Path(__file__).with_suffix(".json")
 _SATURDAY = 5
@@ -47,8 +47,9 @@ def in_time_since(today: date, limit: int) -> date:
     return day
 
 
-@dataclass(frozen=True)
-class _Year:
+class _Year(NamedTuple):
+    """The days of a year that differ from Monday to Friday."""
+
     off: frozenset[date]
     worked: frozenset[date]
     is_announced: bool
