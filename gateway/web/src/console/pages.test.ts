@@ -98,9 +98,10 @@ const READS = {
 /** Each list, and what its row says or offers. */
 const LISTS: Record<string, readonly string[]> = {
   "/members": ["王芳", "查看详情", "列设置"],
-  "/pending": ["证件已于2024-01-31到期", "逐个处理未通过的 1 人", "2026-11-29 20:59"],
+  "/pending": ["证件已于2024-01-31到期", "含下级工会", "2026-11-29 20:59"],
+  "/pending?below=false": ["逐个处理未通过的 1 人", "修改证件到期日"],
   "/batches": ["打印清册", "退回 1", "自行前往所选银行网点申办卡"],
-  "/revocations": ["待审核", "2026-11-29 20:59"],
+  "/revocations": ["待审核", "批量审核", "2026-11-29 20:59"],
   "/accounts": ["jianlang", "经办人"],
   "/unions": ["上海市总工会"],
   "/outlets": ["国华支行", "杨浦区"],
