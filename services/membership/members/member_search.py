@@ -65,6 +65,9 @@ _LOOKED_AT, _ONE_IN = 2000, 20
 _HOUSE = re.compile(r"([^0-9]{0,3})([^0-9]{2}[0-9]+)(?=([^0-9]{1,3}))")
 """A whole number with the two characters before it, and up to three characters on both sides."""
 
+_ORDERS_OF_ONE_UNION = ("member_no", "applied_at")
+"""Orders that have an index by union alone."""
+
 _LAST_CHARACTER = "\U0010ffff"
 
 
@@ -72,9 +75,17 @@ def list_members(work: Work, request: ListMembersRequest) -> ListMembersAnswer:
     """A page of the members of a union, or of it and all below; raises NotFound for one out of the caller's scope.
 
     Unless the caller wants another, the order is that of the filter's index: by name for a search by name, by time of
-    application for a search by that, else the newest first.
+    application for a search by that, else the newest first. Raises Invalid for an order that many unions do not have.
     """
     session = work.session
+    if (
+        request.with_subordinates
+        and request.sort is not UNSET
+        and request.sort.removeprefix("-") in _ORDERS_OF_ONE_UNION
+    ):
+        raise Invalid(
+            [FieldProblem("sort", "one_union_only", "按会员编号和申办时间只能排序一个工会的会员，请取消“含下级工会”")]
+        )
     count(work.database, work.caller, numbers_in(request), LIST_MEMBERS.name)
     union_id = union_to_search(session, work.caller, request).union_id
     if request.address is not UNSET:

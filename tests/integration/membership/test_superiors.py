@@ -66,6 +66,18 @@ def test_a_subtree_is_not_searched_by_address_or_by_the_end_of_a_number(office: 
             office.listed(reviewer, with_subordinates=True, **chosen)
 
 
+def test_a_subtree_has_the_orders_that_an_index_without_the_union_yields(office: Office) -> None:
+    office.register(name="王芳")
+    office.register(name="李雷")
+    reviewer = _official(office, office.superior)
+    by_name = office.listed(reviewer, with_subordinates=True, sort="name")["items"]
+    assert [item["name"] for item in by_name] == sorted(item["name"] for item in by_name)
+    for order in ("member_no", "-applied_at"):
+        assert office.listed(reviewer, union_id=office.union.union_id, sort=order)["total"] == 2
+        with pytest.raises(Invalid):
+            office.listed(reviewer, with_subordinates=True, sort=order)
+
+
 def test_members_below_are_not_queued_by_a_superior(office: Office) -> None:
     office.numbered()
     with pytest.raises(NotFound):

@@ -34,5 +34,5 @@ export function useUnionScope() {
     return { ...given, ...(looksDown.value && unions) } as Omit<Given, "union_id" | "below"> & Asked;
   }
 
-  return { own, looksDown, isOwnAlone, asAsked };
+  return { own, looksDown, isWithBelow, isOwnAlone, asAsked };
 }
