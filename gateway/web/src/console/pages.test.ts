@@ -4,6 +4,7 @@ import { mount, type VueWrapper } from "@vue/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createMemoryHistory, createRouter, type RouteRecordRaw } from "vue-router";
 import type { Component } from "vue";
+import ConsoleLayout from "@/console/layout/ConsoleLayout.vue";
 import { session } from "@/console/session";
 import { fakeApi, signIn } from "@/testing/fakeApi";
 import { settle } from "@/testing/fields";
@@ -94,6 +95,20 @@ const READS = {
   },
   "/api/v1/audit/names": { actions: [], record_kinds: [] },
   "/api/v1/operations/dead-letters": page([], { unanswered: [] }),
+  [`/api/v1/members/${member.member_id}`]: {
+    ...member,
+    union_id: union.union_id,
+    affiliation: "employer",
+    registered_at: "2026-11-29T12:59:00Z",
+    corrections: [],
+    applications: [],
+  },
+  [`/api/v1/batches/${batch.batch_no}`]: {
+    ...batch,
+    branch: { code: "b", name: "工商银行" },
+    contact: { name: "王芳", phone: "138****5678" },
+  },
+  [`/api/v1/batches/${batch.batch_no}/members`]: page([{ ...member, application_id: "p-1", state: "issued", decided_at: null }]),
 };
 /** Each list, and what its row says or offers. */
 const LISTS: Record<string, readonly string[]> = {
@@ -128,6 +143,21 @@ describe("a list of the console", () => {
     vi.restoreAllMocks();
     vi.unstubAllGlobals();
     document.body.replaceChildren();
+  });
+
+  it.each([
+    [`/members/${member.member_id}`, ["1 / 1", "下一条", "还没有办卡申请", "登记时间"]],
+    [`/batches/${batch.batch_no}`, ["人员办卡情况", "计入月份", "已办卡", "撤销申请与审核"]],
+  ])("leads to details that are drawn without a complaint, in the layout: %s", async (path, texts) => {
+    const router = createRouter({ history: createMemoryHistory(), routes: Object.values(areas).flatMap((area) => area.routes) });
+    await router.push(path);
+    shown = mount(ConsoleLayout, { attachTo: document.body, global: { plugins: [router], stubs: { transition: true } } });
+    await settle();
+    await settle();
+
+    for (const text of texts) expect(document.body.textContent).toContain(text);
+    expect(document.querySelector("nav[aria-label=功能菜单]")!.textContent).toContain("待办会员列表");
+    expect(complaints).toEqual([]);
   });
 
   it.each(Object.entries(LISTS))("is drawn without a complaint: %s", async (path, texts) => {
