@@ -51,7 +51,7 @@ def test_queued_members_are_listed_unchecked_by_member_number(desk: Desk) -> Non
     assert (item["name"], item["document_number"]) == ("韩梅", "31010***********2X")
     assert (item["check_state"], item["channel"], item["can_switch"]) == ("unchecked", "ordinary", True)
     assert answer["counts"]["ordinary"] == {
-        "total": 2, "unchecked": 2, "checking": 0, "waiting": 0, "passed": 0, "failed": 0,
+        "total": 2, "unchecked": 2, "checking": 0, "waiting": 0, "passed": 0, "failed": 0, "overdue": 0,
     }  # fmt: skip
     assert desk.published(CHANNEL_ASSIGNED) == []
 
