@@ -104,6 +104,24 @@ describeDialog("whole numbers", {
   emits: "shown",
 });
 
+describeDialog("a person who is looked for", {
+  dialog: PersonDialog,
+  opensBy: "model",
+  title: "会员核查",
+  shows: { 证件号码: "" },
+  refuses: { 证件号码: "请填写完整的证件号码" },
+  fills: { 证件号码: " 310115196501150016 " },
+  sends: {
+    method: "POST",
+    path: "/api/v1/members/find",
+    body: { document_number: "310115196501150016" },
+    isUnderKey: false,
+  },
+  answer: { items: [] },
+  problemAt: ["document_number", "证件号码"],
+  emits: "found",
+});
+
 describeDialog("an export of whole numbers", {
   dialog: ExportDialog,
   props: { filters: { name: "王", card_state: "" }, asked: { name: "王" }, matching: "3 人" },
@@ -123,22 +141,4 @@ describeDialog("an export of whole numbers", {
   answer: {},
   problemAt: ["reason", "导出原因"],
   tells: "会员名单已导出",
-});
-
-describeDialog("a person who is looked for", {
-  dialog: PersonDialog,
-  opensBy: "model",
-  title: "会员核查",
-  shows: { 证件号码: "" },
-  refuses: { 证件号码: "请填写完整的证件号码" },
-  fills: { 证件号码: " 310115196501150016 " },
-  sends: {
-    method: "POST",
-    path: "/api/v1/members/find",
-    body: { document_number: "310115196501150016" },
-    isUnderKey: false,
-  },
-  answer: { items: [] },
-  problemAt: ["document_number", "证件号码"],
-  emits: "found",
 });
