@@ -5,7 +5,7 @@ from importlib import import_module
 
 from deploy import databases_document
 from deploy.permissions import SERVICES
-from services.kit.data.retention import OF_THE_KIT, Days, Expiring, Table, Transient
+from services.kit.data.retention import OF_THE_KIT, Days, Expiring, Monthly, Table, Transient
 from services.kit.settings import settings_of
 
 _HEAD = """# Retention
@@ -65,6 +65,8 @@ def _section(title: str, tables: Sequence[Table], holds: dict[str, str]) -> str:
 def _term(one: Table) -> str:
     if isinstance(one, Transient):
         return f"until {one.until}"
+    if isinstance(one, Monthly):
+        return f"{_default_of(one.term):g} days after its month; then {one.then}"
     if not isinstance(one, Expiring):
         return "no end"
     days = _default_of(one.term) if isinstance(one.term, Days) else one.term
@@ -74,7 +76,7 @@ def _term(one: Table) -> str:
 
 
 def _setting(one: Table) -> str:
-    return f"`{one.term.variable}`" if isinstance(one, Expiring) and isinstance(one.term, Days) else "–"
+    return f"`{one.term.variable}`" if isinstance(one, (Expiring, Monthly)) and isinstance(one.term, Days) else "–"
 
 
 def _default_of(term: Days) -> float:

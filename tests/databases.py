@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -179,5 +180,6 @@ def _empty(connection: psycopg.Connection) -> None:
 def _fingerprint(service: str) -> str:
     sources = sorted((ROOT / "services" / service / "migrations").rglob("*.py"))
     shared = sorted((ROOT / "services" / "kit" / "data").glob("*.py"))
-    content = b"".join(path.read_bytes() for path in [*sources, *shared])
+    month = f"{datetime.now(UTC):%Y-%m}".encode()  # tables have partitions of the months to come
+    content = b"".join([month, *(path.read_bytes() for path in [*sources, *shared])])
     return hashlib.sha256(content).hexdigest()[:12]

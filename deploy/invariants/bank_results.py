@@ -23,8 +23,11 @@ _APPLIED = """
     where coalesce(applied, 0) not between coalesce(heard, 0) and coalesce(most, 0)
 """
 _REJECTED = """
-    select distinct on (feedback_id) feedback_id, rejected, at from bank_feedback order by feedback_id, id desc
+    select * from (
+        select distinct on (feedback_id) feedback_id, rejected, at from bank_feedback order by feedback_id, id desc
+    ) as newest where at > now() - interval '150 days'
 """
+"""Who discarded older ones may be in an archive of the audit log."""
 _DISCARDS = """
     select at, records from audit_entry where action = 'batching.discard_dead_letters' and outcome = 'done' order by at
 """

@@ -37,7 +37,8 @@ _TEXTED_OF_BATCHES = """
     select split_part(topic, ':', 2) as batch_no,
         coalesce(sum(count) filter (where kind = 'cards_issued'), 0) as issued,
         coalesce(sum(count) filter (where kind = 'cards_refused'), 0) as refused
-    from sms where kind in ('cards_issued', 'cards_refused')
+    from (select kind, topic, count from sms union all select kind, topic, count from past_sms) as texted
+    where kind in ('cards_issued', 'cards_refused')
     group by split_part(topic, ':', 2) order by split_part(topic, ':', 2) collate "C"
 """
 _REVOCATIONS = """
@@ -60,7 +61,8 @@ _DECIDED = """
 _TEXTED_DECISIONS = """
     select count(*) filter (where created_at > now() - interval '149 days') as least,
         count(*) filter (where created_at > now() - interval '150 days') as most
-    from sms where kind = 'revocation_decided'
+    from (select kind, created_at from sms union all select kind, created_at from past_sms) as texted
+    where kind = 'revocation_decided'
 """
 """An SMS follows its decision: on the first day one of them may be within the time and the other not."""
 

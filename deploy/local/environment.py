@@ -29,6 +29,7 @@ _PASSWORDS = (
 SIMULATORS = ("registry", "bank", "sms")
 PREFERRED_GATEWAY_PORT = 8000
 AUDIT_HEADS = "audit_heads"
+AUDIT_ARCHIVES = "audit_archives"
 """The file to which each chunk of audit events appends a line."""
 _PROVES = "PUBLISHERS_ARE_PROVED"
 """Marks, among the secrets, a stack whose programs prove who published the messages that they move."""
@@ -40,7 +41,7 @@ BANK_SECRETS = ("BANK_HMAC_KEY", "BANK_PRIVATE_KEYS", "UNION_PUBLIC_KEYS")
 """The secrets that the bank's program needs."""
 _SECRETS_OF = {
     **dict.fromkeys(SERVICES, _OF_SERVICES),
-    "membership": (*_OF_SERVICES, "AUDIT_KEYS", "AUDIT_SIGNING_KEYS", "AUDIT_HEAD_FILE"),
+    "membership": (*_OF_SERVICES, "AUDIT_KEYS", "AUDIT_SIGNING_KEYS", "AUDIT_HEAD_FILE", "AUDIT_ARCHIVE_FOLDER"),
     "batching": (*_OF_SERVICES, "BANK_HMAC_KEY", "BANK_PUBLIC_KEYS", "UNION_PRIVATE_KEYS"),
     "gateway": ("SESSION_SECRET", "CALLER_SIGNING_KEYS"),
     "bank": BANK_SECRETS,
@@ -170,6 +171,8 @@ def keep_secrets(folder: Path) -> dict[str, str]:
             kept["FORMER_RELEASE_UNTIL"] = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
         kept = {**made, **kept}
         write_private(path, "".join(f"{name}={value}\n" for name, value in kept.items()))
+    archives = folder.resolve() / AUDIT_ARCHIVES
+    archives.mkdir(mode=0o700, exist_ok=True)
     # A stack older than the file of keys has them among its secrets.
     keys = kept.pop("PERSONAL_DATA_KEYS", None)
     if not keys_file(folder).exists():
@@ -178,6 +181,7 @@ def keep_secrets(folder: Path) -> dict[str, str]:
         **kept,
         "PERSONAL_DATA_KEYS_FILE": str(keys_file(folder)),
         "AUDIT_HEAD_FILE": str(folder.resolve() / AUDIT_HEADS),
+        "AUDIT_ARCHIVE_FOLDER": str(archives),
         "CALLER_PUBLIC_KEYS": public_keys(kept["CALLER_SIGNING_KEYS"]),
     }
 

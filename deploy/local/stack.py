@@ -24,6 +24,7 @@ from psycopg.conninfo import make_conninfo
 from deploy.local import nodes, postgres
 from deploy.local.addresses import end_upgrade, find_addresses, is_upgrading, private_nodes
 from deploy.local.environment import (
+    AUDIT_ARCHIVES,
     AUDIT_HEADS,
     PREFERRED_GATEWAY_PORT,
     RETIRED_KEYS,
@@ -202,7 +203,7 @@ def reset(folder: Path) -> None:
             BANK_BOOKS,
         ):
             (folder / name).unlink(missing_ok=True)
-        for name in ("logs", "monitoring"):
+        for name in ("logs", "monitoring", AUDIT_ARCHIVES):
             shutil.rmtree(folder / name, ignore_errors=True)
 
 

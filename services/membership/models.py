@@ -15,6 +15,7 @@ from sqlalchemy import (
     Sequence,
     String,
     Text,
+    UniqueConstraint,
     func,
     literal_column,
     select,
@@ -24,7 +25,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 from sqlalchemy.types import Uuid
 
-from services.kit.data.database import EncryptedBytes, EncryptedText, new_metadata
+from services.kit.data.database import NAMES_KEYS, EncryptedBytes, EncryptedText, new_metadata
+from services.kit.data.months import CURRENT_MONTH
 from services.membership.applications.application_states import LIVE, CardState, State
 
 
@@ -514,16 +516,18 @@ class OneTimePassword(Base):
 
 
 class AuditEntry(Base):
-    """An entry of the audit log, in the order of recording; append-only.
+    """An entry of the audit log, in the order of recording; append-only, partitioned by the month of recording.
 
     `records` have the form `kind:id`; `unions` are all that have the event in scope, superiors included. `personal` is
     JSON, the only column that may be encrypted anew with another key.
     """
 
     __tablename__ = "audit_entry"
+    __table_args__ = (UniqueConstraint("act_id", "month"), {"postgresql_partition_by": "RANGE (month)"})
 
     position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    act_id: Mapped[UUID] = mapped_column(unique=True)
+    month: Mapped[date] = mapped_column(primary_key=True, server_default=text(CURRENT_MONTH))
+    act_id: Mapped[UUID]
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     action: Mapped[str]
     outcome: Mapped[str]
@@ -553,13 +557,15 @@ Index("ix_audit_entry_records", AuditEntry.records, postgresql_using="gin")
 class AuditScope(Base):
     """A union's search index of the audit events in its scope, newest first; derived from AuditEntry, append-only.
 
-    The database copies `account_id` from AuditEntry.
+    It has the months of AuditEntry. The database copies `account_id` from there.
     """
 
     __tablename__ = "audit_reach"
+    __table_args__ = ({"postgresql_partition_by": "RANGE (month)"},)
 
     union_id: Mapped[UUID] = mapped_column(primary_key=True)
     act_id: Mapped[UUID] = mapped_column(primary_key=True)
+    month: Mapped[date] = mapped_column(primary_key=True, server_default=text(CURRENT_MONTH))
     action: Mapped[str]
     outcome: Mapped[str]
     account_id: Mapped[UUID | None]
@@ -573,3 +579,25 @@ Index(
     AuditScope.act_id,
     postgresql_where=AuditScope.outcome == literal_column("'refused'"),
 )
+
+
+class AuditArchive(Base):
+    """A file that holds the entries of a partition of AuditEntry, written before that was dropped; append-only.
+
+    `months` is the end of the partition's name. The file's digest, and the hashes by which the chain leads through it,
+    are authenticated by `mac` under a key of the audit log. `personal_key_ids` name the keys its personal data need.
+    """
+
+    __tablename__ = "audit_archive"
+
+    first_position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    last_position: Mapped[int] = mapped_column(BigInteger, unique=True)
+    months: Mapped[str] = mapped_column(unique=True)
+    previous_hash: Mapped[bytes]
+    last_hash: Mapped[bytes]
+    file_name: Mapped[str]
+    file_digest: Mapped[bytes]
+    personal_key_ids: Mapped[list[str]] = mapped_column(ARRAY(String), info=NAMES_KEYS)
+    archived_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    key_id: Mapped[str]
+    mac: Mapped[bytes]

@@ -7,6 +7,7 @@ from services.kit.data.retention import (
     Days,
     Expiring,
     Kept,
+    Monthly,
     Table,
     Transient,
     refuse_below,
@@ -16,6 +17,9 @@ from services.kit.settings import settings_class
 
 _LIMITATION = 1095
 """Three years: the limitation of claims, and the least that records of handling personal data are kept."""
+
+_NETWORK_LOGS = 180
+"""Six months: the least that logs of the network are kept by the Cybersecurity Law, article 21."""
 
 
 @settings_class
@@ -34,6 +38,20 @@ class MembershipTerms:
 
     def __post_init__(self) -> None:
         refuse_below(_LIMITATION, self, "record_days")
+
+
+@settings_class
+class AuditTerms:
+    """When months of the audit log leave the database, and where they go."""
+
+    audit_days: int = 400
+    """How long after its end a month of the audit log can be searched; then it is in a file. At least 180."""
+    audit_archive_folder: str = ""
+    """The folder to which old months of the audit log are written before they are dropped, the same one for all
+    processes of membership; unless it is set none is dropped."""
+
+    def __post_init__(self) -> None:
+        refuse_below(_NETWORK_LOGS, self, "audit_days")
 
 
 _RECORD = Days(MembershipTerms, "record_days")
@@ -69,8 +87,15 @@ TABLES: Sequence[Table] = (
         "A member may ask why an application ended as long as a claim could be raised (Civil Code, article 188); its "
         "last state stays.",
     ),
-    Kept("audit_entry", "The Cybersecurity Law, article 21, demands six months; the chain is kept whole."),
-    Kept("audit_reach", "Searches of the audit log; kept with its entries."),
+    Kept("audit_archive", "Proof of what the archives hold, one row for each."),
+    Monthly(
+        "audit_entry",
+        Days(AuditTerms, "audit_days"),
+        "in a file, kept for ever",
+        "The Cybersecurity Law, article 21, demands six months; a year and a month can be searched, and the chain is "
+        "kept whole in the files.",
+    ),
+    Monthly("audit_reach", Days(AuditTerms, "audit_days"), "gone: it follows from the entries", "With its entries."),
     Expiring(
         "disclosure",
         _RECORD,

@@ -29,7 +29,7 @@ from services.kit.rpc.methods import handles
 from services.membership import unions
 from services.membership.accounts import accounts, lost_second_factors, phone_changes, reset_links
 from services.membership.applications import applications, personal_applications, queueing
-from services.membership.audit import audit_log, audit_search, event_checks
+from services.membership.audit import audit_archive, audit_log, audit_search, event_checks
 from services.membership.audit.audit_heads import AuditHeads
 from services.membership.audit.audit_log import ChainKeys
 from services.membership.identity import captchas, own_account, second_factor, sessions, sign_in, sms_codes
@@ -56,7 +56,7 @@ class MembershipService(BaseService):
 
     database = Database()
     relay = Relay()
-    retention = Retention(TABLES)
+    retention = Retention(TABLES, audit_archive.maintain)
     audit_keys = ChainKeys()
     audit_heads = AuditHeads()
     no_demo_accounts = NoDemoAccounts()

@@ -1,12 +1,14 @@
 """Notification's tables: inbox messages and their read marks, outbound SMS, announcements, guides, attachments."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, ForeignKey, Index, String, func, text
+from sqlalchemy import ARRAY, DateTime, ForeignKey, Index, String, func
+from sqlalchemy import text as sql_text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from services.kit.data.database import EncryptedText, new_metadata
+from services.kit.data.months import CURRENT_MONTH
 
 
 class Base(DeclarativeBase):
@@ -48,22 +50,22 @@ class ReadMark(Base):
     account_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
-STILL_COUNTS = text("state = 'waiting'")
+STILL_COUNTS = sql_text("state = 'waiting'")
 """Whether an SMS still waits, and counts further things of its topic.
 
 Literal as in its index, for PostgreSQL would not match a parameter.
 """
 
-TO_BE_SENT = text("state in ('waiting', 'sending')")
+TO_BE_SENT = sql_text("state in ('waiting', 'sending')")
 """Whether an SMS is still to be sent; literal for the same reason."""
 
 
 class Sms(Base):
     """A text message: `waiting` until `due_at`, `sending` from the first attempt, then `sent` or `failed`.
 
-    A failed one has a reason. Its id is the provider's request id, so that a repeated request is the same message.
-    While it waits, things of the same `topic` are counted in it. `text` is erased after a one-time password or a reset
-    link was sent.
+    A failed one has a reason. A day after it was sent or failed it goes to PastSms. Its id is the provider's request
+    id, so that a repeated request is the same message. While it waits, things of the same `topic` are counted in it.
+    `text` is erased after a one-time password or a reset link was sent.
     """
 
     __tablename__ = "sms"
@@ -84,6 +86,28 @@ class Sms(Base):
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_error: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    sent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class PastSms(Base):
+    """A text message that was sent, or failed, a day ago or longer; partitioned by the month in which it came here."""
+
+    __tablename__ = "past_sms"
+    __table_args__ = ({"postgresql_partition_by": "RANGE (month)"},)
+
+    sms_id: Mapped[UUID] = mapped_column(primary_key=True)
+    month: Mapped[date] = mapped_column(primary_key=True, server_default=sql_text(CURRENT_MONTH))
+    kind: Mapped[str]
+    topic: Mapped[str]
+    count: Mapped[int]
+    phone: Mapped[str] = mapped_column(EncryptedText)
+    text: Mapped[str | None] = mapped_column(EncryptedText)
+    state: Mapped[str]
+    attempts: Mapped[int]
+    due_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_error: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     sent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 

@@ -7,6 +7,7 @@ from services.kit.data.retention import (
     Days,
     Expiring,
     Kept,
+    Monthly,
     Table,
     Transient,
     refuse_below,
@@ -48,6 +49,12 @@ TABLES: Sequence[Table] = (
         Days(NotificationTerms, "sms_days"),
         "its creation",
         rows_older("sms", "sms_id", "state in ('sent', 'failed')", parameter="before_id"),
+        "Waits to be sent; a day after it was sent or failed it goes to `past_sms`.",
+    ),
+    Monthly(
+        "past_sms",
+        Days(NotificationTerms, "sms_days"),
+        "gone",
         "Shows that somebody was told, for the six months of network logs (Cybersecurity Law, article 21); personal "
         "information is kept no longer than needed (Personal Information Protection Law, article 19).",
     ),

@@ -56,7 +56,7 @@ from services.kit.operations.audit_heads import AuditHeadVerification, handle_si
 from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.kit.settings import read_settings
-from services.notification import announcements, event_notifications, guides, message_inbox, sms
+from services.notification import announcements, event_notifications, guides, message_inbox, sms, sms_months
 from services.notification.retention import TABLES
 from services.notification.sms import Provider, SmsSettings
 
@@ -84,7 +84,7 @@ class NotificationService(BaseService):
 
     database = Database()
     relay = Relay()
-    retention = Retention(TABLES)
+    retention = Retention(TABLES, sms_months.maintain)
     audit_heads = AuditHeadVerification()
     sms_provider = SmsProvider()
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
 import amqp
 import pytest
 from amqp import AccessRefused
 from sqlalchemy import create_engine, make_url, text
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from deploy.local import postgres
 from deploy.local.nodes import Nodes
@@ -24,6 +25,7 @@ from services.kit.amqp.queues import (
     owner_of,
     replies_exchange,
 )
+from services.kit.data.months import later, month_of
 
 EXCHANGES = (
     *("", "amq.direct", "amq.fanout", "amq.headers", "amq.match", "amq.topic"),
@@ -209,6 +211,25 @@ def test_a_running_service_does_not_change_its_tables(stack: Stack, statement: s
         assert trigger
         with pytest.raises(ProgrammingError, match=r"must be owner|denied"):
             connection.execute(text(statement.format(owner=f"{url.username}_owner", trigger=f'"{trigger}"')))
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("drop table {month}", "must be owner"),
+        ("alter table audit_entry detach partition {month}", "must be owner"),
+        ("select drop_archived_month('{this}')", "audit events of the last 180 days stay"),
+        ("select add_month('member', '{next}')", "member has no months"),
+        ("delete from audit_archive", "never changes"),
+    ],
+)
+def test_membership_removes_no_month_of_the_audit_log_that_is_young(stack: Stack, statement: str, why: str) -> None:
+    this = month_of(datetime.now(UTC))
+    names = {"this": f"{this:%Y_%m}", "month": f"audit_entry_{this:%Y_%m}", "next": later(this)}
+    with create_engine(stack.addresses.database_urls["membership"]).connect() as connection:
+        connection.execute(text("select add_month('audit_entry', :month)"), {"month": later(this, 5)})
+        with pytest.raises(DBAPIError, match=why):
+            connection.execute(text(statement.format(**names)))
 
 
 def test_no_role_of_a_service_is_a_superuser(stack: Stack, nodes: Nodes) -> None:

@@ -31,7 +31,7 @@ EXPIRING = [
 ]
 NAMES = [f"{service}.{one.table}" for service, one in EXPIRING]
 _NOW = datetime.now(UTC)
-_FACTS = {
+_FACTS: dict[str, dict[str, Any]] = {
     "application_history": {"state": "issued", "version": 3},
     "sms": {"state": "sent"},
     "signed_in_session": {"account_id": uuid4()},

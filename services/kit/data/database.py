@@ -55,6 +55,8 @@ NAMING = {
 }
 
 
+NAMES_KEYS = {"names_keys": True}
+"""What a column says that lists the keys of personal data which something outside of the database needs."""
 _OVERFLOW = 4
 _READ_ONLY = "25006"
 _NOT_WRITABLE = (_READ_ONLY, "53100")

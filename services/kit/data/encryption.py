@@ -167,6 +167,13 @@ def keyring() -> Keyring:
     return Keyring.from_text(settings.personal_data_keys)
 
 
+def key_id_of(stored: bytes) -> str:
+    """The id of the key under which bytes of `Keyring.encrypt` are; raises CannotDecrypt."""
+    if not is_encrypted(stored):
+        raise CannotDecrypt("This is not an encrypted value.")
+    return stored[2 : 2 + stored[1]].decode()
+
+
 def encrypted_prefix(key_id: str) -> bytes:
     """The first bytes of a database value that is encrypted with this key."""
     return _VERSION + bytes([len(key_id)]) + key_id.encode()

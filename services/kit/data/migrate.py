@@ -6,6 +6,7 @@ on large tables (services/kit/data/online_steps.py). It may be interrupted and r
 """
 
 import argparse
+import re
 import sys
 import time
 from pathlib import Path
@@ -27,6 +28,7 @@ LOCK_SECONDS = 1
 """How long a migration waits for a table's lock. All who need the table, clerks included, wait behind it meanwhile."""
 
 _PAUSE_SECONDS = 1
+_PARTITION = re.compile(r"_\d{4}_\d\d$")
 _LOCKED = ("55P03", "40P01")
 """SQLSTATEs: a lock that was not obtained in time, and a deadlock."""
 
@@ -71,9 +73,20 @@ def check(service: str, database_url: str) -> None:
 def run_migrations(metadata: MetaData) -> None:
     """Run alembic's current command on its configured connection; called by each `migrations/env.py`."""
     connection = context.config.attributes["connection"]
-    context.configure(connection=connection, target_metadata=metadata, compare_type=True, compare_server_default=False)
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        compare_type=True,
+        compare_server_default=False,
+        include_name=_is_no_partition,
+    )
     with context.begin_transaction():
         context.run_migrations()
+
+
+def _is_no_partition(name: str | None, of_type: str, _parents: object) -> bool:
+    """Whether to compare a table with the models, which know a table as a whole and not its months."""
+    return of_type != "table" or name is None or _PARTITION.search(name) is None
 
 
 def _upgrade_in_groups(service: str, config: Config, engine: Engine) -> None:
@@ -102,8 +115,11 @@ def _prepare(config: Config, engine: Engine, revision: Script) -> None:
         while not connection.scalar(text("select pg_try_advisory_lock(hashtext('preparations'))")):
             time.sleep(_PAUSE_SECONDS)
         connection.execute(text(f"set lock_timeout = '{LOCK_SECONDS}s'"))
-        if MigrationContext.configure(connection).get_current_revision() == revision.down_revision:
-            revision.module.prepare(connection)
+        try:
+            if MigrationContext.configure(connection).get_current_revision() == revision.down_revision:
+                revision.module.prepare(connection)
+        finally:
+            connection.execute(text("select pg_advisory_unlock(hashtext('preparations'))"))
 
 
 def _upgrade_at_once(service: str, config: Config, engine: Engine, target: str) -> None:

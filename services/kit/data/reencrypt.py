@@ -79,11 +79,15 @@ def reencrypt(engine: Engine, metadata: MetaData, say: Say = print) -> int:
 
 
 def uses_of_key(engine: Engine, metadata: MetaData, key_id: str) -> Counter[str]:
-    """How many rows of each table need a key: in encrypted columns, or within messages that wait in the outbox."""
+    """How many rows of each table need a key: in encrypted columns, within messages that wait in the outbox, or for
+    something outside of the database, as columns with NAMES_KEYS say.
+    """
     uses: Counter[str] = Counter()
     prefix = encrypted_prefix(key_id)
     for one in encrypted_tables(metadata):
         uses[one.table.name] += _count(engine, one.table, _is_under(one, prefix))
+    for column in (one for table in metadata.sorted_tables for one in table.columns if one.info.get("names_keys")):
+        uses[column.table.name] += _count(engine, column.table, column.contains([key_id]))
     token = token_prefix(key_id).encode()
     with engine.connect() as connection:
         bodies = connection.execution_options(yield_per=CHUNK).scalars(select(outbox.c.body))

@@ -17,6 +17,7 @@ import structlog
 from nameko.extensions import DependencyProvider
 from prometheus_client import Counter, Gauge
 
+from services.kit.concurrency import Signal, leave_after
 from services.kit.data.primary import primary_of
 from services.kit.operations.logs import class_name
 from services.kit.settings import DatabaseSettings, SettingsError, read_settings, settings_class
@@ -29,8 +30,7 @@ CHUNK = 1000
 _LOCK = 0x72657465
 """The advisory lock of the process that deletes; advisory locks are separate for each database."""
 _FIRST_SECONDS = 60.0
-_LONGEST_SLEEP = 1.0
-_LIMITS = "-c statement_timeout=60000 -c lock_timeout=2000"
+_LIMITS = "-c statement_timeout=600000 -c lock_timeout=2000"
 
 _deleted = Counter("retention_rows_deleted", "Rows that were deleted since their term had passed.", ["table"])
 _finished_at = Gauge(
@@ -51,11 +51,15 @@ class RetentionSettings:
     """How long the repetition of a command gets the first one's answer, which is stored encrypted."""
 
 
+class RetentionError(Exception):
+    """Something whose term has passed stays; the message says why, without personal data."""
+
+
 @dataclass(frozen=True)
 class Days:
     """A term that is a setting: a field of a settings class."""
 
-    settings: type[Any]
+    settings: Any
     field: str
 
     @property
@@ -107,7 +111,17 @@ class Kept:
     why: str
 
 
-Table = Expiring | Transient | Kept
+@dataclass(frozen=True)
+class Monthly:
+    """A table with a partition for each month, which goes `term` days after its end; `then` says where to."""
+
+    table: str
+    term: Days
+    then: str
+    why: str
+
+
+Table = Expiring | Monthly | Transient | Kept
 
 
 def rows_older(table: str, column: str, condition: str = "true", *, parameter: str = "before") -> str:
@@ -171,15 +185,17 @@ class Retention(DependencyProvider):
     """Deletes in the background what has passed its term, as a dependency that needs no call.
 
     The process that has the database's advisory lock works; the lock and the work are on a connection of their own,
-    which is closed between the turns.
+    which is closed between the turns. `months` adds months to the tables that are partitioned, and lets old ones go; it
+    may raise RetentionError.
     """
 
     def __init__(
-        self, tables: Sequence[Table], also: Callable[["psycopg.Connection[Any]", datetime], None] | None = None
+        self, tables: Sequence[Table], months: Callable[["psycopg.Connection[Any]", datetime], None] | None = None
     ):
         self._tables = tables
-        self._also = also
+        self._months = months
         self._stopping = False
+        self._stop = Signal()
         self._thread: Any = None
 
     def setup(self) -> None:
@@ -199,6 +215,7 @@ class Retention(DependencyProvider):
         """Returns when the set that is being deleted is done."""
         self._stopping = True
         if self._thread is not None:
+            self._stop.send()
             self._thread.wait()
 
     def _run(self) -> None:
@@ -212,9 +229,9 @@ class Retention(DependencyProvider):
             self._sleep(self._seconds)
 
     def _sleep(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while not self._stopping and (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, _LONGEST_SLEEP))
+        """Waits so long, or until the process stops."""
+        with leave_after(seconds):
+            self._stop.wait()
 
     def _take_turn(self) -> None:
         name = f"{self.container.service_name} retention"
@@ -222,13 +239,23 @@ class Retention(DependencyProvider):
             if not connection.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone()[0]:  # type: ignore[index]
                 return
             started, now = time.monotonic(), datetime.now(UTC)
-            if self._also is not None:
-                self._also(connection, now)
             deleted = delete_expired(connection, self._tables, now, lambda: self._stopping)
-        if not self._stopping and None not in deleted.values():
+            is_done = self._keep_months(connection, now)
+        if is_done and not self._stopping and None not in deleted.values():
             _finished_at.set_to_current_time()
         rows = {table: count for table, count in deleted.items() if count}
         log.info("retention_done", deleted=rows, seconds=round(time.monotonic() - started, 1))
+
+    def _keep_months(self, connection: "psycopg.Connection[Any]", now: datetime) -> bool:
+        """Adds months and lets old ones go; returns whether all went well."""
+        try:
+            if self._months is not None:
+                self._months(connection, now)
+        except (RetentionError, psycopg.Error) as error:
+            reason = str(error) if isinstance(error, RetentionError) else class_name(error)
+            log.error("retention_failed", table="months", reason=reason)
+            return False
+        return True
 
 
 def _delete_from(

@@ -73,7 +73,11 @@ class AuditKeys:
         document = {"position": before.position + 1, "previous_hash": before.hash.hex(), "key_id": key_id, **content}
         if document.get("recorded_at") is None:
             document.pop("recorded_at", None)  # entries in time are hashed as by releases without the column
-        return hmac.digest(self._keys[key_id], _canonical(document), hashlib.sha256)
+        return hmac.digest(self._keys[key_id], canonical(document), hashlib.sha256)
+
+    def mac(self, key_id: str, document: Mapping[str, Any]) -> bytes:
+        """The HMAC of a statement about the chain, which no entry has; raises KeyError for an unknown key."""
+        return hmac.digest(self._keys[key_id], canonical({"statement": document, "key_id": key_id}), hashlib.sha256)
 
 
 def check_next(keys: AuditKeys, before: Head, position: int, entry: Mapping[str, Any]) -> Head:
@@ -98,7 +102,8 @@ def check_next(keys: AuditKeys, before: Head, position: int, entry: Mapping[str,
     return Head(position, entry["hash"])
 
 
-def _canonical(document: Mapping[str, Any]) -> bytes:
+def canonical(document: Mapping[str, Any]) -> bytes:
+    """The document as JSON that is the same for the same content; times are in UTC."""
     text = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_as_text)
     return text.encode()
 

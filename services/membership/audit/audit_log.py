@@ -1,8 +1,8 @@
-"""The audit log: the audit events of all services, kept permanently in one chain."""
+"""The audit log: the audit events of all services in one chain, whose old months are in archives."""
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 
 from services.contracts.events.audit import ActRecordedData
 from services.kit.data.bulk import insert_rows, is_any_of
+from services.kit.data.months import later, month_of
 from services.kit.schemas import as_dict
 from services.kit.settings import read_settings
 from services.membership.audit.audit_chain import START, AuditKeys, AuditSettings, Head
-from services.membership.models import AuditEntry, AuditScope, Union
+from services.membership.models import AuditArchive, AuditEntry, AuditScope, Union
 
 log = structlog.get_logger()
 
@@ -55,25 +56,29 @@ def append(
     no gaps and no forks.
     """
     session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    if session.scalar(select(AuditEntry.position).where(AuditEntry.act_id == audit_event.act_id)) is not None:
+    if _is_recorded(session, audit_event.act_id):
         return None
-    before = head(session)
+    before, newest_month = _newest(session)
+    month = max(newest_month, month_of(datetime.now(UTC)))  # a clock that was set back splits no month
     unions = _unions_of(session, [audit_event.union_id, *audit_event.union_ids])
     content = _content(audit_event, unions, recorded_at)
     digest = keys.digest(keys.current, before, content)
     link = {"key_id": keys.current, "previous_hash": before.hash, "hash": digest}
-    session.execute(insert(AuditEntry).values(position=before.position + 1, **content, **link))
+    session.execute(insert(AuditEntry).values(position=before.position + 1, month=month, **content, **link))
     if unions:
-        found_by = {"act_id": audit_event.act_id, "action": audit_event.action, "outcome": audit_event.outcome}
+        found_by = {
+            "act_id": audit_event.act_id,
+            "month": month,
+            "action": audit_event.action,
+            "outcome": audit_event.outcome,
+        }
         session.execute(insert_rows(AuditScope, [{"union_id": one, **found_by} for one in unions]))
     return Head(before.position + 1, digest)
 
 
 def head(session: Session) -> Head:
     """The current head of the chain."""
-    newest = select(AuditEntry.position, AuditEntry.hash).order_by(AuditEntry.position.desc()).limit(1)
-    row = session.execute(newest).first()
-    return Head(row.position, row.hash) if row else START
+    return _newest(session)[0]
 
 
 def log_head(session: Session) -> None:
@@ -86,6 +91,30 @@ def log_head(session: Session) -> None:
 def time_of(act_id: UUID) -> datetime:
     """The time of an audit event, from the milliseconds in its id, a UUID version 7."""
     return datetime.fromtimestamp((act_id.int >> 80) / 1000, UTC)
+
+
+def _is_recorded(session: Session, act_id: UUID) -> bool:
+    """Whether the event is in the log; none was recorded in a month long before it happened, which is not read."""
+    since = later(month_of(time_of(act_id)), -1)
+    found = select(AuditEntry.position).where(AuditEntry.act_id == act_id, AuditEntry.month >= since)
+    return session.scalar(found) is not None
+
+
+def _newest(session: Session) -> tuple[Head, date]:
+    """The head, and the month that its entry is in; where the database has no entry, that of the last archive.
+
+    The last months are read first, since each further one takes time.
+    """
+    newest = (
+        select(AuditEntry.position, AuditEntry.hash, AuditEntry.month).order_by(AuditEntry.position.desc()).limit(1)
+    )
+    for since in (later(month_of(datetime.now(UTC)), -1), date.min):
+        row = session.execute(newest.where(AuditEntry.month >= since)).first()
+        if row is not None:
+            return Head(row.position, row.hash), row.month
+    archived = select(AuditArchive.last_position, AuditArchive.last_hash)
+    last = session.execute(archived.order_by(AuditArchive.last_position.desc()).limit(1)).first()
+    return Head(last.last_position, last.last_hash) if last else START, date.min
 
 
 def _content(audit_event: ActRecordedData, unions: Sequence[UUID], recorded_at: datetime | None) -> dict[str, Any]:

@@ -185,7 +185,7 @@ def test_the_personal_part_can_be_encrypted_by_another_key(
     both = Keyring.from_text(f"new1:{'A' * 43}=,{os.environ['PERSONAL_DATA_KEYS']}")
     for module in ("database", "encryption"):
         monkeypatch.setattr(f"services.kit.data.{module}.keyring", lambda: both)
-    monkeypatch.setattr("services.membership.audit.audit_verify.keyring", lambda: both)
+    monkeypatch.setattr("services.membership.audit.audit_archive.keyring", lambda: both)
     with log_of_five.begin() as session:
         for entry in session.scalars(select(AuditEntry)):
             anew = update(AuditEntry).where(AuditEntry.position == entry.position).values(personal=entry.personal)
