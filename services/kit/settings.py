@@ -179,6 +179,11 @@ class DatabaseSettings:
     database_direct_url: Secret = Secret("")
     """The address past a pooler of transactions (PgBouncer), where `DATABASE_URL` is the pooler's; the role then has
     the time limits."""
+    database_replica_url: Secret = Secret("")
+    """The address of one or several standbys, or of a pooler before them, that answer queries which may be some seconds
+    old; unless it is set the primary answers all."""
+    database_replica_lag_seconds: float = 5
+    """How far a standby may be behind; beyond it the primary answers."""
     max_workers: int = 16
     statement_timeout_seconds: float = 30
     lock_timeout_seconds: float = 10
@@ -187,6 +192,7 @@ class DatabaseSettings:
         for variable, address in (
             ("DATABASE_URL", self.database_url),
             ("DATABASE_DIRECT_URL", self.database_direct_url),
+            ("DATABASE_REPLICA_URL", self.database_replica_url),
         ):
             if address and not _is_database_address(address):
                 raise SettingsError(f"Settings in the environment: {variable} is no address of PostgreSQL.")

@@ -114,10 +114,16 @@ class ActNamesAnswer:
     record_kinds: list[RecordKindName]
 
 
+_READERS = ("administrator", "operator")
+
 SEARCH_ACTS = query(
-    "membership.search_acts", SearchActsRequest, ActsAnswer, allow=subordinates("administrator", "operator")
+    "membership.search_acts",
+    SearchActsRequest,
+    ActsAnswer,
+    allow=subordinates(*_READERS),
+    may_lag=_READERS,
 )
-GET_ACT = query("membership.get_act", GetActRequest, ActDetailAnswer, allow=subordinates("administrator", "operator"))
+GET_ACT = query("membership.get_act", GetActRequest, ActDetailAnswer, allow=subordinates(*_READERS), may_lag=_READERS)
 LIST_ACT_NAMES = query(
     "membership.list_act_names", ListActNamesRequest, ActNamesAnswer, allow=no_union("administrator", "operator")
 )

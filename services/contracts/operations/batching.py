@@ -9,7 +9,7 @@ from marshmallow import ValidationError, validate
 
 from services.contracts.consent import BASES
 from services.contracts.fields import Address, DocumentNumber, NamePart, Nationality, Phone
-from services.contracts.operations.roles import ACCOUNTS, STAFF, subordinates
+from services.contracts.operations.roles import ACCOUNTS, STAFF, SUPERIORS, subordinates
 from services.contracts.shared import CHANNELS, DOCUMENT_TYPES, SWITCH_REASONS
 from services.kit.events.contract import choice
 from services.kit.fields import FullMatch, text
@@ -582,10 +582,16 @@ UPDATE_OUTLET = command(
 SUBMIT_BATCH = command(
     "batching.submit_batch", SubmitBatchRequest, SubmitBatchAnswer, allow=own_union("clerk"), title="提交办卡"
 )
-LIST_BATCHES = query("batching.list_batches", ListBatchesRequest, ListBatchesAnswer, allow=subordinates(*STAFF))
-GET_BATCH = query("batching.get_batch", BatchRequest, BatchDetailAnswer, allow=subordinates(*STAFF))
+LIST_BATCHES = query(
+    "batching.list_batches", ListBatchesRequest, ListBatchesAnswer, allow=subordinates(*STAFF), may_lag=SUPERIORS
+)
+GET_BATCH = query("batching.get_batch", BatchRequest, BatchDetailAnswer, allow=subordinates(*STAFF), may_lag=SUPERIORS)
 LIST_BATCH_MEMBERS = query(
-    "batching.list_batch_members", ListBatchMembersRequest, ListBatchMembersAnswer, allow=subordinates(*STAFF)
+    "batching.list_batch_members",
+    ListBatchMembersRequest,
+    ListBatchMembersAnswer,
+    allow=subordinates(*STAFF),
+    may_lag=SUPERIORS,
 )
 GET_REGISTER = command(
     "batching.get_register", GetRegisterRequest, RegisterAnswer, allow=own_union("clerk"), title="打印清册"
@@ -594,7 +600,11 @@ GET_ATTACHMENTS = command(
     "batching.get_attachments", BatchRequest, FileAnswer, allow=own_union("clerk"), title="下载打印附件"
 )
 GET_BATCH_SUMMARY = query(
-    "batching.get_batch_summary", BatchSummaryRequest, BatchSummaryAnswer, allow=subordinates(*STAFF)
+    "batching.get_batch_summary",
+    BatchSummaryRequest,
+    BatchSummaryAnswer,
+    allow=subordinates(*STAFF),
+    may_lag=SUPERIORS,
 )
 GET_BANK_BATCH = query("batching.get_bank_batch", BatchRequest, BankBatchAnswer, allow=no_union("operator"))
 RESEND_TO_BANK = command(

@@ -8,6 +8,9 @@ STAFF = ("clerk", "reviewer", "administrator")
 ACCOUNTS = (*STAFF, "operator")
 ROLES = (*ACCOUNTS, "member", LIMITED, ANONYMOUS)
 
+SUPERIORS = ("reviewer", "administrator")
+"""Roles that look at members and batches of subordinates without changing them: what they see may be seconds old."""
+
 
 def subordinates(*roles: str) -> Permission:
     """Allows roles to act on their union and all its subordinates; clerks only on their union."""

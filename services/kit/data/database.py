@@ -1,11 +1,11 @@
 """The service's database: sessions, the kit's own tables, encrypted columns."""
 
 import inspect
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nameko.extensions import DependencyProvider
 from sqlalchemy import (
@@ -40,11 +40,15 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
 from services.kit.data.encryption import is_encrypted, keyring
+from services.kit.data.replica import Replica, count_read, is_conflict
 from services.kit.operations import metrics
+from services.kit.secret_values import Secret
 from services.kit.settings import DatabaseSettings, read_settings
 
 if TYPE_CHECKING:
     from services.kit.data.primary import Primary
+
+Answer = TypeVar("Answer")
 
 NAMING = {
     "pk": "pk_%(table_name)s",
@@ -275,6 +279,7 @@ class Database(DependencyProvider):
 
     def __init__(self) -> None:
         self.engine: Engine | None = None
+        self.replica: Replica | None = None
         self._is_pooled = False
 
     def setup(self) -> None:
@@ -282,6 +287,9 @@ class Database(DependencyProvider):
         settings = read_settings(DatabaseSettings)
         self._is_pooled = settings.is_pooled
         self.engine = engine_for(settings, self.container.service_name)
+        if settings.database_replica_url:
+            engine = engine_for(settings, self.container.service_name, settings.database_replica_url)
+            self.replica = Replica(engine, settings.database_replica_lag_seconds)
         if isinstance(pool := self.engine.pool, QueuePool):
             metrics.database_connections.set_function(pool.checkedout)
             metrics.database_connections_limit.set(settings.max_workers + _OVERFLOW)
@@ -309,9 +317,11 @@ class Database(DependencyProvider):
         return None if found == expected else f"the database is at {found}, the code at {expected}"
 
     def stop(self) -> None:
-        """Closes the pool."""
+        """Closes the pools."""
         if self.engine is not None:
             self.engine.dispose()
+        if self.replica is not None:
+            self.replica.engine.dispose()
 
     def get_dependency(self, worker_ctx: Any) -> "Database":
         """The database itself: it is safe for many workers."""
@@ -326,14 +336,43 @@ class Database(DependencyProvider):
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session in a read-only transaction; raises WriteInReadOnlyTransaction."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
-            session.connection(execution_options={"postgresql_readonly": True})
+        with _read_only(self.engine) as session:
+            yield session
+
+    def answer(self, query: Callable[[Session], Answer], *, may_lag: bool) -> Answer:
+        """The query's answer in a read-only transaction: of the replica, if the answer may be old and it keeps up.
+
+        A replica that cannot answer does no harm: the primary is asked then. Raises WriteInReadOnlyTransaction.
+        """
+        replica = self.replica if may_lag else None
+        if replica is not None and replica.is_usable():
             try:
-                yield session
-            except DBAPIError as error:
-                if _sqlstate(error) == _READ_ONLY:
-                    raise WriteInReadOnlyTransaction from error
-                raise
+                with _read_only(replica.engine) as session:
+                    answered = query(session)
+            except (DBAPIError, TimeoutError) as error:
+                if not (is_database_unavailable(error) or is_conflict(error)):
+                    raise
+                replica.failed(error)
+            else:
+                count_read("replica")
+                return answered
+        with self.read() as session:
+            answered = query(session)
+        if replica is not None:
+            count_read("primary")
+        return answered
+
+
+@contextmanager
+def _read_only(engine: Engine | None) -> Iterator[Session]:
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        session.connection(execution_options={"postgresql_readonly": True})
+        try:
+            yield session
+        except DBAPIError as error:
+            if _sqlstate(error) == _READ_ONLY:
+                raise WriteInReadOnlyTransaction from error
+            raise
 
 
 @cache
@@ -346,11 +385,14 @@ def head_revision(service_folder: Path) -> str | None:
     return names[-1][1:5] if names else None
 
 
-def engine_for(settings: DatabaseSettings, application_name: str) -> Engine:
-    """An engine with a connection for each worker, bounded waits, and connections that are checked before use."""
-    from services.kit.data.primary import primary_of  # noqa: PLC0415 - the gateway needs no psycopg
+def engine_for(settings: DatabaseSettings, application_name: str, replica: Secret | None = None) -> Engine:
+    """An engine with a connection for each worker, bounded waits, and connections that are checked before use.
 
-    primary = primary_of(settings.database_url)
+    `replica` is the address of standbys instead of the primary.
+    """
+    from services.kit.data.primary import primary_of, replica_of  # noqa: PLC0415 - the gateway needs no psycopg
+
+    primary = replica_of(replica) if replica else primary_of(settings.database_url)
     arguments: dict[str, Any] = {"application_name": application_name}
     if settings.is_pooled:
         # A pooler takes no startup options, which the role has instead, and prepared statements stay behind in it.

@@ -103,6 +103,12 @@ def primary_of(address: str) -> Primary:
     return Primary(parameters_of(address))
 
 
+@cache
+def replica_of(address: str) -> Primary:
+    """As `primary_of`, for an address whose servers may be standbys. Raises NotADatabaseAddress."""
+    return Primary({"target_session_attrs": "any", **parameters_of(address)})
+
+
 def tool_engine(address: str) -> Engine:
     """An engine for a tool that works alone: it keeps no connections, and may go through a pooler of transactions."""
     connect = partial(primary_of(address).connect, prepare_threshold=None)

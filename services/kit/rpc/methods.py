@@ -73,8 +73,13 @@ def _entrypoint_of(
         if not operation.uses_database:
             return plain_json(method(service, Work(None, audit_event.caller), loaded))
         if not operation.is_command:
-            with service.database.read() as session:
-                return plain_json(method(service, Work(session, audit_event.caller, service.database), loaded))
+            caller = audit_event.caller
+            return str(
+                service.database.answer(
+                    lambda session: plain_json(method(service, Work(session, caller, service.database), loaded)),
+                    may_lag=operation.may_lag_for(caller.roles),
+                )
+            )
         return _carry_out(service, audit_event, request, lambda work: method(service, work, loaded))
 
     is_command, name = operation.is_command, operation.method

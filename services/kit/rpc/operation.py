@@ -58,6 +58,7 @@ class Operation(Generic[RequestT, AnswerT]):
     """A query or command of a service, or one that the gateway answers itself. `name` is `<service>.<method>`.
 
     `title` is what the audit log calls it in Chinese: commands have one, and queries whose calls are recorded.
+    `may_lag` are roles to whom the answer of a query may be some seconds old: those that do not change what it shows.
     """
 
     name: str
@@ -67,6 +68,11 @@ class Operation(Generic[RequestT, AnswerT]):
     is_command: bool
     title: str | None = None
     uses_database: bool = True
+    may_lag: frozenset[str] = frozenset()
+
+    def may_lag_for(self, roles: Collection[str]) -> bool:
+        """Whether a caller with these roles may get an answer that is some seconds old, as from a standby."""
+        return bool(roles) and self.may_lag.issuperset(roles)
 
     @property
     def service(self) -> str:
@@ -113,10 +119,21 @@ def query(  # noqa: PLR0913 - the keywords of a declaration
     allow: Permission,
     title: str | None = None,
     uses_database: bool = True,
+    may_lag: Iterable[str] = (),
 ) -> Operation[RequestT, AnswerT]:
     """Declares an operation that changes nothing. One that `uses_database` runs in a transaction that cannot write."""
-    operation = Operation(name, request, answer, allow, is_command=False, title=title, uses_database=uses_database)
-    return _declare(operation)
+    return _declare(
+        Operation(
+            name,
+            request,
+            answer,
+            allow,
+            is_command=False,
+            title=title,
+            uses_database=uses_database,
+            may_lag=frozenset(may_lag),
+        )
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +146,10 @@ class CommonOperation(Generic[RequestT, AnswerT]):
     is_command: bool = False
     title: str | None = None
     uses_database: bool = False
+
+    def may_lag_for(self, roles: Collection[str]) -> bool:
+        """Whether an answer may be old: never."""
+        return False
 
     @property
     def request_schema(self) -> type[DataclassSchema]:

@@ -18,7 +18,7 @@ from services.contracts.fields import (
     PersonName,
 )
 from services.contracts.operations.membership.accounts import UnionAnswer
-from services.contracts.operations.roles import STAFF, subordinates
+from services.contracts.operations.roles import STAFF, SUPERIORS, subordinates
 from services.contracts.shared import CHANNELS, DOCUMENT_TYPES, RETIREMENT_CATEGORIES, SEXES
 from services.kit.events.contract import choice
 from services.kit.fields import text
@@ -369,7 +369,9 @@ class PersonalApplicationsAnswer:
     items: list[PersonalApplicationAnswer]
 
 
-LIST_MEMBERS = query("membership.list_members", ListMembersRequest, ListMembersAnswer, allow=subordinates(*STAFF))
+LIST_MEMBERS = query(
+    "membership.list_members", ListMembersRequest, ListMembersAnswer, allow=subordinates(*STAFF), may_lag=SUPERIORS
+)
 
 
 COUNT_NUMBER_SEARCH = command(
@@ -416,7 +418,11 @@ QUEUE_MEMBERS = command(
 
 
 GET_MEMBER_SUMMARY = query(
-    "membership.get_member_summary", MemberSummaryRequest, MemberSummaryAnswer, allow=subordinates(*STAFF)
+    "membership.get_member_summary",
+    MemberSummaryRequest,
+    MemberSummaryAnswer,
+    allow=subordinates(*STAFF),
+    may_lag=SUPERIORS,
 )
 
 
