@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
+import psycopg
 import pytest
 from sqlalchemy import create_engine, select, text
 from sqlalchemy.orm import Session
@@ -14,6 +16,8 @@ from deploy.invariants import System
 from deploy.invariants.checker import _IN_DATABASES, audit_log_is_intact
 from deploy.invariants.system import snapshots_of
 from deploy.permissions import SERVICES
+from deploy.retention_document import retention_of
+from services.kit.data.retention import delete_expired
 from services.membership.models import Member
 from tests.databases import ROOT, DatabaseFactory
 from tests.integration.conftest import TEST_SECRETS
@@ -28,11 +32,13 @@ def urls(database: DatabaseFactory) -> Mapping[str, str]:
     return urls
 
 
+def violations(urls: Mapping[str, str]) -> list[str]:
+    with snapshots_of(System(urls, {}, TEST_SECRETS)) as snapshots:
+        return [str(violation) for find in _IN_DATABASES.values() for violation in find(snapshots)]
+
+
 def test_what_is_made_violates_no_invariant(urls: Mapping[str, str]) -> None:
-    system = System(urls, {}, TEST_SECRETS)
-    with snapshots_of(system) as snapshots:
-        found = [str(violation) for find in _IN_DATABASES.values() for violation in find(snapshots)]
-    assert found == []
+    assert violations(urls) == []
 
 
 def test_the_audit_log_is_one_chain_over_several_months(urls: Mapping[str, str]) -> None:
@@ -84,3 +90,15 @@ def test_the_command_fills_and_measures_and_refuses_production(database: Databas
     assert (again.returncode, again.stderr) == (2, "the database of membership is not empty\n")
     refused = command("sizes", environment="production")
     assert (refused.returncode, "not with ENVIRONMENT=production" in refused.stderr) == (1, True)
+
+
+def test_what_remains_after_years_of_retention_violates_no_invariant(database: DatabaseFactory) -> None:
+    urls = {service: database(service) for service in SERVICES}
+    fill(urls, Size(members=1600, unions=2, months=44, audit_events=40), lambda _: None)
+    deleted: dict[str, int | None] = {}
+    for service, url in urls.items():
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+            deleted |= delete_expired(connection, retention_of(service), datetime.now(UTC))
+
+    assert all(deleted[table] for table in ("application_history", "inbox_message", "check_finding"))
+    assert violations(urls) == []
