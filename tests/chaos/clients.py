@@ -56,6 +56,10 @@ class RetryingClient(ApiClient):
         self._tally = tally
         self._over = over
 
+    def repeat_until(self, over: threading.Event) -> None:
+        """Repeats requests until another event is set."""
+        self._over = over
+
     def sign_in(self, account_name: str, password: str) -> ApiClient:
         """Signs in as ApiClient does; after a try whose answer was lost, with another captcha."""
         while True:

@@ -9,6 +9,7 @@ from typing import Any
 
 from deploy.local.client import ApiClient
 from tests.chaos.bank_faults import BankFault, is_answered_as
+from tests.chaos.clients import RetryingClient
 
 _READERS = 6
 _LIVE = ("queued", "submitted")
@@ -101,7 +102,7 @@ class PhoneMember:
     """A member who applied on the phone, with the session."""
 
     phone: str
-    client: ApiClient
+    client: RetryingClient
 
 
 def verify_union(own: UnionPromises, promises: Promises, clerk: ApiClient, verdict: Verdict) -> None:
