@@ -1,14 +1,11 @@
 """Work that waits too long 超期: its kinds, whose it is, and when people are reminded of it."""
 
 from datetime import date, datetime, time
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 from services.contracts.rules.working_days import due_on, in_time_since, is_working_day
 from services.kit import clock
 from services.kit.settings import settings_class
-
-Kind = Literal["unchecked", "failed", "incomplete", "unprinted", "bank_silent", "revocation"]
 
 ROLE_OF_KIND: dict[str, str] = {
     "unchecked": "clerk",

@@ -44,9 +44,7 @@ def work_overdue(session: Session, event: Event[WorkOverdueData]) -> None:
         if place is None:
             log.warning("nobody_to_remind", union_id=str(work.union_id), kind=work.kind)
             continue
-        is_below = place[0] != work.union_id
-        # What is only overdue is below its superior's notice, unless nobody in its own union can act.
-        sheets[place, is_below].add(work)
+        sheets[place, place[0] != work.union_id].add(work)
     for some in in_chunks(list(sheets.items())):
         _publish(session, event, some, phones)
 

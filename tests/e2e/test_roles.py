@@ -17,7 +17,7 @@ from tests.phones import signed_in
 QUESTIONS = {
     "clerk": ("pending", "unions"),
     "reviewer": ("unions", "accounts"),
-    "administrator": ("accounts", "pending"),
+    "administrator": ("accounts", "members/imports"),
     "operator": ("operations/queues", "members"),
     "member": ("personal/profile", "members"),
     LIMITED: ("me", "members"),

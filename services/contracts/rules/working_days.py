@@ -48,6 +48,8 @@ def in_time_since(today: date, limit: int) -> date:
 
 
 class _Year(NamedTuple):
+    """The days of a year that differ from Monday to Friday."""
+
     off: frozenset[date]
     worked: frozenset[date]
     is_announced: bool
