@@ -3,11 +3,12 @@
 A year for which no notice is known has the holidays that the law fixes; one without any data has Monday to Friday.
 """
 
-import json
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+
+from services.kit.strict_json import read_json
 
 _CALENDAR = Path(__file__).with_suffix(".json")
 _SATURDAY = 5
@@ -57,7 +58,7 @@ class _Year(NamedTuple):
 
 @cache
 def _years() -> dict[int, _Year]:
-    calendar = json.loads(_CALENDAR.read_text("utf-8"))
+    calendar = read_json(_CALENDAR.read_bytes())
     return {
         int(year): _Year(
             off=frozenset(day for first, last in told["off"] for day in _days(first, last)),
