@@ -11,8 +11,9 @@ _SUFFIXES = {"Counter": "_total", "Info": "_info"}
 _HEAD = """# Metrics
 
 Made from the code by `make docs` (`deploy/metrics_document.py`); do not edit. Each program has them at `/metrics` of
-its `HEALTH_PORT`, in Prometheus' form; a histogram has the series `_bucket`, `_sum` and `_count`. Python's own
-(`process_…`, `python_…`) come besides. [monitoring](operations/monitoring.md) says what to watch.
+its `HEALTH_PORT`, in Prometheus' form; a histogram has the series `_bucket`, `_sum` and `_count`. `services` are all
+but the gateway. Python's own (`process_…`, `python_…`) come besides. [monitoring](operations/monitoring.md) says what
+to watch.
 
 | metric | of | type | labels | says |
 |---|---|---|---|---|
@@ -70,4 +71,6 @@ def _program(path: Path) -> str:
     parts = path.relative_to(ROOT).parts
     if parts[0] == "gateway":
         return "gateway"
-    return "all" if parts[1] == "kit" else parts[1]
+    if parts[1] != "kit":
+        return parts[1]
+    return "services" if parts[2] == "data" else "all"

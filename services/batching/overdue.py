@@ -14,8 +14,8 @@ from services.batching.pending.application_states import Check
 from services.contracts.events.overdue import WORK_OVERDUE, OverdueWork, WorkOverdueData
 from services.contracts.overdue import ReminderSettings, day_of_reminders, last_day_of, overdue_before
 from services.contracts.rules.working_days import is_announced
-from services.kit.data import once_a_day
 from services.kit.data.database import Database
+from services.kit.data.once_a_day import do_once
 from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish
 from services.kit.settings import read_settings, settings_class
@@ -113,16 +113,14 @@ def remind(database: Database) -> None:
     day = day_of_reminders(settings.overdue_reminder_hour)
     if day is None:
         return
-    with database.read() as session:
-        if once_a_day.is_done(session, ReminderDay, day):
-            return
-    with database.begin() as session:
-        if not once_a_day.claim(session, ReminderDay, day):
-            return
+
+    def publish_all(session: Session) -> None:
         if not is_announced(day.year):
             log.warning("working_days_not_announced", year=day.year)
         for works in in_chunks(list(_overdue_works(session, settings.overdue_escalation_days))):
             publish(session, WORK_OVERDUE["batching"], WorkOverdueData(day=day, works=list(works)))
+
+    do_once(database, ReminderDay, day, publish_all)
 
 
 def _waits_of(application: Application) -> Iterator[tuple[str, datetime]]:

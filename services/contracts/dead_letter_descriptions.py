@@ -21,8 +21,6 @@ EVENT_TITLES = {
     "application_cancelled": "取消办卡申请",
     "correction_refused": "更正未采用",
     "import_requested": "读取导入文件",
-    "work_overdue": "超期事项",
-    "reminders_due": "超期提醒",
     "import_continued": "导入会员",
     "import_progressed": "导入进度",
     "otp_requested": "获取短信验证码",

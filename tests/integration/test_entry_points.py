@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.permissions import SERVICES
+from tests.integration.test_production import request_keys_but
 
 ROOT = Path(__file__).parents[2]
 _FOLDERS = ("services", "gateway", "deploy")
@@ -22,6 +23,7 @@ READ_NO_SETTINGS = {
     "deploy.handbook.screenshots",
     "deploy.local.audit_dependencies",
     "deploy.local.demo",
+    "deploy.local.fork_server",
     "services.kit.rpc.caller_keys",
     "services.membership.imports.reading.sheet_reader",
 }
@@ -90,7 +92,10 @@ def test_a_program_without_its_settings_says_so_without_a_traceback(module: str,
     ("settings", "said"),
     [
         ({}, "ALLOWED_HOSTS is not set"),
-        ({"ALLOWED_HOSTS": "cards.example"}, "CALLER_SIGNING_KEYS is not set"),
+        (
+            {"ALLOWED_HOSTS": "cards.example", "REQUEST_PUBLIC_KEYS": request_keys_but()},
+            "CALLER_SIGNING_KEYS is not set",
+        ),
     ],
 )
 def test_a_gateway_in_production_names_what_only_production_needs(settings: dict[str, str], said: str) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from deploy.local.environment import keep_secrets, random_key
 from deploy.local.fork_server import RUNNER, ForkServer
+from deploy.permissions import SERVICES
 from services.kit.key_sets import new_signing_keys, public_part
 from services.kit.rpc import request_encryption
 from services.kit.rpc.caller_signature import public_keys
@@ -20,6 +21,13 @@ from tests.integration.conftest import TEST_SECRETS
 
 _SECONDS = 60
 _KEYS = "own:YSBrZXkgb2YgcmVxdWVzdHMsIDMyIGJ5dGVzIGxvbmc="
+
+
+def request_keys_but(*left_out: str) -> str:
+    """The gateway's public keys of all services but these."""
+    return ",".join(request_encryption.public_keys(one, _KEYS) for one in SERVICES if one not in left_out)
+
+
 ADDRESSES = {"AMQP_URI": "amqp://someone:password@127.0.0.1:9//", "DATABASE_URL": "postgresql://127.0.0.1:9/none"}
 
 
@@ -92,6 +100,9 @@ def test_no_process_starts_in_production_that_cannot_verify_publishers_and_calle
         "AMQP_URI": f"amqp://{user}:password@127.0.0.1:9//",
         "ALLOWED_HOSTS": "cards.example",
         "BLIND_INDEX_KEY": "YW5vdGhlciBrZXkgb2YgMzIgYnl0ZXMgb25seSEhISE=",
+        "AUDIT_PUBLIC_KEYS": public_part(new_signing_keys("own")),
+        "REQUEST_PRIVATE_KEYS": _KEYS,
+        "REQUEST_PUBLIC_KEYS": request_keys_but(),
     }
     status, written = end_of(fork_server, tmp_path / "log", module, **settings)
     assert status != 0
@@ -108,7 +119,7 @@ def test_no_process_starts_in_production_that_cannot_verify_publishers_and_calle
         ),
         (
             "gateway.service",
-            {"CALLER_SIGNING_KEYS": _KEYS, "REQUEST_PUBLIC_KEYS": request_encryption.public_keys("membership", _KEYS)},
+            {"CALLER_SIGNING_KEYS": _KEYS, "REQUEST_PUBLIC_KEYS": request_keys_but("validation")},
             "REQUEST_PUBLIC_KEYS holds no key of validation",
         ),
     ],
@@ -120,6 +131,7 @@ def test_no_process_starts_in_production_whose_requests_would_be_clear(
         "AMQP_URI": f"amqp://{module.split('.')[-2]}:password@127.0.0.1:9//",
         "ALLOWED_HOSTS": "cards.example",
         "BLIND_INDEX_KEY": "YW5vdGhlciBrZXkgb2YgMzIgYnl0ZXMgb25seSEhISE=",
+        "AUDIT_PUBLIC_KEYS": public_part(new_signing_keys("own")),
         **keys,
     }
     status, written = end_of(fork_server, tmp_path / "log", module, **settings)

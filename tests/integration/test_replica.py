@@ -86,6 +86,16 @@ def test_a_replica_whose_connection_breaks_in_a_query_is_replaced_by_the_primary
     assert two.answered_by() == "primary"
 
 
+def test_a_replica_without_a_free_connection_is_not_waited_for_twice(two: Two) -> None:
+    connect = two.replica.engine.pool._creator
+    two.replica.engine = create_engine(
+        "postgresql+psycopg://", creator=connect, pool_size=1, max_overflow=0, pool_timeout=0.1
+    )
+    assert two.answered_by() == "replica"
+    with two.replica.engine.connect():
+        assert two.answered_by() == "primary"
+
+
 def test_a_query_that_conflicts_with_the_replay_is_asked_of_the_primary_and_the_next_one_is_not(two: Two) -> None:
     def query(session: Session) -> Any:
         if (name := _name(session)) == two.name_of_replica:

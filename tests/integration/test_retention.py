@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,11 +17,13 @@ from sqlalchemy import ARRAY, Boolean, Column, Date, DateTime, Integer, LargeBin
 
 from deploy import databases_document, retention_document
 from deploy.local.client import wait_until
+from deploy.local.nodes import Nodes
+from deploy.local.postgres import owner_of
 from deploy.permissions import SERVICES
-from services.kit.data import retention
+from services.kit.data import migrate, months, retention
 from services.kit.data.retention import Expiring, Retention, delete_expired, first_id_of, rows_older
 from services.kit.settings import read_settings
-from tests.databases import DatabaseFactory
+from tests.databases import DatabaseFactory, unique_name
 from tests.integration.conftest import StartService
 
 EXPIRING = [
@@ -310,3 +313,31 @@ def test_a_running_service_deletes_by_itself_and_says_so(
         "the metric has the time",
     )
     assert service.stop() == 0
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_role_of_a_service_has_the_rights_that_its_retention_needs(nodes: Nodes, service: str) -> None:
+    """It owns no table, and adds and drops months by functions alone."""
+    name = unique_name(f"private_{service}")
+    nodes.postgres.prepare_private_database(name, "role", "owner")
+    try:
+        migrate.upgrade(service, nodes.postgres.url(name, owner_of(name), "owner"))
+        process = import_module(f"services.{service}.service")
+        (declared,) = [one for one in vars(_class_of(process, service)).values() if isinstance(one, Retention)]
+        with _connection(nodes.postgres.url(name, name, "role")) as connection:
+            assert None not in delete_expired(connection, declared._tables, _NOW).values()
+            if declared._months is not None:
+                declared._months(connection, datetime.now(UTC) + timedelta(days=40))
+            for partition in months.partitions_of(connection, "audit_entry" if service == "membership" else "past_sms"):
+                assert rows(connection, partition.name) == 0
+                with pytest.raises(psycopg.Error, match="must be owner"):
+                    connection.execute(f"drop table {partition.name}")
+            with pytest.raises(psycopg.Error, match="must be owner"):
+                connection.execute("drop table inbox")
+    finally:
+        nodes.postgres.drop_private_database(name)
+
+
+def _class_of(module: Any, service: str) -> type:
+    (found,) = [one for one in vars(module).values() if getattr(one, "name", None) == service]
+    return found

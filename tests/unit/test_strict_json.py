@@ -23,7 +23,6 @@ OURS = {
     "services/batching/batches/submission.py": "columns",
     "deploy/events_document.py": "a file of the release",
     "services/contracts/examples.py": "files of the release",
-    "services/contracts/rules/working_days.py": "a file of the release",
     "services/contracts/dead_letter_descriptions.py": "shows what was refused, however it is written",
     "services/contracts/dead_letters.py": "shows what was refused, however it is written",
     "services/kit/dead_letters/letters.py": "shows what was refused, however it is written",

@@ -352,7 +352,7 @@ class Database(DependencyProvider):
             try:
                 with _read_only(replica.engine) as session:
                     answered = query(session)
-            except DBAPIError as error:
+            except (DBAPIError, TimeoutError) as error:
                 if not (is_database_unavailable(error) or is_conflict(error)):
                     raise
                 replica.failed(error)

@@ -51,13 +51,12 @@ class Replica:
             self._is_usable = self._keeps_up()
         return self._is_usable
 
-    def failed(self, error: DBAPIError) -> None:
+    def failed(self, error: SQLAlchemyError) -> None:
         """Notes an error; it is not asked for CHECK_SECONDS unless it only ended this query."""
-        sqlstate = getattr(error.orig, "sqlstate", None)
-        if sqlstate not in _CONFLICTS:
+        if not is_conflict(error):
             self._checked_at, self._is_usable = time.monotonic(), False
             _lag.set(-1)
-        log.warning("replica_failed", error=class_name(error), sqlstate=sqlstate)
+        log.warning("replica_failed", error=class_name(error))
 
     def _keeps_up(self) -> bool:
         try:
@@ -72,9 +71,9 @@ class Replica:
         return lag <= self._most_seconds
 
 
-def is_conflict(error: DBAPIError) -> bool:
+def is_conflict(error: SQLAlchemyError) -> bool:
     """Whether a standby ended the query although it can be reached."""
-    return getattr(error.orig, "sqlstate", None) in _CONFLICTS
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _CONFLICTS
 
 
 def count_read(server: str) -> None:

@@ -17,6 +17,7 @@ import structlog
 from nameko.extensions import DependencyProvider
 from prometheus_client import Counter, Gauge
 
+from services.kit.concurrency import Signal, leave_after
 from services.kit.data.primary import primary_of
 from services.kit.operations.logs import class_name
 from services.kit.settings import DatabaseSettings, SettingsError, read_settings, settings_class
@@ -29,8 +30,7 @@ CHUNK = 1000
 _LOCK = 0x72657465
 """The advisory lock of the process that deletes; advisory locks are separate for each database."""
 _FIRST_SECONDS = 60.0
-_LONGEST_SLEEP = 1.0
-_LIMITS = "-c statement_timeout=60000 -c lock_timeout=2000"
+_LIMITS = "-c statement_timeout=600000 -c lock_timeout=2000"
 
 _deleted = Counter("retention_rows_deleted", "Rows that were deleted since their term had passed.", ["table"])
 _finished_at = Gauge(
@@ -195,6 +195,7 @@ class Retention(DependencyProvider):
         self._tables = tables
         self._months = months
         self._stopping = False
+        self._stop = Signal()
         self._thread: Any = None
 
     def setup(self) -> None:
@@ -214,6 +215,7 @@ class Retention(DependencyProvider):
         """Returns when the set that is being deleted is done."""
         self._stopping = True
         if self._thread is not None:
+            self._stop.send()
             self._thread.wait()
 
     def _run(self) -> None:
@@ -227,9 +229,9 @@ class Retention(DependencyProvider):
             self._sleep(self._seconds)
 
     def _sleep(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while not self._stopping and (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, _LONGEST_SLEEP))
+        """Waits so long, or until the process stops."""
+        with leave_after(seconds):
+            self._stop.wait()
 
     def _take_turn(self) -> None:
         name = f"{self.container.service_name} retention"

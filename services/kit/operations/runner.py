@@ -65,6 +65,8 @@ def run(modules: Sequence[str]) -> int:
     check_secrets()
     read_settings(ClockSettings)  # refuses a clock of tests
     require_settings(kind for cls in classes for kind in settings_of_service(cls))
+    for cls in classes:
+        check_dependencies(cls)
     name = "+".join(cls.name for cls in classes)
     configure_logs(name, settings.log_level)
     metrics.describe_build(name, settings.release, settings.max_workers)
@@ -95,6 +97,13 @@ def service_classes(module: ModuleType) -> list[Any]:
     if not found:
         raise ValueError(f"{module.__name__} defines no service.")
     return found
+
+
+def check_dependencies(service: type) -> None:
+    """Lets dependencies that can check their keys do so, in the order of their names; Nameko sets them up in any."""
+    for _, one in inspect.getmembers(service, lambda value: isinstance(value, DependencyProvider)):
+        if hasattr(one, "check_keys"):
+            one.check_keys()
 
 
 def settings_of_service(service: type) -> list[type[Any]]:

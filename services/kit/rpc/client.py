@@ -191,9 +191,13 @@ class ServiceClient(DependencyProvider):
         self.service = service
         self.deadline = deadline
 
-    def setup(self) -> None:
-        """Registers the service as one whose replies are accepted; raises SettingsError where its key is needed."""
+    def check_keys(self) -> None:
+        """Raises SettingsError where requests could not be signed, or not be encrypted for the service."""
+        signer()
         request_encrypter().check(self.service)
+
+    def setup(self) -> None:
+        """Registers the service as one whose replies are accepted."""
         self.replies.services.add(self.service)
 
     def get_dependency(self, worker_ctx: Any) -> "ServiceClient":

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from services.contracts.events.audit import ActRecordedData
 from services.kit.data.bulk import insert_rows, is_any_of
-from services.kit.data.months import month_of
+from services.kit.data.months import later, month_of
 from services.kit.schemas import as_dict
 from services.kit.settings import read_settings
 from services.membership.audit.audit_chain import START, AuditKeys, AuditSettings, Head
@@ -56,7 +56,7 @@ def append(
     no gaps and no forks.
     """
     session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    if session.scalar(select(AuditEntry.position).where(AuditEntry.act_id == audit_event.act_id)) is not None:
+    if _is_recorded(session, audit_event.act_id):
         return None
     before, newest_month = _newest(session)
     month = max(newest_month, month_of(datetime.now(UTC)))  # a clock that was set back splits no month
@@ -93,12 +93,25 @@ def time_of(act_id: UUID) -> datetime:
     return datetime.fromtimestamp((act_id.int >> 80) / 1000, UTC)
 
 
+def _is_recorded(session: Session, act_id: UUID) -> bool:
+    """Whether the event is in the log; none was recorded in a month long before it happened, which is not read."""
+    since = later(month_of(time_of(act_id)), -1)
+    found = select(AuditEntry.position).where(AuditEntry.act_id == act_id, AuditEntry.month >= since)
+    return session.scalar(found) is not None
+
+
 def _newest(session: Session) -> tuple[Head, date]:
-    """The head, and the month that its entry is in; where the database has no entry, that of the last archive."""
-    in_database = select(AuditEntry.position, AuditEntry.hash, AuditEntry.month)
-    row = session.execute(in_database.order_by(AuditEntry.position.desc()).limit(1)).first()
-    if row is not None:
-        return Head(row.position, row.hash), row.month
+    """The head, and the month that its entry is in; where the database has no entry, that of the last archive.
+
+    The last months are read first, since each further one takes time.
+    """
+    newest = (
+        select(AuditEntry.position, AuditEntry.hash, AuditEntry.month).order_by(AuditEntry.position.desc()).limit(1)
+    )
+    for since in (later(month_of(datetime.now(UTC)), -1), date.min):
+        row = session.execute(newest.where(AuditEntry.month >= since)).first()
+        if row is not None:
+            return Head(row.position, row.hash), row.month
     archived = select(AuditArchive.last_position, AuditArchive.last_hash)
     last = session.execute(archived.order_by(AuditArchive.last_position.desc()).limit(1)).first()
     return Head(last.last_position, last.last_hash) if last else START, date.min

@@ -271,11 +271,7 @@ def _main() -> int:
         "--lost", action="append", default=[], metavar="A-B", help="entries that a restored database rightly lacks"
     )
     parser.add_argument(
-        "--archives",
-        metavar="FOLDER",
-        type=Path,
-        default=Path(folder) if (folder := read_settings(AuditTerms).audit_archive_folder) else None,
-        help="the folder of the archive files; the default is AUDIT_ARCHIVE_FOLDER",
+        "--archives", metavar="FOLDER", help="the folder of the archive files; AUDIT_ARCHIVE_FOLDER unless it is named"
     )
     unsigned: list[str] = []
     started = time.monotonic()
@@ -288,7 +284,8 @@ def _main() -> int:
         keys = AuditKeys.from_text(read_settings(AuditSettings).audit_keys)
         engine = engine_for(read_settings(DatabaseSettings), "audit_verify")
         with Session(engine.execution_options(isolation_level="REPEATABLE READ")) as session:
-            end = verify(session, keys, known, lost, options.archives)
+            folder = options.archives or read_settings(AuditTerms).audit_archive_folder
+            end = verify(session, keys, known, lost, Path(folder) if folder else None)
             archived = read_archives(session, keys)
     except BrokenChain as broken:
         _print_errors(*unsigned, str(broken))
@@ -298,7 +295,7 @@ def _main() -> int:
         return 2
     print(f"{end.position} entries, chain intact to {end} ({end.position / (time.monotonic() - started):.0f} a second)")
     if archived:
-        how = "verified as well" if options.archives else "whose files were not read"
+        how = "verified as well" if folder else "whose files were not read"
         print(f"entries 1 to {archived[-1].last_position} are in {len(archived)} archives, {how}")
     _print_errors(*unsigned)
     return 1 if unsigned else 0

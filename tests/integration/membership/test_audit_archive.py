@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,8 @@ from typing import Any
 import psycopg
 import pytest
 from alembic import command
-from sqlalchemy import create_engine, select, text
+from alembic.script import Script
+from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy.orm import Session
 
 from deploy.local.client import wait_until
@@ -32,7 +34,7 @@ from services.membership.audit.audit_chain import START, AuditKeys, AuditSetting
 from services.membership.audit.audit_verify import LostRange, verify
 from services.membership.models import AuditArchive, AuditEntry, AuditScope, Base
 from services.membership.retention import AuditTerms
-from tests.databases import unique_name
+from tests.databases import ROOT, unique_name
 from tests.integration.membership.office import Office
 from tests.mothers import an_audit_event
 
@@ -230,6 +232,32 @@ def test_who_has_no_key_cannot_make_an_archive_of_fewer_entries(archived: Log) -
     )
     for files in (True, False):
         assert "was changed" in archived.why_broken(files=files)
+
+
+def test_the_command_verifies_the_files_or_says_that_it_did_not(archived: Log) -> None:
+    def command(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", "-m", "services.membership.audit.audit_verify", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "DATABASE_URL": archived.url, **settings},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    folder = str(archived.folder)
+    without = command()
+    assert (without.returncode, without.stdout.splitlines()[1]) == (
+        0,
+        "entries 1 to 6 are in 2 archives, whose files were not read",
+    )
+    for done in (command("--archives", folder), command(AUDIT_ARCHIVE_FOLDER=folder)):
+        assert done.stdout.startswith("9 entries, chain intact to 9:")
+        assert done.stdout.splitlines()[1] == "entries 1 to 6 are in 2 archives, verified as well"
+    _flip(archived.files()[0])
+    broken = command("--archives", folder)
+    name = archived.files()[0].name
+    assert (broken.returncode, broken.stderr) == (1, f"the audit log does not hold: the archive {name} was changed\n")
 
 
 def test_a_head_that_was_written_down_is_found_in_the_archive(log: Log) -> None:
@@ -495,15 +523,22 @@ def former_url(nodes: Nodes) -> Iterator[str]:
     url = nodes.postgres.url(name)
     engine = create_engine(url)
     config = migrate._configuration("membership")
-    [step] = [one for one in migrate._preparing(config, engine) if one.revision == "0021"]
-    migrate._upgrade_at_once("membership", config, engine, "0020")
-    migrate._prepare(config, engine, step)
-    migrate._upgrade_at_once("membership", config, engine, "0021")
+    step = _step(engine)
+    for earlier in (one for one in migrate._preparing(config, engine) if one.revision < step.revision):
+        migrate._upgrade_at_once("membership", config, engine, str(earlier.down_revision))
+        migrate._prepare(config, engine, earlier)
+    migrate._upgrade_at_once("membership", config, engine, str(step.down_revision))
     former = Former(url)
     former.append(50)
     yield url
     engine.dispose()
     nodes.postgres.drop_database(name)
+
+
+def _step(engine: Engine) -> Script:
+    """The revision that partitions the log."""
+    outstanding = migrate._preparing(migrate._configuration("membership"), engine)
+    return next(one for one in outstanding if one.path.endswith("_audit_log_by_month.py"))
 
 
 class Former:
@@ -583,8 +618,7 @@ def test_an_interrupted_preparation_is_continued_in_another_month(
     former_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = create_engine(former_url)
-    config = migrate._configuration("membership")
-    [step] = [one for one in migrate._preparing(config, engine) if one.revision == "0022"]
+    step = _step(engine)
     monkeypatch.setattr(step.module, "month_of", lambda _: date(2026, 1, 1))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         step.module.prepare(connection)
@@ -601,12 +635,13 @@ def test_an_interrupted_preparation_is_continued_in_another_month(
 
 
 def test_the_log_becomes_one_table_again_by_a_downgrade(former_url: str) -> None:
-    migrate.upgrade("membership", former_url)
     engine = create_engine(former_url)
+    before = str(_step(engine).down_revision)
+    migrate.upgrade("membership", former_url)
     config = migrate._configuration("membership")
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.downgrade(config, "0021")
+        command.downgrade(config, before)
     Former(former_url).append(1)
     migrate.upgrade("membership", former_url)
 

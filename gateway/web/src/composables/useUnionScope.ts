@@ -16,7 +16,9 @@ interface Asked {
 }
 
 export function useUnionScope() {
-  const own = computed(() => session.account.value!.union);
+  const union = session.account.value!.union;
+  /** Known to the end of the page, which may outlive the session for a moment. */
+  const own = computed(() => session.account.value?.union ?? union);
   /** Whether there is anything below that this account may see. */
   const looksDown = computed(() => session.has("reviewer", "administrator") && own.value.kind !== "grassroots");
 

@@ -33,6 +33,23 @@ _ROW_TRIGGERS = {
     "audit_reach_has_the_account": "before insert on audit_reach {row} copy_account_of_act()",
 }
 _ROW = "for each row execute function"
+_COPY_ACCOUNT = """
+create or replace function copy_account_of_act() returns trigger language plpgsql as $$
+begin
+    select account_id into new.account_id from audit_entry where act_id = new.act_id and month = new.month;
+    if not found then  -- a former process that recorded the event in the last moment of a month
+        select account_id into new.account_id from audit_entry where act_id = new.act_id;
+    end if;
+    return new;
+end $$
+"""
+_COPY_ACCOUNT_BEFORE = """
+create or replace function copy_account_of_act() returns trigger language plpgsql as $$
+begin
+    new.account_id := (select account_id from audit_entry where act_id = new.act_id);
+    return new;
+end $$
+"""
 _DROP_MONTH = r"""
 create function drop_archived_month(suffix text) returns void
 language plpgsql security definer set search_path = public, pg_temp set lock_timeout = '2s' as $$
@@ -96,6 +113,7 @@ def upgrade() -> None:
     create_add_month(op)
     for table in _TABLES:
         _partition(table, month)
+    op.execute(_COPY_ACCOUNT)
     op.execute(_DROP_MONTH)
     op.create_table(
         "audit_archive",
@@ -134,6 +152,7 @@ def downgrade() -> None:
     op.execute("alter table audit_entry add constraint uq_audit_entry_act_id unique (act_id)")
     _create_indexes_and_triggers("audit_entry")
     _create_indexes_and_triggers("audit_reach")
+    op.execute(_COPY_ACCOUNT_BEFORE)
     op.drop_table("audit_archive")
     op.execute("drop function keep_audit_archive()")
     op.execute("drop function drop_archived_month(text)")

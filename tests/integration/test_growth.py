@@ -1,0 +1,104 @@
+"""The generator of a city's data: its services agree, its audit log holds, and it touches no database with data."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from sqlalchemy import create_engine, select, text
+from sqlalchemy.orm import Session
+
+from deploy.growth.filling import NotEmpty, Size, fill, sizes
+from deploy.invariants import System
+from deploy.invariants.checker import _IN_DATABASES, audit_log_is_intact
+from deploy.invariants.system import snapshots_of
+from deploy.permissions import SERVICES
+from deploy.retention_document import retention_of
+from services.kit.data.retention import delete_expired
+from services.membership.models import Member
+from tests.databases import ROOT, DatabaseFactory
+from tests.integration.conftest import TEST_SECRETS
+
+SIZE = Size(members=700, unions=3, months=2, audit_events=200)
+
+
+@pytest.fixture
+def urls(database: DatabaseFactory) -> Mapping[str, str]:
+    urls = {service: database(service) for service in SERVICES}
+    fill(urls, SIZE, lambda _: None)
+    return urls
+
+
+def violations(urls: Mapping[str, str]) -> list[str]:
+    with snapshots_of(System(urls, {}, TEST_SECRETS)) as snapshots:
+        return [str(violation) for find in _IN_DATABASES.values() for violation in find(snapshots)]
+
+
+def test_what_is_made_violates_no_invariant(urls: Mapping[str, str]) -> None:
+    assert violations(urls) == []
+
+
+def test_the_audit_log_is_one_chain_over_several_months(urls: Mapping[str, str]) -> None:
+    keys = {name: os.environ[name] for name in ("AUDIT_KEYS", "PERSONAL_DATA_KEYS", "BLIND_INDEX_KEY")}
+    assert list(audit_log_is_intact(System(urls, {}, keys))) == []
+    with create_engine(urls["membership"]).connect() as connection:
+        assert connection.scalar(text("select count(distinct month) from audit_entry")) >= 2
+        assert connection.scalar(text("select count(*) from audit_entry")) == SIZE.audit_events
+
+
+def test_members_are_of_all_states_and_can_be_read(urls: Mapping[str, str]) -> None:
+    with Session(create_engine(urls["membership"])) as session:
+        states = set(session.scalars(select(Member.card_state)))
+        assert states == {"none", "pending", "submitted", "issued"}
+        assert session.scalars(select(Member.document_number).limit(1)).one() == "310101199001011234"
+        assert session.scalar(text("select count(*) from member")) == SIZE.members
+
+
+def test_sizes_name_each_filled_table_once(urls: Mapping[str, str]) -> None:
+    names = [line.split()[0] for line in sizes(urls)]
+    assert len(names) == len(set(names))
+    filled = {"membership.member", "membership.audit_entry", "batching.batch_person", "notification.past_sms"}
+    assert filled <= set(names)
+
+
+def test_databases_with_data_are_left_as_they_are(urls: Mapping[str, str]) -> None:
+    with pytest.raises(NotEmpty, match="the database of membership is not empty"):
+        fill(urls, SIZE, lambda _: None)
+
+
+def test_the_command_fills_and_measures_and_refuses_production(database: DatabaseFactory) -> None:
+    addresses = {f"DATABASE_URL_{service.upper()}": database(service) for service in SERVICES}
+
+    def command(*arguments: str, environment: str = "test") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", "-m", "deploy.growth", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **addresses, "ENVIRONMENT": environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    filled = command("fill", "--members", "60", "--unions", "2", "--months", "1")
+    assert (filled.returncode, filled.stderr) == (0, "")
+    assert "membership.audit_entry: 120" in filled.stdout
+    assert "membership.member" in command("sizes").stdout
+    again = command("fill", "--members", "60")
+    assert (again.returncode, again.stderr) == (2, "the database of membership is not empty\n")
+    refused = command("sizes", environment="production")
+    assert (refused.returncode, "not with ENVIRONMENT=production" in refused.stderr) == (1, True)
+
+
+def test_what_remains_after_years_of_retention_violates_no_invariant(database: DatabaseFactory) -> None:
+    urls = {service: database(service) for service in SERVICES}
+    fill(urls, Size(members=1600, unions=2, months=44, audit_events=40), lambda _: None)
+    deleted: dict[str, int | None] = {}
+    for service, url in urls.items():
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+            deleted |= delete_expired(connection, retention_of(service), datetime.now(UTC))
+
+    assert all(deleted[table] for table in ("application_history", "inbox_message", "check_finding"))
+    assert violations(urls) == []
