@@ -13,7 +13,7 @@ from services.kit.amqp.broker_users import BrokerUsers
 from services.kit.amqp.original_publisher import can_prove
 from services.kit.amqp.queues import owner_of
 from services.kit.broker_hosts import InvalidAddress
-from services.kit.dead_letters.letters import DeadLetter, DeadLetters, InUse, oldest_first
+from services.kit.dead_letters.letters import BrokerAway, DeadLetter, DeadLetters, InUse, oldest_first
 from services.kit.events.topology import dead_queues
 from services.kit.operations.logs import configure_logs
 from services.kit.settings import is_production, run_program, value_of, values_of
@@ -28,6 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
         return int(options.run(DeadLetters(amqp_uri), options))
     except InUse:
         print("somebody else has read these dead letters for a minute: try again", file=sys.stderr)
+        return 1
+    except BrokerAway as away:
+        print(f"the broker cannot be reached, try again: {away.__cause__}", file=sys.stderr)
         return 1
     except amqp.AccessRefused as error:
         whose = f"must be that of {owner_of(options.queue)}" if options.queue else "must be that of a service"

@@ -13,11 +13,13 @@ import requests
 from sqlalchemy import create_engine, text
 
 from deploy.invariants import System, check
-from deploy.local.client import wait_until
-from deploy.local.demo import run_story
+from deploy.local import web
+from deploy.local.client import ApiClient, ApiProblem, wait_until
+from deploy.local.demo import revoke_special_batch, run_story
 from deploy.local.environment import SERVICES
 from deploy.local.processes import read_plan
 from deploy.local.stack import Stack, find
+from services.membership.seed import demo_password
 from tests.databases import ROOT
 from tests.e2e.continuous_load import QUERIES, load_on, seeds
 
@@ -60,20 +62,34 @@ def test_a_former_release_is_upgraded_while_people_work(former: Path, monkeypatc
     before = {name: stack.pids(name) for name in SERVICES}
 
     with load_on(stack, runs_stories=False) as work, ThreadPoolExecutor(2) as clerks:
-        begun = [clerks.submit(run_story, stack, next(seeds)) for _ in range(2)]
+        begun = [clerks.submit(_former_story, stack) for _ in range(2)]
         wait_until(lambda: _imports(stack) == len(begun), "all members are registered", seconds=120)
         _replace_code(former)
         _python(former, "-m", "deploy.local", "rolling-restart")
         ended = [one.result() for one in begun]
-        by_the_former_gateway = run_story(stack, next(seeds))
+        by_the_former_gateway = _former_story(stack)
+        refused = _former_request_for_revocation(stack)
     _python(former, "-m", "deploy.local", "rolling-restart", "--of", "gateway")
 
     assert (work.failed, ended, by_the_former_gateway) == ([], [0, 0], 0)
+    assert (refused.status, {field["field"] for field in refused.problem["fields"]}) == (422, {"reason_code", "reason"})
     assert work.answered > len(QUERIES)
     assert all(set(before[name]).isdisjoint(stack.pids(name)) for name in SERVICES)
     assert len(_releases(stack)) == 1
     assert run_story(stack, next(seeds)) == 0
     assert check(System.of_stack(stack), settle_seconds=60) == []
+
+
+def _former_story(stack: Stack) -> int:
+    """The story as far as the former release knows it: its requests for revocation have no reason."""
+    return run_story(stack, next(seeds), until=revoke_special_batch)
+
+
+def _former_request_for_revocation(stack: Stack) -> ApiProblem:
+    clerk = ApiClient(stack.gateway_url).sign_in("jianlang", demo_password())
+    with pytest.raises(ApiProblem) as refused:
+        clerk.post("revocations", {"batch_no": "1", "applicant_name": "王芳", "applicant_phone": "13700000000"})
+    return refused.value
 
 
 def _imports(stack: Stack) -> int:
@@ -85,7 +101,7 @@ def _imports(stack: Stack) -> int:
 
 
 def _replace_code(folder: Path) -> None:
-    """Copies the files that git tracks, with uncommitted changes."""
+    """Copies the files that git tracks, with uncommitted changes, and the built pages."""
     for entry in folder.iterdir():
         if entry.name != ".local":
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
@@ -94,6 +110,8 @@ def _replace_code(folder: Path) -> None:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
+    web.build()
+    shutil.copytree(web.DIST, folder / web.DIST.relative_to(ROOT))
 
 
 def _releases(stack: Stack) -> set[str]:

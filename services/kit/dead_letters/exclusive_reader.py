@@ -37,6 +37,7 @@ _SECONDS_AFTER_A_KILL = 0.1
 _SECONDS_TO_RETURN = 5.0
 _SECONDS_FOR_A_LETTER = 10.0
 _RETRY_AFTER = 5
+_AWAY = (amqp.ConnectionError, OSError)
 _IN_USE = "exclusive"
 """A word of the broker's error when a queue has a consumer already."""
 
@@ -46,6 +47,13 @@ class InUse(Unavailable):
 
     def __init__(self) -> None:
         super().__init__(_RETRY_AFTER, "dead_letters_in_use", "其他人员正在查看或处理死信", "请稍候几秒再试。")
+
+
+class BrokerAway(Unavailable):
+    """The broker cannot be reached, or the connection ended while the letters were read; they are in their queues."""
+
+    def __init__(self) -> None:
+        super().__init__(_RETRY_AFTER, "broker_away", "消息服务暂时无法连接", "死信仍在队列中，请稍候几秒再试。")
 
 
 class ExclusiveReader:
@@ -170,9 +178,12 @@ class HeldMessages:
 
 @contextmanager
 def exclusive_reader(amqp_uri: str, wait_seconds: float) -> Iterator[ExclusiveReader]:
-    """Opens an ExclusiveReader, which excludes other readers until it ends; waits up to `wait_seconds` for them."""
-    connection = open_connection(amqp_uri, "dead letters", heartbeat=_HEARTBEAT_SECONDS)
+    """Opens an ExclusiveReader, which excludes other readers until it ends; waits up to `wait_seconds` for them.
+
+    Raises BrokerAway when there is no connection, or when it ends.
+    """
     try:
-        yield ExclusiveReader(connection, wait_seconds)
-    finally:
-        connection.close()
+        with open_connection(amqp_uri, "dead letters", heartbeat=_HEARTBEAT_SECONDS) as connection:
+            yield ExclusiveReader(connection, wait_seconds)
+    except _AWAY as error:
+        raise BrokerAway from error

@@ -17,7 +17,7 @@ from services.kit.amqp.original_publisher import publisher_headers
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import own_exchange, owner_of
 from services.kit.amqp.transport import Delivery
-from services.kit.dead_letters.exclusive_reader import InUse, exclusive_reader
+from services.kit.dead_letters.exclusive_reader import BrokerAway, InUse, exclusive_reader
 from services.kit.dead_letters.masked_numbers import without_numbers
 from services.kit.dead_letters.order import oldest_first
 from services.kit.dead_letters.replays import LONGEST_REASON, Replay, replayed_properties, replays_of
@@ -35,7 +35,7 @@ from services.kit.events.failures import (
 from services.kit.operations.operators import DeadLetterAnswer, DeadLetterDetailAnswer, ReplayAnswer
 from services.kit.system import the_system
 
-__all__ = ["DeadLetter", "DeadLetters", "InUse", "content_without_personal_data", "oldest_first"]
+__all__ = ["BrokerAway", "DeadLetter", "DeadLetters", "InUse", "content_without_personal_data", "oldest_first"]
 
 log = structlog.get_logger()
 
@@ -132,7 +132,7 @@ class DeadLetters:
     """Works on the broker's dead-letter queues; letters that are only read are returned to their queue.
 
     A service's letters have one reader at a time, so that each finds all of them. Another one waits up to
-    `wait_seconds` and then raises InUse.
+    `wait_seconds` and then raises InUse. Each method raises BrokerAway when its connection to the broker ends.
     """
 
     def __init__(self, amqp_uri: str, publish_seconds: float = 30, wait_seconds: float = 60) -> None:

@@ -16,11 +16,12 @@ from services.kit.amqp.queues import (
     declare_transient_queue,
     declare_working_queue,
 )
-from services.kit.dead_letters.letters import DeadLetters, InUse
+from services.kit.dead_letters.letters import BrokerAway, DeadLetters, InUse
 from services.kit.dead_letters.replays import replays_of
 from services.kit.schemas import required
 from tests.integration.messaging.probe.contracts import PINGED
 from tests.integration.messaging.world import DEAD, QUEUE, Outside, World, eventually
+from tests.tcp_proxy import TcpProxy
 
 PROBE_SETTINGS = {"RETRY_DELAYS": "0.1", "ATTEMPTS_OF_UNKNOWN_ERRORS": "1"}
 
@@ -215,6 +216,30 @@ def test_a_letter_whose_id_fits_into_no_address_has_another_and_keeps_its_own(
     declare_working_queue(world.outside.channel, "probe.elsewhere", "probe.elsewhere.dead")
     assert tool(world.amqp_uri, "replay", DEAD, "--id", letter.id)[0] == 0
     assert eventually(lambda: world.outside.get("probe.elsewhere")).properties["message_id"] == odd
+
+
+def test_a_reader_whose_connection_ends_is_told_to_try_again_and_takes_nothing(world: World, key: str) -> None:
+    message_id = kill_one(world, key)
+    with TcpProxy(world.amqp_uri) as proxy:
+        letters = DeadLetters(proxy.url)
+        found = letters.iterate([DEAD])
+        assert next(found).id == message_id
+        proxy.cut()
+        with pytest.raises(BrokerAway):
+            list(found)
+        assert [letter.id for letter in letters.read_all(DEAD)] == [message_id]
+
+
+def test_a_broker_that_is_away_ends_the_command_with_one_line(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TcpProxy(world.amqp_uri) as proxy:
+        proxy.refuse()
+        monkeypatch.setenv("AMQP_URI", proxy.url)
+        assert main(["list", DEAD]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("the broker cannot be reached, try again: ")
+    assert told.count("\n") == 1
 
 
 def test_a_queue_that_is_not_there_ends_the_command(world: World, tool: Tool) -> None:
