@@ -53,22 +53,7 @@ def post_counted(
     session: Session, audience: Audience, topic: str, count: int, message_of: Callable[[int], MessageText]
 ) -> None:
     """Posts a message about `count` things; counts of one topic add up in one, which becomes unread again."""
-    full_topic = f"{audience.union_id}:{audience.role}:{topic}"
-    adding = insert(InboxMessage).values(
-        message_id=uuid7(),
-        union_id=audience.union_id,
-        role=audience.role,
-        account_id=audience.account_id,
-        kind="",
-        topic=full_topic,
-        count=count,
-        title="",
-        body="",
-    )
-    added = adding.on_conflict_do_update(
-        index_elements=[InboxMessage.topic], set_={"count": InboxMessage.count + adding.excluded.count}
-    ).returning(InboxMessage.message_id, InboxMessage.count)
-    message_id, total = session.execute(added).one()
+    message_id, total = _counted(session, audience, f"{audience.union_id}:{audience.role}:{topic}", count)
     message = message_of(total)
     session.execute(
         update(InboxMessage)
@@ -89,6 +74,34 @@ def post_counted(
         ),
         subject=str(audience.union_id),
     )
+
+
+def _counted(session: Session, audience: Audience, topic: str, count: int) -> tuple[UUID, int]:
+    """The message of the topic and what it counts now; it is added without a text where there is none.
+
+    A lock holds the topic, not its unique index, which a table that is partitioned by month cannot have.
+    """
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"topic: {topic}", 0))))
+    more = update(InboxMessage).where(InboxMessage.topic == topic).values(count=InboxMessage.count + count)
+    adding = more.returning(InboxMessage.message_id, InboxMessage.count)
+    found = session.execute(adding).first()
+    if found is None:
+        new = insert(InboxMessage).values(
+            message_id=uuid7(),
+            union_id=audience.union_id,
+            role=audience.role,
+            account_id=audience.account_id,
+            kind="",
+            topic=topic,
+            count=count,
+            title="",
+            body="",
+        )
+        added = new.on_conflict_do_nothing().returning(InboxMessage.message_id, InboxMessage.count)
+        # A process of the former release, which takes no lock, may have added it meanwhile.
+        found = session.execute(added).first() or session.execute(adding).one()
+    message_id, total = found
+    return message_id, total
 
 
 def within_hour(topic: str) -> str:
