@@ -84,7 +84,7 @@ class Stack:
     def pids(self, program: str) -> list[int]:
         """Return the current process ids of a service, a simulator or `gateway`."""
         records = read_record(self.folder).processes.items()
-        return [record.pid for name, record in records if name.rpartition("-")[0] == program and record.pid]
+        return [record.pid for name, record in records if _is_of(name, program) and record.pid]
 
     def kill(self, program: str, with_signal: signal.Signals = signal.SIGKILL) -> list[int]:
         """Send a signal to all processes of a program; the supervisor restarts those that die."""
@@ -163,6 +163,28 @@ def restart_one_by_one(folder: Path, programs: Collection[str] = SERVICES, say: 
                 started_at = time.monotonic()
                 _restart(folder, planned[process.name])
                 say(f"{process.name}: ready again after {time.monotonic() - started_at:.1f} s")
+
+
+@contextmanager
+def without(folder: Path, program: str) -> Iterator[None]:
+    """Run the body while no process of this program runs; then start them again, without waiting until they are ready.
+
+    Raises StackError.
+    """
+    if supervisor_pid(folder) is None:
+        raise StackError("The system does not run: make run")
+    with _alone(folder):
+        plan = read_plan(folder)
+        others = tuple(process for process in plan.processes if process.program != program)
+        ended = [
+            pid for name, one in read_record(folder).processes.items() if _is_of(name, program) and (pid := one.pid)
+        ]
+        _supervise(folder, replace(plan, processes=others))
+        _wait_until_ended(ended)
+        try:
+            yield
+        finally:
+            _supervise(folder, plan)
 
 
 def find(folder: Path) -> Stack:
@@ -365,6 +387,18 @@ def _wait_until_ready(folder: Path, plan: Plan, seconds: float) -> None:
         hopeless = [process for process in waiting if _restarts(folder, process) >= _HOPELESS_RESTARTS]
         if hopeless or (waiting and time.monotonic() > deadline):
             raise StackError(_why_not_ready(folder, hopeless or waiting))
+        time.sleep(0.1)
+
+
+def _is_of(name: str, program: str) -> bool:
+    return name.rpartition("-")[0] == program
+
+
+def _wait_until_ended(pids: Collection[int]) -> None:
+    deadline = time.monotonic() + _SECONDS_TO_STOP
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        if time.monotonic() > deadline:
+            raise StackError("A process does not stop; read its log.")
         time.sleep(0.1)
 
 

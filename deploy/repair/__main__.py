@@ -1,24 +1,39 @@
-"""Lists possible repairs of the local stack, or of the system that the environment names; --yes does them."""
+"""Lists possible repairs of the local stack, or of the system that the environment names; --yes does them.
+
+Services whose databases were restored are reconciled first, and freed.
+"""
 
 import argparse
 import os
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from deploy.invariants import System
 from deploy.invariants.system import Unreadable
-from deploy.local import stack
+from deploy.local import backups, stack
 from deploy.local.environment import ROOT
 from deploy.local.stack import StackError
 from deploy.permissions import SERVICES
 from deploy.repair.plan import Task
+from deploy.repair.reconciliation import Reconciled, fenced_services, lift, reconcile
 from deploy.repair.runner import RepairError, Runner
 from services.kit.amqp.connection import BROKER_ERRORS
 from services.kit.data.repair import repairs_of
 
 _SHOWN = 10
+_ROUNDS = 5
+"""How often it is repaired after a reconciliation at most, since what one repair publishes may need another one."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The system to repair, and the addresses of its databases as their owners."""
+
+    runner: Runner
+    owner_url: Callable[[str], str]
 
 
 def main() -> int:
@@ -29,19 +44,65 @@ def main() -> int:
         print("--yes needs --by: the account of the operator who does it", file=sys.stderr)
         return 2
     try:
-        runner = _runner(timedelta(minutes=options.older_than))
-        caller = runner.operator(options.by) if options.yes else None
-        tasks, left = runner.look(options.settle)
-        mended = [_carry_out(runner, task, caller, left) for task in tasks]
+        place = _place(timedelta(minutes=options.older_than))
+        caller = place.runner.operator(options.by) if options.yes else None
+        return _reconcile_and_repair(place, caller, options.settle)
     except KeyError as missing:
         print(f"not set: {missing.args[0]}", file=sys.stderr)
-        return 2
     except Unreadable as error:
         print(f"{error.service} cannot be read ({error.reason}): nothing is mended before it can", file=sys.stderr)
-        return 2
     except (StackError, RepairError, *BROKER_ERRORS) as error:
         print(error, file=sys.stderr)
-        return 2
+    return 2
+
+
+def _reconcile_and_repair(place: _Place, caller: dict[str, object] | None, settle_seconds: float) -> int:
+    """Reconciles restored services and frees them, then repairs; returns the exit status."""
+    restored = fenced_services(place.runner.system)
+    named = []
+    for service, moment in restored.items():
+        reconciled = reconcile(place.runner, service, moment, caller, settle_seconds)
+        _print_reconciled(service, reconciled, is_trial=caller is None)
+        if reconciled.blocking:
+            print(f"{service} still takes no changes")
+            return 1
+        named += reconciled.left
+        if caller is not None:
+            lift(place.runner.system, service, place.owner_url(service))
+            print(f"{service} takes changes again")
+    if restored and caller is None:
+        print("nothing was changed; --yes --by <account> does it, and repairs then")
+        return 1
+    if not restored:
+        return _repair(place.runner, caller, settle_seconds)
+    status = _repair_repeatedly(replace(place.runner, older_than=timedelta(0)), caller, settle_seconds)
+    return 1 if named else status
+
+
+def _print_reconciled(service: str, reconciled: Reconciled, *, is_trial: bool) -> None:
+    for line in reconciled.done:
+        print(f"{service} {'would learn' if is_trial else 'learned'}: {line}")
+    for line in reconciled.left:
+        print(f"{service}: a person has to look: {line}")
+    for line in reconciled.blocking:
+        print(f"{service} cannot be freed: {line}")
+
+
+def _repair_repeatedly(runner: Runner, caller: dict[str, object] | None, settle_seconds: float) -> int:
+    """Repairs until nothing more can be repaired; returns the exit status of the last time."""
+    for _ in range(_ROUNDS):
+        tasks, left = runner.look(settle_seconds)
+        mended = [_carry_out(runner, task, caller, left) for task in tasks]
+        if not any(mended):
+            for line in left:
+                print(line)
+            return 1 if left else 0
+    return _repair(runner, caller, settle_seconds)
+
+
+def _repair(runner: Runner, caller: dict[str, object] | None, settle_seconds: float) -> int:
+    tasks, left = runner.look(settle_seconds)
+    mended = [_carry_out(runner, task, caller, left) for task in tasks]
     for line in left:
         print(line)
     if not any(mended) and not left:
@@ -69,16 +130,17 @@ def _carry_out(runner: Runner, task: Task, caller: dict[str, object] | None, lef
     return bool(mended)
 
 
-def _runner(older_than: timedelta) -> Runner:
-    """Returns a runner for the named system or the local stack; raises KeyError for a missing variable, StackError."""
+def _place(older_than: timedelta) -> _Place:
+    """Returns the named system or the local stack; raises KeyError for a missing variable, StackError."""
     if "DATABASE_URL_MEMBERSHIP" in os.environ:
         system = System.given(os.environ)
         urls = system.database_urls
         named = {one: {**os.environ, **system.keys, "DATABASE_URL": urls[one]} for one in SERVICES}
-        return Runner(system, named, older_than)
+        return _Place(Runner(system, named, older_than), lambda one: os.environ[f"DATABASE_OWNER_URL_{one.upper()}"])
     running = stack.find(ROOT / ".local")
     environments: Mapping[str, Mapping[str, str]] = {one: running.environment(one) for one in SERVICES}
-    return Runner(System.of_stack(running), environments, older_than)
+    runner = Runner(System.of_stack(running), environments, older_than)
+    return _Place(runner, lambda one: backups.owner_url(running.folder, one))
 
 
 def _parser() -> argparse.ArgumentParser:

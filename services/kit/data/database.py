@@ -34,6 +34,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
 from services.kit.data.encryption import is_encrypted, keyring
+from services.kit.data.fence import restored_to
 from services.kit.operations import metrics
 from services.kit.settings import DatabaseSettings, read_settings
 
@@ -248,12 +249,15 @@ class Database(DependencyProvider):
             with self.engine.connect() as connection:
                 found = connection.scalar(text("select version_num from alembic_version")) if expected else None
                 is_read_only = connection.scalar(text("select current_setting('transaction_read_only')::boolean"))
+                fenced = restored_to(connection) if is_read_only else None
                 connection.execute(text("set local work_mem = '64kB'"))
                 connection.execute(_FILL_A_FILE)
         except SQLAlchemyError as error:
             if takes_no_changes(error):
                 return "the database takes no changes: its disk is full"
             return f"the database does not answer ({type(error).__name__})"
+        if fenced:
+            return f"the database was restored to {fenced.isoformat()} and takes no changes until it is reconciled"
         if is_read_only:
             return "the database takes no changes: it is read-only"
         return None if found == expected else f"the database is at {found}, the code at {expected}"
