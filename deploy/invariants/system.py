@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping, create_engine, make_url, text
 from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from deploy.local.environment import lost_audit_entries
 from deploy.local.stack import Stack
 from deploy.permissions import SERVICES
 from services.kit.data.encryption import FileKeyring, Keyring
@@ -35,9 +36,9 @@ class System:
     @classmethod
     def of_stack(cls, stack: Stack) -> "System":
         """Returns the system of the stack on this machine."""
-        return cls(
-            stack.addresses.database_urls, stack.addresses.amqp_uris, **_from_settings(stack.environment("membership"))
-        )
+        lost = lost_audit_entries(stack.folder)
+        environment = {**stack.environment("membership"), **({"AUDIT_LOST": lost} if lost else {})}
+        return cls(stack.addresses.database_urls, stack.addresses.amqp_uris, **_from_settings(environment))
 
     @classmethod
     def given(cls, environment: Mapping[str, str]) -> "System":
@@ -123,7 +124,7 @@ def _reason(error: SQLAlchemyError) -> str:
 
 def _from_settings(environment: Mapping[str, str]) -> dict[str, Any]:
     names = (
-        *("AUDIT_KEYS", "AUDIT_PUBLIC_KEYS", "AUDIT_HEAD_FILE", "ENVIRONMENT"),
+        *("AUDIT_KEYS", "AUDIT_PUBLIC_KEYS", "AUDIT_HEAD_FILE", "AUDIT_LOST", "ENVIRONMENT"),
         *("PERSONAL_DATA_KEYS", "PERSONAL_DATA_KEYS_FILE", "BLIND_INDEX_KEY"),
     )
     delays = environment.get("RETRY_DELAYS")

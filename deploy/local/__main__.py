@@ -18,7 +18,16 @@ from deploy.local import backups, key_rotation, postgres, rabbitmq, stack, web
 from deploy.local.addresses import bank_uri
 from deploy.local.captcha_solver import learn_secret
 from deploy.local.client import ApiClient, ApiProblem
-from deploy.local.environment import BANK_SECRETS, ROOT, SERVICES, ScaleError, keep_secrets, read_scale, read_state
+from deploy.local.environment import (
+    BANK_SECRETS,
+    ROOT,
+    SERVICES,
+    ScaleError,
+    keep_secrets,
+    lost_audit_entries,
+    read_scale,
+    read_state,
+)
 from deploy.local.ports import LOOPBACK
 from deploy.local.stack import StackError
 from services.membership.seed import demo_password
@@ -161,7 +170,7 @@ def _audit_verify(head: str, lost: str) -> int:
     check = [sys.executable, "-m", "services.membership.audit.audit_verify", *(["--head", known] if known else [])]
     check += ["--heads", "-"] if heads else []
     check += [f"--lost={gap}" for gap in lost.split(",") if gap]
-    environment = running.environment("membership")
+    environment = {"AUDIT_LOST": lost_audit_entries(FOLDER), **running.environment("membership")}
     code = subprocess.run(check, cwd=ROOT, env=environment, input=heads, text=True, check=False).returncode
     for one in forgotten:
         print(one, file=sys.stderr)

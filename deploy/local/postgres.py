@@ -129,6 +129,13 @@ class Postgres:
                     raise RuntimeError("The write-ahead log is not archived; read the log of PostgreSQL.")
                 time.sleep(0.1)
 
+    def unarchived_seconds(self) -> float:
+        """Return of how many seconds the changes would be lost with the server: those that are not archived yet."""
+        age = "select extract(epoch from now() - coalesce(last_archived_time, stats_reset)) from pg_stat_archiver"
+        with self._connect() as connection:
+            found = connection.execute(age).fetchone()
+            return float(found[0]) if found else 0.0
+
     def wait_until_promoted(self, seconds: float) -> None:
         """Wait until a restored server has reached its moment; raises RuntimeError if it does not in time."""
         until = time.monotonic() + seconds

@@ -14,7 +14,7 @@ from datetime import timedelta
 from deploy.invariants import System
 from deploy.invariants.system import Unreadable
 from deploy.local import backups, stack
-from deploy.local.environment import ROOT
+from deploy.local.environment import ROOT, note_lost_audit_entries
 from deploy.local.stack import StackError
 from deploy.permissions import SERVICES
 from deploy.repair.plan import Task
@@ -30,10 +30,11 @@ _ROUNDS = 5
 
 @dataclass(frozen=True)
 class _Place:
-    """The system to repair, and the addresses of its databases as their owners."""
+    """The system to repair, its databases' addresses as their owners, and how lost audit entries are remembered."""
 
     runner: Runner
     owner_url: Callable[[str], str]
+    note_lost: Callable[[str], None] = lambda _entries: None
 
 
 def main() -> int:
@@ -69,6 +70,8 @@ def _reconcile_and_repair(place: _Place, caller: dict[str, object] | None, settl
         named += reconciled.left
         if caller is not None:
             lift(place.runner.system, service, place.owner_url(service))
+            if reconciled.lost_audit_entries:
+                place.note_lost(reconciled.lost_audit_entries)
             print(f"{service} takes changes again")
     if restored and caller is None:
         print("nothing was changed; --yes --by <account> does it, and repairs then")
@@ -140,7 +143,10 @@ def _place(older_than: timedelta) -> _Place:
     running = stack.find(ROOT / ".local")
     environments: Mapping[str, Mapping[str, str]] = {one: running.environment(one) for one in SERVICES}
     runner = Runner(System.of_stack(running), environments, older_than)
-    return _Place(runner, lambda one: backups.owner_url(running.folder, one))
+    folder = running.folder
+    return _Place(
+        runner, lambda one: backups.owner_url(folder, one), lambda entries: note_lost_audit_entries(folder, entries)
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

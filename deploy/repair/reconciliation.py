@@ -34,6 +34,7 @@ class Reconciled:
     done: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     blocking: list[str] = field(default_factory=list)
+    lost_audit_entries: str | None = None
 
 
 def fenced_services(system: System) -> dict[str, datetime]:
@@ -65,7 +66,7 @@ def reconcile(
             facts["lost_audit_entries"] = _lost_audit_entries(runner.system, snapshots)
     order = {"learns": facts, "since": moment.isoformat(), "caller": caller}
     learned = runner.ask(service, order)
-    return Reconciled(learned["done"], learned["left"], learned["blocking"])
+    return Reconciled(learned["done"], learned["left"], learned["blocking"], facts.get("lost_audit_entries"))
 
 
 def lift(system: System, service: str, owner_url: str) -> None:

@@ -18,7 +18,7 @@ from deploy.invariants import System, check
 from deploy.local.nodes import Nodes
 from deploy.permissions import SERVICES
 from deploy.repair import Runner
-from deploy.repair.reconciliation import Reconciled, lift, reconcile
+from deploy.repair.reconciliation import Reconciled, fenced_services, lift, reconcile
 from deploy.simulators.bank_ledger import Ledger
 from services.batching.batches import submission
 from services.batching.models import BatchPerson
@@ -28,6 +28,7 @@ from services.contracts.operations.membership.members import QueueMembersRequest
 from services.kit.data import repair
 from services.kit.data.database import outbox
 from services.kit.data.fence import raise_fence
+from services.kit.problems import Conflict
 from services.kit.rpc.work import Work
 from services.membership.applications import queueing
 from services.membership.members import members
@@ -274,6 +275,83 @@ def test_membership_that_was_restored_knows_its_members_again_and_lets_nobody_in
     world.deliver()
     with world.begin("membership") as session:
         assert int(session.get_one(Member, another).member_no or 0) > int(number or 0)
+
+
+def test_revocation_that_was_restored_knows_what_was_decided(copies: CopiesOf) -> None:
+    revocation, world = copies("revocation"), copies.world
+    revoked, asked = world.batch(1), world.batch(1)
+    revocation_id = world.request_revocation(revoked)
+    world.deliver()
+    revocation.take()
+    world.approve(revocation_id)
+    world.deliver()
+    later_id = world.request_revocation(asked)
+    world.deliver()
+    world.batch(1)
+    ordered = world.ordered()
+
+    revocation.restore()
+    reconciled = revocation.reconcile()
+
+    assert not reconciled.blocking
+    assert world.ordered() == ordered
+    assert revocation.violations() == []
+    with pytest.raises(Conflict):
+        world.approve(revocation_id)
+    world.deliver()
+    world.approve(later_id)
+    world.deliver()
+    assert revocation.violations() == []
+
+
+def test_validation_that_was_restored_knows_the_checks_again(copies: CopiesOf) -> None:
+    validation, world = copies("validation"), copies.world
+    validation.take()
+    world.batch(1)
+    world.queue(1)
+    world.deliver()
+    world.check()
+    world.deliver()
+
+    validation.restore()
+    reconciled = validation.reconcile()
+
+    assert reconciled.done == ["2 checks"]
+    assert validation.violations() == []
+    world.submit()
+    world.deliver()
+
+
+def test_notification_that_was_restored_tells_the_clerk_again(copies: CopiesOf) -> None:
+    notification, world = copies("notification"), copies.world
+    notification.take()
+    world.batch(1)
+
+    notification.restore()
+    assert any(one.startswith("clerk_told") for one in notification.violations())
+    reconciled = notification.reconcile()
+
+    assert not reconciled.blocking
+    assert notification.violations() == []
+
+
+def test_a_batch_that_only_membership_knows_keeps_batching_fenced(copies: CopiesOf) -> None:
+    batching, world = copies("batching"), copies.world
+    batching.take()
+    batch_no = world.batch(1)
+    kept = f"from batch where batch_no = '{batch_no}'"
+    world.change("revocation", f"create table kept as select * {kept}")
+    world.change("revocation", f"delete {kept}")
+
+    batching.restore()
+    blocked = batching.reconcile()
+
+    assert blocked.blocking == [f"batch {batch_no} is known to membership, and nobody knows its facts"]
+    assert "batching" in fenced_services(copies.system)
+    world.change("revocation", "insert into batch select * from kept")
+    world.change("revocation", "drop table kept")
+    assert not batching.reconcile().blocking
+    assert batching.violations() == []
 
 
 def register(world: World) -> UUID:

@@ -1,0 +1,1 @@
+"""Tests of deployment, as root: `make test-deploy`."""
