@@ -8,9 +8,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import pytest
 import requests
@@ -18,7 +19,7 @@ import requests
 from deploy.invariants import System, check
 from deploy.local import backups, nodes, stack
 from deploy.local.captcha_solver import learn_secret
-from deploy.local.client import wait_until
+from deploy.local.client import ApiProblem, wait_until
 from deploy.local.environment import ROOT, note_lost_audit_entries
 from deploy.local.first_password import learn_provider
 from deploy.local.processes import read_plan
@@ -32,6 +33,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("pgbackrest") is None, reason="pgBackRest is not installed"),
 ]
 
+Answer = TypeVar("Answer")
 _FOLDER = ROOT / ".local" / "drill"
 _SETTLE = 180.0
 _LEFT_OF = {
@@ -121,7 +123,7 @@ def drill() -> Iterator[Drill]:
 @pytest.fixture(scope="module")
 def desk(drill: Drill) -> Desk:
     """The clerk of a union that is older than all moments of the drill, with members in a batch."""
-    one = a_desk(drill.running.gateway_url)
+    one = available(lambda: a_desk(drill.running.gateway_url))
     one.import_members(people(3))
     one.submit_all()
     assert drill.settle() == []
@@ -158,7 +160,7 @@ def test_a_lost_database_is_restored_alone_and_nobody_is_ordered_twice_or_lost(
     assert drill.ordered() == ordered
     if service == "membership":
         assert lost_entries(told)
-        desk.clerk.sign_in(desk.account_name, DESK_PASSWORD)
+        available(lambda: desk.clerk.sign_in(desk.account_name, DESK_PASSWORD))
     members = {one["member_no"]: one for one in desk.clerk.all_pages("members")}
     assert len(members) == len(desk.clerk.all_pages("members"))
     assert all(one["card_state"] != "pending" for one in members.values())
@@ -170,6 +172,20 @@ def test_a_lost_database_is_restored_alone_and_nobody_is_ordered_twice_or_lost(
         f"{service}: RTO {seconds:.1f} s, of which {restored.seconds:.1f} s restore; RPO 0 s for a lost database, "
         f"{unarchived:.1f} s at that moment for a lost server"
     )
+
+
+def available(call: Callable[[], Answer]) -> Answer:
+    """Returns the answer once the system is no longer too busy for it."""
+
+    def answer() -> Answer | None:
+        try:
+            return call()
+        except ApiProblem as problem:
+            if problem.status != requests.codes.service_unavailable:
+                raise
+            return None
+
+    return wait_until(answer, "the system answers", _SETTLE)
 
 
 def a_moment() -> datetime:
