@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 
 from deploy.invariants import System
 from deploy.invariants.system import Unreadable
@@ -17,8 +18,9 @@ from deploy.local import backups, stack
 from deploy.local.environment import ROOT, note_lost_audit_entries
 from deploy.local.stack import StackError
 from deploy.permissions import SERVICES
+from deploy.repair.bank_record import BankBatch, read_record
 from deploy.repair.plan import Task
-from deploy.repair.reconciliation import Reconciled, fenced_services, lift, reconcile
+from deploy.repair.reconciliation import Reconciled, Restored, fenced_services, lift, reconcile
 from deploy.repair.runner import RepairError, Runner
 from services.kit.amqp.connection import BROKER_ERRORS
 from services.kit.data.repair import repairs_of
@@ -47,9 +49,12 @@ def main() -> int:
     try:
         place = _place(timedelta(minutes=options.older_than))
         caller = place.runner.operator(options.by) if options.yes else None
-        return _reconcile_and_repair(place, caller, options.settle)
+        bank = read_record(options.bank) if options.bank else {}
+        return _reconcile_and_repair(place, caller, options.settle, bank)
     except KeyError as missing:
         print(f"not set: {missing.args[0]}", file=sys.stderr)
+    except (OSError, ValueError) as error:
+        print(f"the bank's record cannot be read: {error}", file=sys.stderr)
     except Unreadable as error:
         print(f"{error.service} cannot be read ({error.reason}): nothing is mended before it can", file=sys.stderr)
     except (StackError, RepairError, *BROKER_ERRORS) as error:
@@ -57,29 +62,34 @@ def main() -> int:
     return 2
 
 
-def _reconcile_and_repair(place: _Place, caller: dict[str, object] | None, settle_seconds: float) -> int:
+def _reconcile_and_repair(
+    place: _Place, caller: dict[str, object] | None, settle_seconds: float, bank: Mapping[str, BankBatch]
+) -> int:
     """Reconciles restored services and frees them, then repairs; returns the exit status."""
     restored = fenced_services(place.runner.system)
-    named = []
+    reconciled = {}
     for service, moment in restored.items():
-        reconciled = reconcile(place.runner, service, moment, caller, settle_seconds)
-        _print_reconciled(service, reconciled, is_trial=caller is None)
-        if reconciled.blocking:
+        reconciled[service] = reconcile(place.runner, Restored(service, moment, bank), caller, settle_seconds)
+        _print_reconciled(service, reconciled[service], is_trial=caller is None)
+        if reconciled[service].blocking:
             print(f"{service} still takes no changes")
             return 1
-        named += reconciled.left
         if caller is not None:
-            lift(place.runner.system, service, place.owner_url(service))
-            if reconciled.lost_audit_entries:
-                place.note_lost(reconciled.lost_audit_entries)
-            print(f"{service} takes changes again")
+            _free(place, service, reconciled[service])
     if restored and caller is None:
         print("nothing was changed; --yes --by <account> does it, and repairs then")
         return 1
     if not restored:
         return _repair(place.runner, caller, settle_seconds)
     status = _repair_repeatedly(replace(place.runner, older_than=timedelta(0)), caller, settle_seconds)
-    return 1 if named else status
+    return 1 if any(one.left for one in reconciled.values()) else status
+
+
+def _free(place: _Place, service: str, reconciled: Reconciled) -> None:
+    lift(place.runner.system, service, place.owner_url(service))
+    if reconciled.lost_audit_entries:
+        place.note_lost(reconciled.lost_audit_entries)
+    print(f"{service} takes changes again")
 
 
 def _print_reconciled(service: str, reconciled: Reconciled, *, is_trial: bool) -> None:
@@ -158,6 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--yes", action="store_true", help="do it")
     parser.add_argument("--by", default="", help="the account of the operator in whose name it is recorded")
+    parser.add_argument("--bank", type=Path, help="after a restore: the bank's record of batches, as a JSON file")
     parser.add_argument("--settle", type=float, default=10, help="seconds that messages on their way may take (10)")
     parser.add_argument(
         "--older-than", type=float, default=10, help="minutes for which a thing must be stuck to be ended (10)"

@@ -18,13 +18,24 @@ from deploy.invariants.audit_heads import remembered
 from deploy.invariants.batches import revocation_knows_batches
 from deploy.invariants.messages import queue_depths
 from deploy.invariants.system import Snapshots, snapshots_of
+from deploy.repair.bank_record import BankBatch, facts_of
 from deploy.repair.runner import Runner
 from services.kit.amqp.queues import owner_of
 from services.kit.data.fence import end_other_connections, lift_fence, restored_to
 
 _SECONDS_BETWEEN_LOOKS = 0.5
+_BATCHES = "select batch_no from batch"
 _LAST_ENTRY = "select coalesce(max(position), 0) as position from audit_entry"
 Sides = Mapping[str, RowMapping | None]
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A service whose database was restored to a moment, and the bank's own record of batches, if there is one."""
+
+    service: str
+    moment: datetime
+    bank: Mapping[str, BankBatch] = field(default_factory=dict)
 
 
 @dataclass
@@ -47,26 +58,31 @@ def fenced_services(system: System) -> dict[str, datetime]:
     return moments
 
 
-def reconcile(
-    runner: Runner, service: str, moment: datetime, caller: dict[str, Any] | None, settle_seconds: float
-) -> Reconciled:
+def reconcile(runner: Runner, restored: Restored, caller: dict[str, Any] | None, settle_seconds: float) -> Reconciled:
     """Lets a restored service learn from the others; without a caller only returns what it would learn.
 
     The messages of the other services must have been handled, so that they know all they will know.
     """
+    service, since = restored.service, restored.moment.isoformat()
     if waiting := _waiting_for_others(runner.system, service, settle_seconds):
         return Reconciled(blocking=[f"{queue} is not empty: its service must have handled it" for queue in waiting])
+
+    def tell(by: str, of: str, ids: Iterable[str]) -> dict[str, Any]:
+        told: dict[str, Any] = runner.ask(by, {"tells": of, "ids": sorted(ids), "since": since})
+        return told
+
+    facts: dict[str, Any] = {}
     with snapshots_of(runner.system) as snapshots:
-        questions = _QUESTIONS[service](snapshots)
-        facts: dict[str, Any] = {}
-        for other, ids in questions.items():
-            told = runner.ask(other, {"tells": service, "ids": sorted(ids), "since": moment.isoformat()})
-            facts |= {name: values for name, values in told.items() if values}
+        for other, ids in _QUESTIONS[service](snapshots).items():
+            facts |= {name: values for name, values in tell(other, service, ids).items() if values}
         if service == "membership":
             facts["lost_audit_entries"] = _lost_audit_entries(runner.system, snapshots)
-    order = {"learns": facts, "since": moment.isoformat(), "caller": caller}
-    learned = runner.ask(service, order)
-    return Reconciled(learned["done"], learned["left"], learned["blocking"], facts.get("lost_audit_entries"))
+        alone = _known_to_the_bank_alone(snapshots, restored.bank) if service == "batching" else {}
+    theirs, left = facts_of(alone, restored.moment, lambda of, ids: tell("membership", of, ids))
+    for name, values in theirs.items():
+        facts[name] = [*facts.get(name, []), *values]
+    learned = runner.ask(service, {"learns": facts, "since": since, "caller": caller})
+    return Reconciled(learned["done"], [*left, *learned["left"]], learned["blocking"], facts.get("lost_audit_entries"))
 
 
 def lift(system: System, service: str, owner_url: str) -> None:
@@ -74,6 +90,11 @@ def lift(system: System, service: str, owner_url: str) -> None:
     with _engine(owner_url).begin() as connection:
         lift_fence(connection)
     end_other_connections(_engine(system.database_urls[service]))
+
+
+def _known_to_the_bank_alone(snapshots: Snapshots, bank: Mapping[str, BankBatch]) -> dict[str, BankBatch]:
+    ours = {row["batch_no"] for service in ("batching", "revocation") for row in snapshots.rows(service, _BATCHES)}
+    return {batch_no: batch for batch_no, batch in bank.items() if batch_no not in ours}
 
 
 def _engine(url: str) -> Engine:

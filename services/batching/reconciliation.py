@@ -7,7 +7,7 @@ batches that are learned are sent to the bank once more, marked as repeated, sin
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.batching.bank.bank_operations import resend
+from services.batching.batches.batch_numbers import parts_of
 from services.batching.batches.submission import SubmissionSettings, count_month
 from services.batching.models import (
     Application,
@@ -31,7 +32,7 @@ from services.batching.pending.application_states import UNDER_CHECK, Check, Out
 from services.batching.pending.channels import channel_for
 from services.batching.pending.pending import LISTING_CHARSET
 from services.batching.pending.persons import card_digest, facts_of, nationality_of, stored
-from services.batching.register.register import LOCAL_TIME, Register, RegisteredPerson
+from services.batching.register.register import Register, RegisteredPerson
 from services.contracts.consent import CURRENT_CONSENT
 from services.contracts.operations.batching import ResendToBankRequest
 from services.contracts.restores import (
@@ -103,7 +104,7 @@ def learn(session: Session, document: dict[str, Any], _since: datetime, operator
     _learn_checks(session, facts.checks, learned)
     _learn_revocations(session, known.values())
     _count_again(session, touched | missing.keys())
-    _advance_counters(session, known.values())
+    _advance_counters(session, [*known, *facts.batch_nos])
     _send_again(session, missing, touched, operator or Caller(), learned)
     return learned
 
@@ -195,7 +196,7 @@ def _add_batch(session: Session, known: KnownBatch, learned: Learned) -> None:
             channel=known.channel,
             branch_code=outlet.branch_code,
             outlet_code=outlet.code,
-            outlet_name=known.outlet_name,
+            outlet_name=known.outlet_name or outlet.name,
             outlet_address=outlet.address,
             contact_name=known.contact_name or _NOBODY_KNOWS,
             contact_phone=known.contact_phone or "",
@@ -433,13 +434,13 @@ def _count_again(session: Session, batch_nos: Iterable[str]) -> None:
     session.flush()
 
 
-def _advance_counters(session: Session, batches: Iterable[KnownBatch]) -> None:
+def _advance_counters(session: Session, batch_nos: Iterable[str]) -> None:
     """Advances the counter of each union and day beyond the numbers that were given."""
-    last: Counter[tuple[str, Any]] = Counter()
-    for known in batches:
-        day = known.submitted_at.astimezone(LOCAL_TIME).date()
-        number = int(known.batch_no.removeprefix(f"cbc{known.union.code}{day:%Y%m%d}"))
-        last[known.union.code, day] = max(last[known.union.code, day], number)
+    last: Counter[tuple[str, date]] = Counter()
+    for batch_no in batch_nos:
+        if parts := parts_of(batch_no):
+            union_code, day, number = parts
+            last[union_code, day] = max(last[union_code, day], number)
     for (union_code, day), number in last.items():
         counter = insert(BatchCounter).values(union_code=union_code, day=day, last=number)
         session.execute(

@@ -84,10 +84,15 @@ class KnownRevocation:
 
 @dataclass(frozen=True, kw_only=True)
 class KnownFacts:
-    """All that others tell a restored service; `member_no` is the highest number that they know."""
+    """All that others tell a restored service; `member_no` is the highest number that they know.
+
+    `batch_nos` are numbers that the bank knows.
+    """
 
     applications: list[KnownApplication] = field(default_factory=list)
     batches: list[KnownBatch] = field(default_factory=list)
+    batch_nos: list[str] = field(default_factory=list)
+    unions: list[UnionFacts] = field(default_factory=list)
     checks: list[KnownCheck] = field(default_factory=list)
     revocations: list[KnownRevocation] = field(default_factory=list)
     member_no: str | None = None

@@ -19,7 +19,7 @@ from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.rpc.request import Caller
 from services.membership.applications.application_states import LIVE, CardState, State, card_state_of
-from services.membership.event_builders import person_facts
+from services.membership.event_builders import person_facts, union_facts
 from services.membership.members.facts import Facts, columns_of
 from services.membership.members.member_documents import document_digest
 from services.membership.models import (
@@ -40,8 +40,11 @@ UNUSED_NUMBERS = 10_000
 """How many member numbers are left out after a restore: others know only the numbers of members that were queued."""
 
 
-def tell(session: Session, _audience: str, ids: Sequence[str], since: datetime) -> dict[str, Any]:
-    """The applications that batching forgot, with the facts of their members."""
+def tell(session: Session, audience: str, ids: Sequence[str], since: datetime) -> dict[str, Any]:
+    """The applications that batching forgot, with the facts of their members; or unions by their ids."""
+    if audience == "unions":
+        unions = session.scalars(select(Union).where(is_any_of(Union.union_id, map(UUID, ids))))
+        return facts_to_json(KnownFacts(unions=[union_facts(union) for union in unions]))
     rows = session.execute(
         select(Application, Member)
         .join(Member, Member.member_id == Application.member_id)

@@ -20,8 +20,9 @@ from deploy.invariants import System, check
 from deploy.local import backups, nodes, stack
 from deploy.local.captcha_solver import learn_secret
 from deploy.local.client import ApiProblem, wait_until
-from deploy.local.environment import ROOT, note_lost_audit_entries
+from deploy.local.environment import ROOT, note_lost_audit_entries, write_state
 from deploy.local.first_password import learn_provider
+from deploy.local.ports import hold_port
 from deploy.local.processes import read_plan
 from deploy.local.stack import Stack
 from deploy.permissions import SERVICES
@@ -111,6 +112,8 @@ class Drill:
 @pytest.fixture(scope="module")
 def drill() -> Iterator[Drill]:
     stack.reset(_FOLDER)
+    # The preferred port may be that of another stack on this machine.
+    write_state(_FOLDER, {"ports": {"gateway": hold_port()}})
     try:
         running = stack.start(_FOLDER)
         learn_secret(_FOLDER)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,7 +19,8 @@ from deploy.invariants import System, check
 from deploy.local.nodes import Nodes
 from deploy.permissions import SERVICES
 from deploy.repair import Runner
-from deploy.repair.reconciliation import Reconciled, fenced_services, lift, reconcile
+from deploy.repair.bank_record import read_record
+from deploy.repair.reconciliation import Reconciled, Restored, fenced_services, lift, reconcile
 from deploy.simulators.bank_ledger import Ledger
 from services.batching.batches import submission
 from services.batching.models import BatchPerson
@@ -152,11 +154,19 @@ class Copies:
 
     def reconcile(self) -> Reconciled:
         """Reconciles the service, frees it, and repairs until there is nothing left to repair."""
-        reconciled = reconcile(self.runner, self.service, self.moment, self.runner.operator("ops"), 0)
+        reconciled = self.free()
+        if not reconciled.blocking:
+            self.repair()
+        return reconciled
+
+    def free(self, bank: Path | None = None) -> Reconciled:
+        """Reconciles the service and frees it."""
+        record = read_record(bank) if bank else {}
+        restored = Restored(self.service, self.moment, record)
+        reconciled = reconcile(self.runner, restored, self.runner.operator("ops"), 0)
         if not reconciled.blocking:
             lift(self.system, self.service, self.system.database_urls[self.service])
             self.world.engines[self.service].dispose()
-            self.repair()
         return reconciled
 
     def repair(self) -> None:
@@ -352,6 +362,31 @@ def test_a_batch_that_only_membership_knows_keeps_batching_fenced(copies: Copies
     world.change("revocation", "drop table kept")
     assert not batching.reconcile().blocking
     assert batching.violations() == []
+
+
+def test_of_what_the_bank_alone_knows_nobody_is_ordered_again(copies: CopiesOf, tmp_path: Path) -> None:
+    world, all_five = copies.world, [copies(service) for service in SERVICES]
+    world.queue(2)
+    world.deliver()
+    world.check()
+    world.deliver()
+    for one in all_five:
+        one.take()
+    lost = world.submit()
+    world.deliver()
+    ordered, record = world.ordered(), tmp_path / "bank.json"
+    record.write_text(json.dumps([world.ledger.batch(lost)]))
+
+    for one in all_five:
+        one.restore()
+    reconciled = {one.service: one.free(record) for one in all_five}
+    all_five[0].repair()
+
+    assert not any(one.blocking for one in reconciled.values())
+    assert f"batch {lost} of 2" in reconciled["batching"].done
+    assert world.ordered() == ordered
+    assert all_five[0].violations() == []
+    assert world.batch(1) > lost
 
 
 def register(world: World) -> UUID:
