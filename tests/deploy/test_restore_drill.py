@@ -9,12 +9,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from deploy.invariants import System, check
 from deploy.local import backups, nodes, stack
@@ -36,7 +39,7 @@ pytestmark = [
 
 Answer = TypeVar("Answer")
 _FOLDER = ROOT / ".local" / "drill"
-_SETTLE = 180.0
+_SETTLE, _PATIENCE = 180.0, 600.0
 _LEFT_OF = {
     # SMS that were sent after the moment, and their counts, are known to nobody else.
     "notification": ("contact_texted:*", "clerk_told:*"),
@@ -118,7 +121,9 @@ def drill() -> Iterator[Drill]:
         running = stack.start(_FOLDER)
         learn_secret(_FOLDER)
         learn_provider(running.simulator_urls["sms"])
-        yield Drill(running)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("deploy.local.client.requests.Session", PatientSession)
+            yield Drill(running)
     finally:
         stack.reset(_FOLDER)
 
@@ -178,17 +183,23 @@ def test_a_lost_database_is_restored_alone_and_nobody_is_ordered_twice_or_lost(
 
 
 def available(call: Callable[[], Answer]) -> Answer:
-    """Returns the answer once the system is no longer too busy for it."""
+    """Returns the answer once the system is no longer too busy for it; a captcha is used up by a try in vain."""
 
     def answer() -> Answer | None:
-        try:
+        with suppress(ApiProblem):
             return call()
-        except ApiProblem as problem:
-            if problem.status != requests.codes.service_unavailable:
-                raise
-            return None
+        return None
 
-    return wait_until(answer, "the system answers", _SETTLE)
+    return wait_until(answer, "the system answers", _PATIENCE)
+
+
+class PatientSession(requests.Session):
+    """A client's connection that repeats what a busy system answers by 503; commands have the same key again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        busy = Retry(total=20, status_forcelist=[503], allowed_methods=None, backoff_factor=0.5, raise_on_status=False)
+        self.mount("http://", HTTPAdapter(max_retries=busy))
 
 
 def a_moment() -> datetime:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,6 +25,7 @@ from deploy.repair.reconciliation import Reconciled, Restored, fenced_services, 
 from deploy.simulators.bank_ledger import Ledger
 from services.batching.batches import submission
 from services.batching.models import BatchPerson
+from services.batching.service import BatchingService
 from services.contracts import bank
 from services.contracts.operations.batching import SubmitBatchRequest
 from services.contracts.operations.membership.members import QueueMembersRequest, RegisterMemberRequest
@@ -231,6 +233,7 @@ def test_batching_that_was_restored_orders_nobody_a_second_time(copies: CopiesOf
     assert would_submit(world) == first, "without the fence another batch gets the number that the bank knows"
     batching.restore()
 
+    assert f"restored to {batching.moment.isoformat()}" in why_not_ready(world)
     with pytest.raises(DBAPIError, match="read-only transaction"):
         world.submit()
     reconciled = batching.reconcile()
@@ -402,6 +405,13 @@ def tell_of_change(world: World, account_id: UUID) -> None:
         audience = Audience(UUID(world.reviewer.union_id), HOLDER, account_id)
         notice = texts.account_changed("password_set", None, datetime.now(UTC))
         post(session, audience, f"account_changed:{uuid4()}", notice)
+
+
+def why_not_ready(world: World) -> str:
+    """What /readyz of batching says of its database."""
+    database = world.database("batching")
+    database.container = SimpleNamespace(service_cls=BatchingService)
+    return database.why_not_ready() or "ready"
 
 
 def would_submit(world: World) -> str:
