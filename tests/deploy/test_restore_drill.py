@@ -8,11 +8,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
 
 import pytest
 import requests
@@ -22,7 +21,7 @@ from urllib3.util import Retry
 from deploy.invariants import System, check
 from deploy.local import backups, nodes, stack
 from deploy.local.captcha_solver import learn_secret
-from deploy.local.client import ApiProblem, wait_until
+from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.environment import ROOT, note_lost_audit_entries, write_state
 from deploy.local.first_password import learn_provider
 from deploy.local.ports import hold_port
@@ -37,7 +36,6 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("pgbackrest") is None, reason="pgBackRest is not installed"),
 ]
 
-Answer = TypeVar("Answer")
 _FOLDER = ROOT / ".local" / "drill"
 _SETTLE, _PATIENCE = 180.0, 600.0
 _LEFT_OF = {
@@ -123,6 +121,7 @@ def drill() -> Iterator[Drill]:
         learn_provider(running.simulator_urls["sms"])
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr("deploy.local.client.requests.Session", PatientSession)
+            patched.setattr(ApiClient, "sign_in", patient_sign_in)
             yield Drill(running)
     finally:
         stack.reset(_FOLDER)
@@ -131,7 +130,7 @@ def drill() -> Iterator[Drill]:
 @pytest.fixture(scope="module")
 def desk(drill: Drill) -> Desk:
     """The clerk of a union that is older than all moments of the drill, with members in a batch."""
-    one = available(lambda: a_desk(drill.running.gateway_url))
+    one = a_desk(drill.running.gateway_url)
     one.import_members(people(3))
     one.submit_all()
     assert drill.settle() == []
@@ -168,7 +167,7 @@ def test_a_lost_database_is_restored_alone_and_nobody_is_ordered_twice_or_lost(
     assert drill.ordered() == ordered
     if service == "membership":
         assert lost_entries(told)
-        available(lambda: desk.clerk.sign_in(desk.account_name, DESK_PASSWORD))
+        desk.clerk.sign_in(desk.account_name, DESK_PASSWORD)
     members = {one["member_no"]: one for one in desk.clerk.all_pages("members")}
     assert len(members) == len(desk.clerk.all_pages("members"))
     assert all(one["card_state"] != "pending" for one in members.values())
@@ -182,15 +181,18 @@ def test_a_lost_database_is_restored_alone_and_nobody_is_ordered_twice_or_lost(
     )
 
 
-def available(call: Callable[[], Answer]) -> Answer:
-    """Returns the answer once the system is no longer too busy for it; a captcha is used up by a try in vain."""
+_sign_in = ApiClient.sign_in
 
-    def answer() -> Answer | None:
+
+def patient_sign_in(client: ApiClient, account_name: str, password: str) -> ApiClient:
+    """Signs in once the system is no longer too busy for it; a captcha is used up by a try in vain."""
+
+    def signed_in() -> ApiClient | None:
         with suppress(ApiProblem):
-            return call()
+            return _sign_in(client, account_name, password)
         return None
 
-    return wait_until(answer, "the system answers", _PATIENCE)
+    return wait_until(signed_in, "the system answers", _PATIENCE)
 
 
 class PatientSession(requests.Session):
