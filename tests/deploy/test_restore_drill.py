@@ -82,8 +82,9 @@ class Drill:
 
     def restore(self, service: str, moment: datetime) -> backups.Restored:
         """Restores one database while its service is stopped."""
+        environment = self.running.environment(service)
         with stack.without(_FOLDER, service):
-            return backups.restore(_FOLDER, service, moment, self.running.environment(service), print)
+            return backups.restore(_FOLDER, service, moment, environment, print)
 
     def reasons(self, service: str) -> list[str]:
         """Why a service is not ready, as its /readyz says."""

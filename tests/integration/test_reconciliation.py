@@ -117,7 +117,7 @@ class RunnerInProcess(Runner):
     def ask(self, service: str, order: dict[str, Any]) -> Any:
         assert self.world
         with Session(self.world.engines[service], expire_on_commit=False) as session:
-            return json.loads(json.dumps(repair.answer(session, service, order), default=str))
+            return json.loads(json.dumps(repair.answer(session, service, order)))
 
 
 @dataclass

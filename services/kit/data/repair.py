@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
 from typing import Any
@@ -135,7 +135,8 @@ def answer(session: Session, service: str, order: dict[str, Any]) -> Any:
         return tell(session, order["tells"], order["ids"], datetime.fromisoformat(order["since"]))
     caller = Caller.from_dict(order["caller"]) if order["caller"] else None
     if "learns" in order:
-        return asdict(learn(session, service, order["learns"], datetime.fromisoformat(order["since"]), caller))
+        learned = learn(session, service, order["learns"], datetime.fromisoformat(order["since"]), caller)
+        return {"done": learned.done, "left": learned.left, "blocking": learned.blocking}
     before = datetime.fromisoformat(order["before"])
     return carry_out(session, service, Order(order["name"], order["ids"], before, caller))
 
