@@ -134,7 +134,8 @@ def act_log_holds(system: System, heads: Sequence[str] = ()) -> Iterator[Violati
     Another process, which has the keys, verifies it.
     """
     ours = {name: value for name, value in os.environ.items() if not name.startswith(_KEYS_OF_PERSONAL_DATA)}
-    environment = {**ours, **system.keys, "DATABASE_URL": system.database_urls["membership"]}
+    lost = ",".join(filter(None, (os.environ.get("AUDIT_LOST"), system.keys.get("AUDIT_LOST"))))
+    environment = {**ours, **system.keys, "AUDIT_LOST": lost, "DATABASE_URL": system.database_urls["membership"]}
     command = [sys.executable, "-W", "ignore", "-m", "services.membership.audit.audit_verify"]
     if heads:
         command += ["--heads", "-"]

@@ -87,8 +87,9 @@ def _reconcile_and_repair(
 
 def _free(place: _Place, service: str, reconciled: Reconciled) -> None:
     lift(place.runner.system, service, place.owner_url(service))
-    if reconciled.lost_audit_entries:
-        place.note_lost(reconciled.lost_audit_entries)
+    if entries := reconciled.lost_audit_entries:
+        place.note_lost(entries)
+        os.environ["AUDIT_LOST"] = ",".join(filter(None, (os.environ.get("AUDIT_LOST"), entries)))
     print(f"{service} takes changes again")
 
 
