@@ -22,7 +22,7 @@ from deploy.invariants import System, check
 from deploy.local import backups, nodes, stack
 from deploy.local.captcha_solver import learn_secret
 from deploy.local.client import ApiClient, ApiProblem, wait_until
-from deploy.local.environment import ROOT, note_lost_audit_entries, write_state
+from deploy.local.environment import ROOT, lost_audit_entries, note_lost_audit_entries, write_state
 from deploy.local.first_password import learn_provider
 from deploy.local.ports import hold_port
 from deploy.local.processes import read_plan
@@ -98,6 +98,7 @@ class Drill:
         """Runs `python -m deploy.repair` with the addresses and keys of all services in its environment."""
         keys = {**self.running.environment("batching"), **self.running.environment("membership")}
         named = {name: value for name, value in keys.items() if name not in ("DATABASE_URL", "AMQP_URI")}
+        named["AUDIT_LOST"] = lost_audit_entries(_FOLDER)
         for service in SERVICES:
             named[f"DATABASE_URL_{service.upper()}"] = self.system.database_urls[service]
             named[f"AMQP_URI_{service.upper()}"] = self.system.amqp_uris[service]
