@@ -136,13 +136,13 @@ def _refuse_unless_possible(node: Postgres, home: Path, service: str, moment: da
 
 @contextmanager
 def _server_beside(node: Postgres, home: Path, service: str, moment: datetime, say: Say) -> Iterator[Postgres]:
-    """Run a second server, restored to the moment with this database alone, and delete it at the end."""
+    """Run a second server, restored to the moment and delete it at the end."""
     data = home / _BESIDE
     _forget(data)
     say(f"restoring {service} to {moment.isoformat()} on a server beside")
     try:
         target = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
-        which = ["--type=time", f"--target={target}", "--target-action=promote", f"--db-include={service}"]
+        which = ["--type=time", f"--target={target}", "--target-action=promote"]
         _pgbackrest(node, home, f"--pg1-path={data}", *which, "--archive-mode=off", "restore")
         port = hold_port(None)
         log = home / "restored.log"
