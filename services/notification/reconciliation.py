@@ -1,0 +1,52 @@
+"""What notification tells a restored service: which accounts changed, and which revocations reviewers were told of.
+
+Of its own data it learns nothing: what was sent cannot be known from others, and what was not is sent by `make repair`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from services.contracts.restores import KnownFacts, KnownRevocation, facts_to_json
+from services.kit.data.repair import Learned
+from services.kit.rpc.request import Caller
+from services.notification.models import InboxMessage
+
+_LINK = "/revocations?batch_no="
+
+
+def tell(session: Session, _audience: str, _ids: Sequence[str], since: datetime) -> dict[str, Any]:
+    """Accounts whose holders were told of a change since the moment, and all requests that reviewers were told of."""
+    changed = session.scalars(
+        select(InboxMessage.account_id)
+        .where(InboxMessage.account_id.is_not(None), InboxMessage.created_at >= since)
+        .where(InboxMessage.topic.contains(":account_changed:"))
+        .distinct()
+    )
+    requests = session.execute(
+        select(InboxMessage.topic, InboxMessage.link).where(InboxMessage.topic.contains(":revocation_requested:"))
+    )
+    return facts_to_json(
+        KnownFacts(
+            changed_accounts=[account_id for account_id in changed if account_id],
+            revocations=[
+                KnownRevocation(revocation_id=UUID(topic.rpartition(":")[2]), batch_no=(link or "").removeprefix(_LINK))
+                for topic, link in requests
+            ],
+        )
+    )
+
+
+def learn(_session: Session, _document: dict[str, Any], since: datetime, _operator: Caller | None) -> Learned:
+    """Names what a person has to look at."""
+    moment = since.isoformat()
+    return Learned(
+        left=[
+            f"announcements, guides and attachments are those of {moment}: publish again what was published since",
+            f"SMS that were sent after {moment} are not known; they are not sent again",
+        ]
+    )
