@@ -25,7 +25,12 @@ from services.kit.data.primary import tool_engine
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 _BATCHES = "select batch_no from batch"
-_LAST_ENTRY = "select coalesce(max(position), 0) as position from audit_entry"
+_LAST_ENTRY = """
+    select greatest(
+        (select coalesce(max(position), 0) from audit_entry),
+        (select coalesce(max(last_position), 0) from audit_archive)
+    ) as position
+"""
 Sides = Mapping[str, RowMapping | None]
 
 
@@ -117,6 +122,7 @@ def _for_batching(snapshots: Snapshots) -> dict[str, set[str]]:
         "membership": _ids(membership_and_batching_agree(snapshots), _is_ahead("membership", "batching", "version")),
         "revocation": _ids(revocation_knows_batches(snapshots), lambda sides: sides["revocation"] is not None),
         "validation": _ids(checks_agree(snapshots), _is_ahead("validation", "batching", "check_no")),
+        "notification": set(),
     }
 
 

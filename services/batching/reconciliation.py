@@ -27,9 +27,11 @@ from services.batching.models import (
     ConsentReceipt,
     Outlet,
     PersonalApplication,
+    ReminderDay,
 )
 from services.batching.pending.application_states import UNDER_CHECK, Check, Outcome, State
 from services.batching.pending.channels import channel_for
+from services.batching.pending.listing import remember_union
 from services.batching.pending.pending import LISTING_CHARSET
 from services.batching.pending.persons import card_digest, facts_of, nationality_of, stored
 from services.batching.register.register import Register, RegisteredPerson
@@ -45,6 +47,7 @@ from services.contracts.restores import (
 )
 from services.contracts.shared import UnionFacts
 from services.kit.data.bulk import insert_rows, is_any_of
+from services.kit.data.once_a_day import remember_days
 from services.kit.data.repair import Learned
 from services.kit.operations import audit
 from services.kit.rpc.request import Caller
@@ -103,6 +106,8 @@ def learn(session: Session, document: dict[str, Any], _since: datetime, operator
         _freeze_persons(session, batch, applications, learned)
     _learn_checks(session, facts.checks, learned)
     _learn_revocations(session, known.values())
+    _learn_unions(session, facts)
+    remember_days(session, ReminderDay, facts.reminded_days)
     _count_again(session, touched | missing.keys())
     _advance_counters(session, [*known, *facts.batch_nos])
     _send_again(session, missing, touched, operator or Caller(), learned)
@@ -417,18 +422,32 @@ def _learn_revocations(session: Session, batches: Iterable[KnownBatch]) -> None:
     session.flush()
 
 
+def _learn_unions(session: Session, facts: KnownFacts) -> None:
+    """Describes the unions of learned applications, without which the unions above would not see these."""
+    queued_at: dict[UUID, datetime] = {}
+    for one in facts.applications:
+        queued_at[one.union_id] = max(one.queued_at, queued_at.get(one.union_id, one.queued_at))
+    for union in facts.unions:
+        if union.union_id in queued_at:
+            remember_union(session, union, queued_at[union.union_id])
+
+
 def _count_again(session: Session, batch_nos: Iterable[str]) -> None:
     counted = (
-        select(Application.batch_no, Application.state, func.count())
+        select(Application.batch_no, Application.state, func.count(), func.max(Application.decided_at))
         .where(is_any_of(Application.batch_no, batch_nos))
         .group_by(Application.batch_no, Application.state)
     )
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for batch_no, state, number in session.execute(counted):
+    decided_at: dict[str, datetime] = {}
+    for batch_no, state, number, at in session.execute(counted):
         counts[str(batch_no)][state] += number
+        if state in _OUTCOMES and at is not None:
+            decided_at[str(batch_no)] = max(at, decided_at.get(str(batch_no), at))
     for batch in session.scalars(select(Batch).where(is_any_of(Batch.batch_no, counts))):
         found = counts[batch.batch_no]
         batch.issued, batch.refused, batch.released = found[State.ISSUED], found[State.REFUSED], found[State.RELEASED]
+        batch.feedback_at = batch.feedback_at or decided_at.get(batch.batch_no)
         if batch.revocation_state == "approved" and not batch.released:
             batch.revocation_state = "closed"
     session.flush()

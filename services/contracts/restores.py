@@ -4,7 +4,7 @@ The facts go from process to process while `python -m deploy.repair` runs, never
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -86,7 +86,7 @@ class KnownRevocation:
 class KnownFacts:
     """All that others tell a restored service; `member_no` is the highest number that they know.
 
-    `batch_nos` are numbers that the bank knows.
+    `batch_nos` are numbers that the bank knows, `reminded_days` those on which people were reminded of overdue work.
     """
 
     applications: list[KnownApplication] = field(default_factory=list)
@@ -97,6 +97,7 @@ class KnownFacts:
     revocations: list[KnownRevocation] = field(default_factory=list)
     member_no: str | None = None
     changed_accounts: list[UUID] = field(default_factory=list)
+    reminded_days: list[date] = field(default_factory=list)
     lost_audit_entries: str | None = None
 
 

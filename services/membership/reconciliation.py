@@ -41,7 +41,7 @@ UNUSED_NUMBERS = 10_000
 
 
 def tell(session: Session, audience: str, ids: Sequence[str], since: datetime) -> dict[str, Any]:
-    """The applications that batching forgot, with the facts of their members; or unions by their ids."""
+    """The applications that batching forgot, with the facts of their members and unions; or unions by their ids."""
     if audience == "unions":
         unions = session.scalars(select(Union).where(is_any_of(Union.union_id, map(UUID, ids))))
         return facts_to_json(KnownFacts(unions=[union_facts(union) for union in unions]))
@@ -79,7 +79,8 @@ def tell(session: Session, audience: str, ids: Sequence[str], since: datetime) -
         )
         for one, member in rows
     ]
-    return facts_to_json(KnownFacts(applications=applications))
+    unions = session.scalars(select(Union).where(is_any_of(Union.union_id, {one.union_id for one, _ in rows})))
+    return facts_to_json(KnownFacts(applications=applications, unions=[union_facts(union) for union in unions]))
 
 
 def learn(session: Session, document: dict[str, Any], since: datetime, operator: Caller | None) -> Learned:

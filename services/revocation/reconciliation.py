@@ -15,9 +15,10 @@ from uuid_utils.compat import uuid7
 from services.contracts.restores import KnownBatch, KnownFacts, facts_from_json, facts_to_json
 from services.contracts.shared import UnionFacts
 from services.kit.data.bulk import is_any_of
+from services.kit.data.once_a_day import remember_days
 from services.kit.data.repair import Learned
 from services.kit.rpc.request import Caller
-from services.revocation.models import Batch, Revocation
+from services.revocation.models import Batch, ReminderDay, Revocation
 from services.revocation.request_states import RequestState
 
 _REMARK = "数据库恢复后补录，原审核意见不详"
@@ -41,6 +42,7 @@ def learn(session: Session, document: dict[str, Any], _since: datetime, _operato
     for known in facts.batches:
         if known.revocation_state and known.revocation_at:
             _learn_revocation(session, known, known.revocation_at, ids.get(known.batch_no), learned)
+    remember_days(session, ReminderDay, facts.reminded_days)
     return learned
 
 

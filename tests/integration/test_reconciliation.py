@@ -4,14 +4,14 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import make_url, select
+from sqlalchemy import create_engine, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -24,16 +24,18 @@ from deploy.repair.bank_record import read_record
 from deploy.repair.reconciliation import Reconciled, Restored, fenced_services, lift, reconcile
 from deploy.simulators.bank_ledger import Ledger
 from services.batching.batches import submission
-from services.batching.models import BatchPerson
+from services.batching.models import BatchPerson, ListedUnion, ReminderDay
 from services.batching.service import BatchingService
 from services.contracts import bank
 from services.contracts.operations.batching import SubmitBatchRequest
 from services.contracts.operations.membership.members import QueueMembersRequest, RegisterMemberRequest
 from services.kit.data import repair
-from services.kit.data.database import outbox
+from services.kit.data.database import engine_for, outbox
 from services.kit.data.fence import raise_fence
 from services.kit.problems import Conflict
 from services.kit.rpc.work import Work
+from services.kit.secret_values import Secret
+from services.kit.settings import DatabaseSettings
 from services.membership.applications import queueing
 from services.membership.members import members
 from services.membership.models import Account, Member, SignedInSession
@@ -245,6 +247,42 @@ def test_batching_that_was_restored_orders_nobody_a_second_time(copies: CopiesOf
     numbers = [int(one[-3:]) for one in (first, second, third)]
     assert numbers == [numbers[0], numbers[0] + 1, numbers[0] + 2]
     assert len(set(world.ordered())) == len(world.ordered()) == len(ordered) + 1
+
+
+def test_batching_that_was_restored_shows_superiors_what_is_listed_and_reminds_nobody_twice(copies: CopiesOf) -> None:
+    batching, world, day = copies("batching"), copies.world, date(2026, 11, 27)
+    world.change("batching", "delete from listed_union")
+    batching.take()
+    world.queue(1)
+    world.deliver()
+    with world.begin("notification") as session:
+        audience = Audience(UUID(world.clerk.union_id), "clerk")
+        post(session, audience, f"overdue:{day}:own:{uuid4()}", texts.work_overdue([("unchecked", 1)], 0))
+
+    batching.restore()
+    reconciled = batching.reconcile()
+
+    assert not reconciled.blocking
+    assert batching.violations() == []
+    with world.begin("batching") as session:
+        assert session.scalars(select(ListedUnion.union_id)).all() == [UUID(world.clerk.union_id)]
+        assert session.scalars(select(ReminderDay.day)).all() == [day]
+
+
+def test_a_restored_database_is_read_by_an_address_of_several_servers(database: DatabaseFactory) -> None:
+    """Which `target_session_attrs=read-write` would not allow: the service and its reconciliation could not begin."""
+    url = make_url(database("batching"))
+    with create_engine(url.set(drivername="postgresql+psycopg")).begin() as connection:
+        raise_fence(connection, datetime.now(UTC))
+    place = f"host={url.host},{url.host}&port={url.port},{url.port}"
+    twice = f"postgresql://{url.username}:{url.password}@/{url.database}?{place}"
+
+    engine = engine_for(DatabaseSettings(Secret(twice)), "tests")
+    with engine.connect() as connection:
+        assert connection.scalar(text("select count(*) from batch")) == 0
+        with pytest.raises(DBAPIError, match="read-only transaction"):
+            connection.execute(text("delete from batch"))
+    engine.dispose()
 
 
 def test_membership_that_was_restored_knows_its_members_again_and_lets_nobody_in(copies: CopiesOf) -> None:
