@@ -287,6 +287,10 @@ class Database(DependencyProvider):
         self.replica: Replica | None = None
         self._is_pooled = False
 
+    def check_keys(self) -> None:
+        """Raises SettingsError where the keys of personal data cannot be read."""
+        keyring()
+
     def setup(self) -> None:
         """Creates the engine; connections are opened when they are needed."""
         settings = read_settings(DatabaseSettings)
