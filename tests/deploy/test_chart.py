@@ -84,7 +84,10 @@ def test_a_custom_resource_of_wrong_type_would_be_found(production: list[Manifes
         ({"programs": {"gateway": {"settings": {"MAX_CONECTIONS": "5"}}}}, "invalid propertyName 'MAX_CONECTIONS'"),
         ({"programs": {"batching": {"settings": {"BANK_HMAC_KEY": "x"}}}}, "invalid propertyName 'BANK_HMAC_KEY'"),
         ({"programs": {"membership": {"settings": {"AUDIT_ARCHIVE_FOLDER": "/x"}}}}, "'AUDIT_ARCHIVE_FOLDER'"),
-        ({"programs": {"revocation": {"secretKeys": ["AUDIT_KEYS"]}}}, "must be one of 'AMQP_URI', 'DATABASE_DIRECT_URL'"),
+        (
+            {"programs": {"revocation": {"secretKeys": ["AUDIT_KEYS"]}}},
+            "must be one of 'AMQP_URI', 'DATABASE_DIRECT_URL'",
+        ),
         ({"programs": {"membership": {"replicas": 9}}}, "replicas, the fewest pods, are more than scale.max"),
         ({"programs": {"validation": {"replicas": 0}}}, "/replicas': minimum"),
         ({"programs": {"validation": {"settings": {"LOG_LEVEL": 5}}}}, "got number, want string"),

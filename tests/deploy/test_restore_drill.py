@@ -4,7 +4,6 @@ It prints how long each step took; `make drill` runs it.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from deploy.invariants import System, check
-from deploy.local import backups, nodes, stack
+from deploy.local import backups, nodes, stack, web
 from deploy.local.captcha_solver import use_secret_of
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.environment import ROOT, lost_audit_entries, note_lost_audit_entries, write_state
@@ -28,12 +27,12 @@ from deploy.local.ports import hold_port
 from deploy.local.processes import read_plan
 from deploy.local.stack import Stack
 from deploy.permissions import SERVICES
+from tests.deploy.debian_packages import need_packages
 from tests.desks import DESK_PASSWORD, Desk, a_desk, people
 
 pytestmark = [
-    pytest.mark.deploy("loses and restores databases of a stack of its own; needs pgBackRest"),
+    pytest.mark.deploy("loses and restores databases of a stack of its own, by pgBackRest"),
     pytest.mark.timeout(3600),
-    pytest.mark.skipif(shutil.which("pgbackrest") is None, reason="pgBackRest is not installed"),
 ]
 
 _FOLDER = ROOT / ".local" / "drill"
@@ -105,7 +104,7 @@ class Drill:
             named[f"DATABASE_OWNER_URL_{service.upper()}"] = backups.owner_url(_FOLDER, service)
         command = [sys.executable, "-W", "ignore", "-m", "deploy.repair", "--settle", "10", *arguments]
         done = subprocess.run(
-            command, env={**os.environ, **named}, cwd=ROOT, capture_output=True, text=True, check=False
+            command, env={"PATH": os.environ["PATH"], **named}, cwd=ROOT, capture_output=True, text=True, check=False
         )
         print(done.stdout, done.stderr)
         assert done.returncode in (0, 1), done.stderr
@@ -114,6 +113,8 @@ class Drill:
 
 @pytest.fixture(scope="module")
 def drill() -> Iterator[Drill]:
+    need_packages("pgbackrest")
+    web.build()  # without pages the gateway is not ready
     stack.reset(_FOLDER)
     # The preferred port may be that of another stack on this machine.
     write_state(_FOLDER, {"ports": {"gateway": hold_port()}})
