@@ -66,6 +66,7 @@ def _reconcile_and_repair(
 ) -> int:
     """Reconciles restored services and frees them, then repairs; returns the exit status."""
     restored = fenced_services(place.runner.system)
+    owner_urls = {service: place.owner_url(service) for service in restored} if caller is not None else {}
     reconciled = {}
     for service, moment in restored.items():
         reconciled[service] = reconcile(place.runner, Restored(service, moment, bank), caller, settle_seconds)
@@ -74,7 +75,7 @@ def _reconcile_and_repair(
             print(f"{service} still takes no changes")
             return 1
         if caller is not None:
-            _free(place, service, reconciled[service])
+            _free(place, service, owner_urls[service], reconciled[service])
     if restored and caller is None:
         print("nothing was changed; --yes --by <account> does it, and repairs then")
         return 1
@@ -84,8 +85,8 @@ def _reconcile_and_repair(
     return 1 if any(one.left for one in reconciled.values()) else status
 
 
-def _free(place: _Place, service: str, reconciled: Reconciled) -> None:
-    lift(place.runner.system, service, place.owner_url(service))
+def _free(place: _Place, service: str, owner_url: str, reconciled: Reconciled) -> None:
+    lift(place.runner.system, service, owner_url)
     if entries := reconciled.lost_audit_entries:
         place.note_lost(entries)
         os.environ["AUDIT_LOST"] = ",".join(filter(None, (os.environ.get("AUDIT_LOST"), entries)))
