@@ -1,4 +1,4 @@
-"""The bank's record of batches, which an operator gives a reconciliation: read by batch, or refused without its text."""
+"""The bank's record of batches, which an operator gives a reconciliation: read by batch, or refused."""
 
 from pathlib import Path
 
