@@ -26,13 +26,14 @@ NODES ?= 1
 LOCK_UPGRADE ?=
 IMAGE_OPTIONS ?=
 SUITE ?=
+AT ?=
 
 # The tests of a file run in one worker, since they share fixtures; small files come last and balance the workers.
 PYTEST := $(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 --durations-min=1
 REPORTS := .local/reports
 
 .DEFAULT_GOAL := help
-.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair session rotate-keys demo test test-all test-long test-deploy test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench monitoring setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control image compose-secrets
+.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair backup restore drill session rotate-keys demo test test-all test-long test-deploy test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench monitoring setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control image compose-secrets
 
 help: ## List these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -81,6 +82,15 @@ invariants: $(VENV)/python ## Check all databases and queues against the invaria
 
 repair: $(VENV)/python ## List repairs of violated invariants; make repair YES=yes BY=ops does them
 	@$(VENV)/python -m deploy.repair --settle "$(SETTLE)" $(if $(YES),--yes --by "$(BY)")
+
+backup: $(VENV)/python ## Back the databases up with pgBackRest; from then on the write-ahead log is archived
+	@$(VENV)/python -m deploy.local backup
+
+restore: $(VENV)/python ## Restore one database: make restore AT="2026-11-29 10:31:00" SERVICE=batching; then make repair
+	@$(VENV)/python -m deploy.local restore --of "$(SERVICE)" --at "$(AT)"
+
+drill: setup-dev ## Back up, lose and restore databases of a stack of its own, and reconcile: prints RPO and RTO
+	$(VENV)/pytest -m deploy -s -n0 tests/deploy/test_restore_drill.py
 
 session: $(VENV)/python ## Sign a demo account in and print its cookie: curl -b "$$(make -s session ACCOUNT=jianlang)" ...
 	@$(VENV)/python -m deploy.local session --account "$(ACCOUNT)"

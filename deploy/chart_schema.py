@@ -18,6 +18,7 @@ SET_BY_CHART = frozenset(
         *("ENVIRONMENT", "ALLOW_PLAIN_CONNECTIONS", "RETRY_DELAYS", "STOP_SECONDS", "MAX_WORKERS"),
         *("HEALTH_HOST", "HEALTH_PORT", "GATEWAY_HOST", "GATEWAY_PORT", "ALLOWED_HOSTS", "TRUSTED_PROXIES"),
         *("CALLER_PUBLIC_KEYS", "PERSONAL_DATA_KEYS_FILE", "PUBLIC_URL", "REGISTRY_URL", "SMS_URL", "MODULES_PATH"),
+        "AUDIT_ARCHIVE_FOLDER",
     }
 )
 """Settings that templates set, from values of their own where they differ."""

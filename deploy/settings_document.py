@@ -46,7 +46,8 @@ Besides: `python -m services.kit.data.migrate <service>` and `.reencrypt` read `
 `python -m deploy.broker` reads `AMQP_URI` and `RETRY_DELAYS` to declare, and `AMQP_PASSWORD_<PROGRAM>` to prepare; its
 `definitions` alone read `BROKER_VHOST` instead of the address, `python -m deploy.broker_import` also
 `BROKER_MANAGEMENT_URL` (`https://administrator:password@broker:15671`), `python -m deploy.invariants` what it lists
-with `--help`, `python -m services.membership.audit.audit_verify` also `AUDIT_LOST`, `python -m deploy.databases` reads
+with `--help`, `python -m services.membership.audit.audit_verify` also `AUDIT_LOST`, `python -m deploy.repair` also
+`DATABASE_OWNER_URL_<SERVICE>` to free a service after a restore, `python -m deploy.databases` reads
 `DATABASE_ADMIN_URL` and `DATABASE_PASSWORD_<ROLE>`. Addresses, keys and passwords may be in files that
 `<VARIABLE>_FILE` names. Those of compose are in [operations](operations/containers.md#for-work).
 

@@ -31,7 +31,7 @@ class TwoServers(Postgres):
 
     def url(self, database: str = "postgres", user: str = SUPERUSER, password: str | None = None) -> str:
         """Returns the address of a database on whichever server is primary."""
-        place = f"host={LOOPBACK},{LOOPBACK}&port={self.port},{self.second_port}&target_session_attrs=read-write"
+        place = f"host={LOOPBACK},{LOOPBACK}&port={self.port},{self.second_port}&target_session_attrs=primary"
         return f"postgresql+psycopg://{user}:{password or self.password}@/{database}?{place}"
 
 

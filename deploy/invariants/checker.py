@@ -134,7 +134,8 @@ def audit_log_is_intact(system: System, heads: Sequence[str] = ()) -> Iterator[V
     Another process, which has the keys, verifies it.
     """
     ours = {name: value for name, value in os.environ.items() if not name.startswith(_HELD)}
-    environment = {**ours, **system.keys, "DATABASE_URL": system.database_urls["membership"]}
+    lost = ",".join(filter(None, (os.environ.get("AUDIT_LOST"), system.keys.get("AUDIT_LOST"))))
+    environment = {**ours, **system.keys, "AUDIT_LOST": lost, "DATABASE_URL": system.database_urls["membership"]}
     command = [sys.executable, "-W", "ignore", "-m", "services.membership.audit.audit_verify"]
     if heads:
         command += ["--heads", "-"]

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, text
 from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError, SQLAlchemyError
 
+from deploy.local.environment import lost_audit_entries
 from deploy.local.stack import Stack
 from deploy.permissions import SERVICES
 from services.kit.data.encryption import FileKeyring, Keyring
@@ -38,7 +39,9 @@ class System:
     def of_stack(cls, stack: Stack) -> "System":
         """Returns the system of the stack on this machine."""
         databases = {**stack.addresses.database_urls, **stack.addresses.direct_urls}
-        return cls(databases, stack.addresses.amqp_uris, **_from_settings(stack.environment("membership")))
+        lost = lost_audit_entries(stack.folder)
+        environment = {**stack.environment("membership"), **({"AUDIT_LOST": lost} if lost else {})}
+        return cls(databases, stack.addresses.amqp_uris, **_from_settings(environment))
 
     @classmethod
     def from_environment(cls) -> "System":
@@ -133,7 +136,7 @@ def _reason(error: SQLAlchemyError) -> str:
 
 def _from_settings(environment: Mapping[str, str]) -> dict[str, Any]:
     names = (
-        *("AUDIT_KEYS", "AUDIT_PUBLIC_KEYS", "AUDIT_HEAD_FILE", "ENVIRONMENT"),
+        *("AUDIT_KEYS", "AUDIT_PUBLIC_KEYS", "AUDIT_HEAD_FILE", "AUDIT_LOST", "ENVIRONMENT"),
         *("PERSONAL_DATA_KEYS", "PERSONAL_DATA_KEYS_FILE", "BLIND_INDEX_KEY"),
     )
     delays = environment.get("RETRY_DELAYS")

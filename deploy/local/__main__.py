@@ -14,11 +14,20 @@ from typing import NoReturn
 
 from deploy.invariants.audit_heads import signed_heads, stored_heads, stored_heads_are_in_log
 from deploy.invariants.system import System, snapshots_of
-from deploy.local import key_rotation, postgres, rabbitmq, stack, web
+from deploy.local import backups, key_rotation, postgres, rabbitmq, stack, web
 from deploy.local.addresses import bank_uri
 from deploy.local.captcha_solver import use_secret_of
 from deploy.local.client import ApiClient, ApiProblem
-from deploy.local.environment import BANK_SECRETS, ROOT, SERVICES, ScaleError, keep_secrets, read_scale, read_state
+from deploy.local.environment import (
+    BANK_SECRETS,
+    ROOT,
+    SERVICES,
+    ScaleError,
+    keep_secrets,
+    lost_audit_entries,
+    read_scale,
+    read_state,
+)
 from deploy.local.ports import LOOPBACK
 from deploy.local.stack import StackError
 from services.membership.seed import demo_password
@@ -55,6 +64,10 @@ def main() -> int:
         "rotate-keys", help="add a key of personal data while everything runs, or drop an old one"
     )
     rotation.add_argument("--drop", default="", help="the id of a key that nothing needs any more")
+    commands.add_parser("backup", help="back the databases up with pgBackRest")
+    restoring = commands.add_parser("restore", help="restore one service's database to an earlier moment")
+    restoring.add_argument("--of", required=True, choices=SERVICES)
+    restoring.add_argument("--at", required=True, help="'2026-11-29 10:31:00', here; or with an offset")
     arguments = parser.parse_args()
     # The warning comes whenever migrations import tables, and whoever starts the stack cannot act on it.
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
@@ -80,6 +93,8 @@ def _do(arguments: argparse.Namespace) -> int:
         "session": lambda: _session(arguments.account),
         "rotate-keys": lambda: _rotate_keys(arguments.drop),
         "logs": lambda: _logs(arguments.of),
+        "backup": _backup,
+        "restore": lambda: _restore(arguments.of, arguments.at),
     }
     return commands[arguments.command]() or 0
 
@@ -155,11 +170,28 @@ def _audit_verify(head: str, lost: str) -> int:
     check = [sys.executable, "-m", "services.membership.audit.audit_verify", *(["--head", known] if known else [])]
     check += ["--heads", "-"] if heads else []
     check += [f"--lost={gap}" for gap in lost.split(",") if gap]
-    environment = running.environment("membership")
+    environment = {"AUDIT_LOST": lost_audit_entries(FOLDER), **running.environment("membership")}
     code = subprocess.run(check, cwd=ROOT, env=environment, input=heads, text=True, check=False).returncode
     for one in forgotten:
         print(one, file=sys.stderr)
     return code or int(bool(forgotten))
+
+
+def _backup() -> None:
+    made = backups.backup(FOLDER)
+    print(f"{made.kind} backup {made.label}: {made.added_bytes / 1e6:.1f} MB in {made.seconds:.1f} s")
+
+
+def _restore(service: str, at: str) -> None:
+    """Restore a service's database while its processes are stopped; it takes no changes then."""
+    moment = datetime.fromisoformat(at).astimezone()
+    environment = stack.find(FOLDER).environment(service)
+    with stack.without(FOLDER, service):
+        restored = backups.restore(FOLDER, service, moment, environment, print)
+    print(f"{service} is restored to {moment.isoformat()} after {restored.seconds:.1f} s, and takes no changes.")
+    if restored.replaced:
+        print(f"The former database is kept as {restored.replaced}; drop it when nobody needs it.")
+    print("Next: make repair, then make repair YES=yes BY=ops")
 
 
 def _session(account_name: str) -> int:

@@ -147,6 +147,17 @@ def write_state(folder: Path, state: dict[str, Any]) -> None:
     write_private(folder / "state.json", json.dumps(state, indent=1))
 
 
+def note_lost_audit_entries(folder: Path, entries: str) -> None:
+    """Remember entries `A-B` of the audit log that a restored database lacks."""
+    state = read_state(folder)
+    write_state(folder, {**state, "audit_lost": [*state.get("audit_lost", []), entries]})
+
+
+def lost_audit_entries(folder: Path) -> str:
+    """Return the ranges of lost audit entries, as AUDIT_LOST has them."""
+    return ",".join(read_state(folder).get("audit_lost", []))
+
+
 def keep_secrets(folder: Path) -> dict[str, str]:
     """Return the stack's secrets; missing ones are made at random and kept in the private file `secrets.env`.
 

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +22,15 @@ from services.kit.secret_values import Secret
 from services.kit.settings import DatabaseSettings
 
 SUPERUSER = "postgres"
+STANZA = "cards"
+ARCHIVE_CONFIG = "pgbackrest.conf"
+"""In the node's home; the write-ahead log is archived from when this file is there, without a restart."""
+_ARCHIVE_SECONDS = 60
+"""How much of the newest changes a backup may lack at most."""
 _SHARED = ("postgres", "template1")
 _ATTEMPTS = 5
 _SECONDS_TO_STOP = 60
-_DURABLE = {"shared_buffers": "256MB", "max_wal_size": "2GB", "wal_compression": "on"}
+_DURABLE = {"shared_buffers": "256MB", "max_wal_size": "2GB", "wal_compression": "on", "archive_mode": "on"}
 _FOR_TESTS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 _ALWAYS = {
     "listen_addresses": LOOPBACK,
@@ -101,15 +108,55 @@ class Postgres:
             for role, secret in ((name, password), (owner_of(name), owner_password)):
                 _prepare_role(connection, role, secret)
             _limit_role(connection, name)
-            if not self.has_database(name):
-                connection.execute(sql.SQL("create database {} owner {} template template0").format(database, owner))
-            connection.execute(sql.SQL("alter database {} owner to {}").format(database, owner))
-            connection.execute(sql.SQL("revoke all on database {} from public").format(database))
-            connection.execute(sql.SQL("grant connect on database {} to {}").format(database, database))
+        self.create_owned_database(name, name)
         with self._connect(name) as connection:
             statements = [*(_HAND_OVER if _owns_tables(connection, name) else ()), *_RIGHTS]
             for statement in statements:
                 connection.execute(sql.SQL(statement).format(role=database, owner=owner))
+
+    def create_owned_database(self, name: str, role_name: str) -> None:
+        """Make a database for the roles of a service, unless there is one of this name."""
+        database, role, owner = map(sql.Identifier, (name, role_name, owner_of(role_name)))
+        with self._connect() as connection:
+            if not self.has_database(name):
+                connection.execute(sql.SQL("create database {} owner {} template template0").format(database, owner))
+            connection.execute(sql.SQL("alter database {} owner to {}").format(database, owner))
+            connection.execute(sql.SQL("revoke all on database {} from public").format(database))
+            connection.execute(sql.SQL("grant connect on database {} to {}").format(database, role))
+
+    def archive_log(self, seconds: float = 60) -> None:
+        """Have all that was committed so far archived; raises RuntimeError if it is not in time."""
+        with self._connect() as connection:
+            newest = connection.execute("select pg_walfile_name(pg_switch_wal())").fetchone()
+            until = time.monotonic() + seconds
+            archived = "select coalesce(last_archived_wal >= %s, false) from pg_stat_archiver"
+            while connection.execute(archived, newest).fetchone() != (True,):
+                if time.monotonic() > until:
+                    raise RuntimeError("The write-ahead log is not archived; read the log of PostgreSQL.")
+                time.sleep(0.1)
+
+    def unarchived_seconds(self) -> float:
+        """Return of how many seconds the changes would be lost with the server: those that are not archived yet."""
+        age = "select extract(epoch from now() - coalesce(last_archived_time, stats_reset)) from pg_stat_archiver"
+        with self._connect() as connection:
+            found = connection.execute(age).fetchone()
+            return float(found[0]) if found else 0.0
+
+    def wait_until_promoted(self, seconds: float) -> None:
+        """Wait until a restored server has reached its moment; raises RuntimeError if it does not in time."""
+        until = time.monotonic() + seconds
+        while True:
+            with suppress(psycopg.OperationalError), self._connect() as connection:
+                if connection.execute("select pg_is_in_recovery()").fetchone() == (False,):
+                    return
+            if time.monotonic() > until:
+                raise RuntimeError("The restored server does not reach its moment.")
+            time.sleep(0.2)
+
+    def end_connections(self, name: str) -> None:
+        """End all connections to a database."""
+        with self._connect() as connection:
+            connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
 
     def drop_private_database(self, name: str) -> None:
         """Drop a database with its two roles."""
@@ -130,6 +177,7 @@ class Postgres:
             connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
     def _connect(self, database: str = "postgres") -> psycopg.Connection:
+        """Connect as the superuser, who may change a restored database that takes no changes from others."""
         return psycopg.connect(
             host=self.host,
             port=self.port,
@@ -138,6 +186,7 @@ class Postgres:
             dbname=database,
             autocommit=True,
             connect_timeout=10,
+            options="-c default_transaction_read_only=off",
         )
 
 
@@ -172,6 +221,18 @@ def start(folder: Path, durable: bool) -> Postgres:
     node = Postgres(port, _password_file(data).read_text())
     node.close_shared_databases()
     return node
+
+
+def start_beside(data: Path, port: int, log: Path) -> None:
+    """Start a server with restored data on a port of its own. Raises RuntimeError."""
+    options = f"-p {port} -c archive_mode=off -c listen_addresses={LOOPBACK} -c unix_socket_directories="
+    _pg_ctl(data, "start", "-w", "-t", "600", "-l", str(log), "-o", options)
+
+
+def stop_beside(data: Path) -> None:
+    """Stop a server that `start_beside` started, if it runs."""
+    if _running_pid(data) is not None:
+        _pg_ctl(data, "stop", "-w", "-m", "immediate")
 
 
 def is_running(folder: Path) -> bool:
@@ -216,15 +277,24 @@ def binaries() -> Path | None:
 
 
 def run(command: list[str]) -> None:
-    """Run one of PostgreSQL's programs: as the user postgres when we are root."""
-    folder = binaries()
-    if folder is None:
-        raise RuntimeError("PostgreSQL is not installed: apt-get install postgresql")
+    """Run one of PostgreSQL's programs: as the user postgres when we are root. Raises RuntimeError."""
+    run_as_owner(_program(command))
+
+
+def run_client(node: Postgres, command: list[str]) -> str:
+    """Run one of PostgreSQL's clients against a node as its superuser, and return its output. Raises RuntimeError."""
+    connecting = {"PGHOST": node.host, "PGPORT": str(node.port), "PGUSER": node.user, "PGPASSWORD": node.password}
+    return run_as_owner(_program(command), connecting)
+
+
+def run_as_owner(command: list[str], environment: Mapping[str, str] | None = None) -> str:
+    """Run a program as the user who owns the node's files and return its output; raises RuntimeError with it."""
     account = postgres_home.ACCOUNT if os.geteuid() == 0 else None
     with tempfile.TemporaryFile("w+") as output:
         # The output goes to a file: the server inherits it, and a pipe would stay open as long as it runs.
         done = subprocess.run(
-            [str(folder / command[0]), *command[1:]],
+            command,
+            env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             text=True,
             stdout=output,
@@ -237,8 +307,10 @@ def run(command: list[str]) -> None:
             umask=UMASK,
         )
         output.seek(0)
-        if done.returncode:
-            raise RuntimeError(f"{command[0]} {command[-1]} failed:\n{output.read()[-2000:]}")
+        printed = output.read()
+    if done.returncode:
+        raise RuntimeError(f"{Path(command[0]).name} {command[-1]} failed:\n{printed[-2000:]}")
+    return printed
 
 
 def _prepare_role(connection: "psycopg.Connection", name: str, password: str) -> None:
@@ -279,9 +351,17 @@ def _password_file(data: Path) -> Path:
 
 
 def _write_settings(data: Path, port: int, durable: bool) -> None:
-    settings = {**_ALWAYS, **(_DURABLE if durable else _FOR_TESTS), "port": str(port)}
+    settings = {**_ALWAYS, **(_DURABLE | _archiving(data) if durable else _FOR_TESTS), "port": str(port)}
     lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
     (data / "postgresql.auto.conf").write_text("".join(lines))
+
+
+def _archiving(data: Path) -> dict[str, str]:
+    """Return the settings that archive the write-ahead log once there is a configuration of backups."""
+    config = data.parent / ARCHIVE_CONFIG
+    push = f'pgbackrest --config="{config}" --stanza={STANZA} archive-push "%p"'
+    command = f'if test -f "{config}"; then {push}; fi'
+    return {"archive_command": command, "archive_timeout": str(_ARCHIVE_SECONDS)}
 
 
 def _start_server(data: Path) -> None:
@@ -322,3 +402,10 @@ def _last_port(data: Path) -> int | None:
 
 def _pg_ctl(data: Path, *arguments: str) -> None:
     run(["pg_ctl", "-D", str(data), *arguments])
+
+
+def _program(command: list[str]) -> list[str]:
+    folder = binaries()
+    if folder is None:
+        raise RuntimeError("PostgreSQL is not installed: apt-get install postgresql")
+    return [str(folder / command[0]), *command[1:]]

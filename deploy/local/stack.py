@@ -86,7 +86,7 @@ class Stack:
     def pids(self, program: str) -> list[int]:
         """Return the current process ids of a service, a simulator or `gateway`."""
         records = read_record(self.folder).processes.items()
-        return [record.pid for name, record in records if name.rpartition("-")[0] == program and record.pid]
+        return [record.pid for name, record in records if _is_of(name, program) and record.pid]
 
     def kill(self, program: str, with_signal: signal.Signals = signal.SIGKILL) -> list[int]:
         """Send a signal to all processes of a program; the supervisor restarts those that die."""
@@ -178,6 +178,28 @@ def change_settings(folder: Path, settings: Mapping[str, str], programs: Collect
         for process in read_plan(folder).processes:
             if process.program in programs:
                 _restart(folder, replace(process, environment={**process.environment, **settings}))
+
+
+@contextmanager
+def without(folder: Path, program: str) -> Iterator[None]:
+    """Run the body while no process of this program runs; then start them again, without waiting until they are ready.
+
+    Raises StackError.
+    """
+    if supervisor_pid(folder) is None:
+        raise StackError("The system does not run: make run")
+    with _exclusive(folder):
+        plan = read_plan(folder)
+        others = tuple(process for process in plan.processes if process.program != program)
+        ended = [
+            pid for name, one in read_record(folder).processes.items() if _is_of(name, program) and (pid := one.pid)
+        ]
+        _supervise(folder, replace(plan, processes=others))
+        _wait_until_ended(ended)
+        try:
+            yield
+        finally:
+            _supervise(folder, plan)
 
 
 def find(folder: Path) -> Stack:
@@ -385,6 +407,18 @@ def _wait_until_ready(folder: Path, plan: Plan, seconds: float) -> None:
         hopeless = [process for process in waiting if _restarts(folder, process) >= _MOST_EARLY_RESTARTS]
         if hopeless or (waiting and time.monotonic() > deadline):
             raise StackError(_why_not_ready(folder, hopeless or waiting))
+        time.sleep(0.1)
+
+
+def _is_of(name: str, program: str) -> bool:
+    return name.rpartition("-")[0] == program
+
+
+def _wait_until_ended(pids: Collection[int]) -> None:
+    deadline = time.monotonic() + _SECONDS_TO_STOP
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        if time.monotonic() > deadline:
+            raise StackError("A process does not stop; read its log.")
         time.sleep(0.1)
 
 

@@ -51,17 +51,18 @@ class Runner:
 
     def operator(self, account_name: str) -> dict[str, Any]:
         """Returns the operator in whose name repairs are recorded; raises RepairError for another account."""
-        caller: dict[str, Any] = self._ask("membership", {"operator": account_name})
+        caller: dict[str, Any] = self.ask("membership", {"operator": account_name})
         return caller
 
     def carry_out(self, task: Task, caller: dict[str, Any] | None) -> list[str]:
         """Repairs and returns the repaired ids; without a caller those that would be repaired. Raises RepairError."""
         before = datetime.now(UTC) - self.older_than
         order = {"name": task.remedy.name, "ids": task.ids, "before": before.isoformat(), "caller": caller}
-        repaired: list[str] = self._ask(task.remedy.service, order)
+        repaired: list[str] = self.ask(task.remedy.service, order)
         return repaired
 
-    def _ask(self, service: str, order: dict[str, Any]) -> Any:
+    def ask(self, service: str, order: dict[str, Any]) -> Any:
+        """Has a service's process carry out an order, and returns its answer. Raises RepairError."""
         command = [sys.executable, "-W", "ignore", "-m", "services.kit.data.repair", service]
         ours = {name: value for name, value in os.environ.items() if not name.startswith(_OF_SECRETS)}
         ran = subprocess.run(

@@ -129,22 +129,31 @@ def mark_all_read(work: Work, _request: MarkAllMessagesReadRequest) -> ReadAnswe
 def _put(
     session: Session, audience: Audience, topic: str, count: int, *, adds_up: bool
 ) -> tuple[UUID, int, dict[str, Any] | None]:
-    """The message of a topic, made or locked: its id, its count with this one, and what is known."""
-    adding = insert(InboxMessage).values(
+    """The message of a topic, made or locked: its id, its count with this one, and what is known.
+
+    A lock holds the topic, not its unique index, which a table that is partitioned by month cannot have.
+    """
+    full_topic = _full_topic(audience, topic)
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"topic: {full_topic}", 0))))
+    counted = InboxMessage.count + count if adds_up else InboxMessage.count
+    known = update(InboxMessage).where(InboxMessage.topic == full_topic).values(count=counted)
+    new = insert(InboxMessage).values(
         message_id=uuid7(),
         union_id=audience.union_id,
         role=audience.role,
         account_id=audience.account_id,
         kind="",
-        topic=_full_topic(audience, topic),
+        topic=full_topic,
         count=count,
         title="",
         body="",
     )
-    counted = InboxMessage.count + adding.excluded.count if adds_up else InboxMessage.count
-    added = adding.on_conflict_do_update(index_elements=[InboxMessage.topic], set_={"count": counted})
-    row = session.execute(added.returning(InboxMessage.message_id, InboxMessage.count, InboxMessage.known)).one()
-    return row.message_id, row[1], row.known
+    # A process of the former release, which takes no lock, may add it meanwhile.
+    for statement in (known, new.on_conflict_do_nothing(), known):
+        returning = statement.returning(InboxMessage.message_id, InboxMessage.count, InboxMessage.known)
+        if row := session.execute(returning).first():
+            return row.message_id, row[1], row.known
+    raise LookupError(f"no message of the topic {full_topic}")
 
 
 def _write(session: Session, audience: Audience, message_id: UUID, message: MessageText) -> None:

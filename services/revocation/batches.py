@@ -27,6 +27,11 @@ def batch_submitted(session: Session, event: Event[BatchSubmittedData]) -> None:
         "outlet_name": submitted.outlet_name,
         "total": submitted.total,
         "submitted_at": submitted.submitted_at,
+        "personal": submitted.personal,
+        "outlet_code": submitted.outlet_code,
+        "submitted_by": submitted.submitted_by,
+        "contact_name": submitted.contact.name,
+        "contact_phone": submitted.contact.phone,
     }
     session.execute(insert(Batch).values(row).on_conflict_do_nothing())
     _apply(session, submitted.batch_no, submitted.applications, "submitted")

@@ -18,7 +18,11 @@ class Base(DeclarativeBase):
 
 
 class Batch(Base):
-    """A batch as published by `batch_submitted`; `superior_ids` are all unions above its union, its superior last."""
+    """A batch as published by `batch_submitted`; `superior_ids` are all unions above its union, its superior last.
+
+    The last columns are kept for batching, should its database be restored to before the submission; batches from
+    before they were kept lack them.
+    """
 
     __tablename__ = "batch"
     __table_args__ = (Index(None, "superior_ids", postgresql_using="gin"),)
@@ -33,6 +37,11 @@ class Batch(Base):
     outlet_name: Mapped[str]
     total: Mapped[int]
     submitted_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    personal: Mapped[bool] = mapped_column(server_default="false")
+    outlet_code: Mapped[str | None]
+    submitted_by: Mapped[UUID | None]
+    contact_name: Mapped[str | None] = mapped_column(EncryptedText)
+    contact_phone: Mapped[str | None] = mapped_column(EncryptedText)
 
 
 class Application(Base):

@@ -21,16 +21,11 @@ from deploy.local.environment import ROOT
 from deploy.local.ports import LOOPBACK, hold_port
 from deploy.local.postgres_home import ACCOUNT
 from tests.certificates import write_certificates
-from tests.deploy.packages import need
+from tests.deploy.debian_packages import need_packages
 
 NODES = ("a", "b", "c")
 _EXAMPLE = ROOT / "deploy" / "patroni"
-_PROGRAMS = {
-    "patroni": "/usr/bin/patroni",
-    "python3-etcd": "/usr/lib/python3/dist-packages/etcd/__init__.py",
-    "etcd-server": "/usr/bin/etcd",
-    "haproxy": "/usr/sbin/haproxy",
-}
+_PACKAGES = ("patroni", "python3-etcd", "etcd-server", "haproxy")
 _SECONDS_TO_BEGIN = 120
 
 
@@ -183,7 +178,7 @@ _ENVIRONMENT = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "HOM
 @contextmanager
 def patroni_cluster() -> Iterator[Cluster]:
     """Runs a cluster, whole, and deletes it at the end."""
-    need(_PROGRAMS)
+    need_packages(*_PACKAGES)
     folder = Path(tempfile.mkdtemp(prefix="patroni-"))
     names = [*NODES, *(f"{name}-api" for name in NODES), "primary", "standbys", "etcd", "etcd-peer"]
     cluster = Cluster(folder, {name: hold_port() for name in names}, secrets.token_hex(12))

@@ -16,7 +16,7 @@ from deploy.local.environment import ROOT
 from deploy.local.ports import LOOPBACK, hold_port
 from deploy.local.postgres import Postgres
 from deploy.local.postgres_home import ACCOUNT
-from tests.deploy.packages import need
+from tests.deploy.debian_packages import need_packages
 
 _EXAMPLE = ROOT / "deploy" / "pgbouncer" / "pgbouncer.ini"
 _PROGRAM = "/usr/sbin/pgbouncer"
@@ -69,7 +69,7 @@ class PgBouncer:
 @contextmanager
 def pgbouncer(server: Postgres, roles: Sequence[str]) -> Iterator[PgBouncer]:
     """Runs a pooler for these roles in front of a PostgreSQL on loopback."""
-    need({"pgbouncer": _PROGRAM})
+    need_packages("pgbouncer")
     folder = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
     pooler = PgBouncer(folder, hold_port(), server.port)
     try:

@@ -83,7 +83,11 @@ def test_a_custom_resource_of_wrong_type_would_be_found(production: list[Manifes
         ({"host": "https://cards.example.org"}, "/host"),
         ({"programs": {"gateway": {"settings": {"MAX_CONECTIONS": "5"}}}}, "invalid propertyName 'MAX_CONECTIONS'"),
         ({"programs": {"batching": {"settings": {"BANK_HMAC_KEY": "x"}}}}, "invalid propertyName 'BANK_HMAC_KEY'"),
-        ({"programs": {"revocation": {"secretKeys": ["AUDIT_KEYS"]}}}, "must be one of 'AMQP_URI', 'DATABASE_URL'"),
+        ({"programs": {"membership": {"settings": {"AUDIT_ARCHIVE_FOLDER": "/x"}}}}, "'AUDIT_ARCHIVE_FOLDER'"),
+        (
+            {"programs": {"revocation": {"secretKeys": ["AUDIT_KEYS"]}}},
+            "must be one of 'AMQP_URI', 'DATABASE_DIRECT_URL'",
+        ),
         ({"programs": {"membership": {"replicas": 9}}}, "replicas, the fewest pods, are more than scale.max"),
         ({"programs": {"validation": {"replicas": 0}}}, "/replicas': minimum"),
         ({"programs": {"validation": {"settings": {"LOG_LEVEL": 5}}}}, "got number, want string"),
@@ -307,6 +311,42 @@ def test_a_database_that_is_elsewhere_is_reached_by_its_service_alone() -> None:
 
     assert {name for name in SERVICES if 6432 in _reached(policies, name)} == {"membership"}
     assert _reached(policies, "membership") == {5671, 6432}
+
+
+def test_a_standby_is_reached_by_the_services_that_are_given_its_address() -> None:
+    keys = [*chart.default_values()["programs"]["membership"]["secretKeys"], "DATABASE_REPLICA_URL"]
+    asks = {"programs": {"membership": {"secretKeys": keys}}}
+    elsewhere = {"network": {"to": {"replicas": {"peers": [{"ipBlock": {"cidr": "192.0.2.64/28"}}], "ports": [5433]}}}}
+
+    with_address = chart.render(merged(SMALLEST, asks, elsewhere))
+    assert {name for name in SERVICES if 5433 in _reached(with_address, name)} == {"membership"}
+    assert environment(of_kind(with_address, "Deployment")["membership"]["spec"]["template"])[
+        "DATABASE_REPLICA_URL_FILE"
+    ]
+    for change in (asks, elsewhere):
+        assert _reached(chart.render(merged(SMALLEST, change)), "membership") == {5671, 5432}
+
+
+def test_membership_writes_archives_of_the_audit_log_and_checks_read_them(production: list[Manifest]) -> None:
+    found = {}
+    for name, pod in pods(production):
+        mounts = {one["name"]: one for one in container(pod)["volumeMounts"]}
+        if "audit-archives" in mounts:
+            mount = mounts["audit-archives"]
+            assert environment(pod)["AUDIT_ARCHIVE_FOLDER"] == mount["mountPath"]
+            [volume] = [one for one in pod["spec"]["volumes"] if one["name"] == "audit-archives"]
+            assert volume["persistentVolumeClaim"]["claimName"] == "cards-audit-archives"
+            found[name] = bool(mount.get("readOnly")), bool(volume["persistentVolumeClaim"].get("readOnly"))
+        else:
+            assert "AUDIT_ARCHIVE_FOLDER" not in environment(pod)
+
+    assert found == {"membership": (False, False), "audit-verify": (True, True), "invariants": (True, True)}
+
+
+def test_without_a_claim_nothing_leaves_the_audit_log(smallest: list[Manifest]) -> None:
+    for name, pod in pods(smallest):
+        assert "AUDIT_ARCHIVE_FOLDER" not in environment(pod), name
+        assert not [one for one in pod["spec"]["volumes"] if "persistentVolumeClaim" in one], name
 
 
 def test_nothing_is_reached_but_the_gateway_by_the_ingress_and_measurements(manifests: list[Manifest]) -> None:

@@ -63,7 +63,8 @@ class FiveDatabases:
         with Session(self.engines[service], expire_on_commit=False) as session, session.begin():
             yield session
 
-    def _database(self, service: str) -> Database:
+    def database(self, service: str) -> Database:
+        """A service's database, as its use cases get it."""
         database = Database()
         database.engine = self.engines[service]
         return database
@@ -112,7 +113,7 @@ class FiveDatabases:
                 Member.union_id == self.clerk.union_id, Member.card_state == "none", Member.member_no.is_not(None)
             )
             member_ids = session.scalars(free.order_by(Member.member_id).limit(count)).all()
-            work = Work(session, self.clerk, self._database("membership"))
+            work = Work(session, self.clerk, self.database("membership"))
             queueing.queue_members(work, QueueMembersRequest(member_ids=list(member_ids)))
             chosen = select(Member.application_id).where(Member.member_id.in_(member_ids))
             return [UUID(str(one)) for one in session.scalars(chosen.order_by(Member.member_id))]
@@ -126,7 +127,7 @@ class FiveDatabases:
         """Submits the pending list; returns the batch's number."""
         request = read(SubmitBatchRequest, {"channel": "ordinary", **OUTLET, **CONTACT, **CONSENT})
         with self.begin("batching") as session:
-            return submission.submit_batch(Work(session, self.clerk, self._database("batching")), request).batch_no
+            return submission.submit_batch(Work(session, self.clerk, self.database("batching")), request).batch_no
 
     def feed(self, batch_no: str, *results: dict[str, Any]) -> None:
         """Applies the bank's results on some of a batch."""

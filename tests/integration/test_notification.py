@@ -2,17 +2,20 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 import requests
-from sqlalchemy import Engine, create_engine, select, update
+from sqlalchemy import Engine, create_engine, insert, select, text, update
 from sqlalchemy.orm import Session
 
+from deploy.local.client import wait_until
 from deploy.simulators.sms import sms_server
 from services.contracts.events import batching, membership, revocation, validation
 from services.contracts.examples import wire_example
@@ -28,8 +31,9 @@ from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
-from services.notification import event_notifications, message_inbox, sms
-from services.notification.models import Sms
+from services.notification import event_notifications, message_inbox, sms, texts
+from services.notification.message_inbox import Audience
+from services.notification.models import InboxMessage, Sms
 from services.notification.sms import Provider, SmsSettings
 from tests.databases import DatabaseFactory
 from tests.documents import an_event
@@ -479,3 +483,37 @@ def test_a_clerk_gets_one_message_of_one_decision_with_the_remark_and_how_many_a
     assert message.kind == "revocation_approved"
     assert f"{freed} 人已释放" in message.body
     assert "同意，请尽快重报" in message.body
+
+
+def test_things_of_one_topic_that_come_at_once_are_counted_in_one_message(begin: Begin) -> None:
+    audience = Audience(uuid4(), "clerk")
+
+    def post(_: int) -> None:
+        with begin() as session:
+            message_inbox.post_counted(session, audience, "cards_issued:b1", 2, partial(texts.cards_issued, "b1"))
+
+    with ThreadPoolExecutor(4) as at_once:
+        list(at_once.map(post, range(12)))
+    with begin() as session:
+        assert session.scalars(select(InboxMessage.count)).all() == [24]
+
+
+def test_a_message_that_the_former_release_added_meanwhile_is_counted_on(begin: Begin) -> None:
+    """It finds the topic by the unique index and takes no lock."""
+    audience = Audience(uuid4(), "clerk")
+    topic = f"{audience.union_id}:clerk:cards_issued:b1"
+    facts = {"union_id": audience.union_id, "role": "clerk", "kind": "", "title": "", "body": ""}
+
+    def post() -> None:
+        with begin() as session:
+            message_inbox.post_counted(session, audience, "cards_issued:b1", 2, partial(texts.cards_issued, "b1"))
+
+    with ThreadPoolExecutor(1) as ours:
+        with begin() as former:
+            former.execute(insert(InboxMessage).values(message_id=uuid4(), topic=topic, count=3, **facts))
+            posting = ours.submit(post)
+            waits = text("select count(*) from pg_locks where not granted and locktype = 'transactionid'")
+            wait_until(lambda: former.scalar(waits), "it waits for the former release's commit")
+        posting.result(timeout=60)
+    with begin() as session:
+        assert session.scalars(select(InboxMessage.count)).all() == [5]

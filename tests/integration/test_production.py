@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from deploy.local.environment import keep_secrets, random_key
 from deploy.local.fork_server import RUNNER, ForkServer
 from deploy.permissions import SERVICES
-from services.kit.key_sets import new_signing_keys, public_part
+from services.kit.key_sets import new_encryption_keys, new_signing_keys, public_part
 from services.kit.rpc import request_encryption
 from services.kit.rpc.caller_signature import public_keys
 from services.membership.seed import seed
@@ -135,8 +135,57 @@ def test_no_process_starts_in_production_whose_requests_would_be_clear(
         **keys,
     }
     status, written = end_of(fork_server, tmp_path / "log", module, **settings)
-    assert status != 0
+    assert status == 2
+    assert written.splitlines() == [written.strip()]
     assert reason in written
+
+
+KEYS_OF_A_SERVICE = {
+    "PERSONAL_DATA_KEYS": "k1:YSBrZXkgb2YgaXRzIG93biBmb3IgcHJvZHVjdGlvbiE=",
+    "BLIND_INDEX_KEY": "YW5vdGhlciBrZXkgb2YgMzIgYnl0ZXMgb25seSEhISE=",
+    "AUDIT_KEYS": "own:YSBsb2cgb2YgaXRzIG93biwgMzIgYnl0ZXMgbG9uZyE=",
+    "CALLER_PUBLIC_KEYS": public_keys(f"own:{random_key()}"),
+    "REQUEST_PRIVATE_KEYS": _KEYS,
+}
+
+
+def keys_of_signatures() -> dict[str, str]:
+    """The keys that sign the audit log, and those of messages to and from the bank."""
+    signing, of_bank, of_union = (make("own") for make in (new_signing_keys, new_encryption_keys, new_encryption_keys))
+    return {
+        "AUDIT_SIGNING_KEYS": signing,
+        "AUDIT_PUBLIC_KEYS": public_part(signing),
+        "BANK_PUBLIC_KEYS": public_part(of_bank),
+        "UNION_PRIVATE_KEYS": of_union,
+    }
+
+
+@pytest.mark.parametrize("unreadable", [False, True], ids=["missing", "unreadable"])
+@pytest.mark.parametrize(
+    ("service", "variable"),
+    [
+        *(("membership", one) for one in ("AUDIT_KEYS", "AUDIT_SIGNING_KEYS", "PERSONAL_DATA_KEYS")),
+        *(("batching", one) for one in ("AUDIT_PUBLIC_KEYS", "BANK_PUBLIC_KEYS", "UNION_PRIVATE_KEYS")),
+        *(("revocation", one) for one in ("CALLER_PUBLIC_KEYS", "REQUEST_PRIVATE_KEYS")),
+    ],
+)
+def test_a_key_that_is_missing_or_unreadable_is_named_in_one_line_before_anything_starts(
+    fork_server: ForkServer, tmp_path: Path, service: str, variable: str, unreadable: bool
+) -> None:
+    settings = {**KEYS_OF_A_SERVICE, **keys_of_signatures(), "AMQP_URI": f"amqp://{service}:password@127.0.0.1:9//"}
+    settings[variable] = "%%" if unreadable else ""
+    status, written = end_of(fork_server, tmp_path / "log", f"services.{service}.service", **settings)
+    assert status == 2
+    assert written.splitlines() == [written.strip()]
+    assert variable in written or (variable == "PERSONAL_DATA_KEYS" and "The keys of personal data" in written)
+
+
+def test_of_several_keys_that_are_missing_one_line_names_the_first(fork_server: ForkServer, tmp_path: Path) -> None:
+    missing = dict.fromkeys(("CALLER_PUBLIC_KEYS", "REQUEST_PRIVATE_KEYS", "AUDIT_SIGNING_KEYS"), "")
+    settings = {**KEYS_OF_A_SERVICE, **missing, "AMQP_URI": "amqp://membership:password@127.0.0.1:9//"}
+    status, written = end_of(fork_server, tmp_path / "log", "services.membership.service", **settings)
+    assert status == 2
+    assert written == "Settings in the environment: AUDIT_SIGNING_KEYS is not set.\n"
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ class RunnerInProcess(Runner):
     world: FiveDatabases | None = field(default=None)
     older_than: timedelta = timedelta(seconds=-60)
 
-    def _ask(self, service: str, order: dict[str, Any]) -> Any:
+    def ask(self, service: str, order: dict[str, Any]) -> Any:
         assert self.world
         with Session(self.world.engines[service], expire_on_commit=False) as session:
             return repair.answer(session, service, order)

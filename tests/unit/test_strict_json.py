@@ -37,6 +37,7 @@ OURS = {
     "services/membership/imports/stored_sheets.py": "columns",
     "services/membership/imports/reading/sheet_reader.py": "lines of the process that it started",
     "services/validation/checks.py": "columns",
+    "services/validation/reconciliation.py": "a column of batching",
 }
 """What may be read by Python's own reader, because we wrote it ourselves."""
 

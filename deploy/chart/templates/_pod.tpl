@@ -43,10 +43,21 @@ REQUESTS_CA_BUNDLE: /run/ca/web.crt
 {{- end }}
 {{- end }}
 
+{{/* The volume of the audit log's archives, as a map in YAML; empty without a claim. Takes root, readOnly. */}}
+{{- define "cards.archives" -}}
+{{- with .root.Values.auditArchives.claim }}
+name: audit-archives
+claim: {{ . }}
+path: /var/lib/cards/audit-archives
+readOnly: {{ $.readOnly }}
+{{- end }}
+{{- end }}
+
 {{/*
 The pod. Takes root; name, by which labels, image and container go; account; args; settings, a map of variables;
 secrets, a list of {secret, files: {VARIABLE: key}}; resources. Further: image and command of a foreign program,
-restart (a job's policy), ports, probes, preStop, modules (the gateway's tiles), claim (a volume for /backups).
+restart (a job's policy), ports, probes, preStop, modules (the gateway's tiles), disk (a volume: name, claim, path,
+readOnly).
 */}}
 {{- define "cards.pod" -}}
 {{- $values := .root.Values -}}
@@ -149,8 +160,8 @@ containers:
       {{- if .modules }}
       - {name: modules, mountPath: /run/modules, readOnly: true}
       {{- end }}
-      {{- if .claim }}
-      - {name: backups, mountPath: /backups}
+      {{- with .disk }}
+      - {name: {{ .name }}, mountPath: {{ .path }}{{ if .readOnly }}, readOnly: true{{ end }}}
       {{- end }}
 volumes:
   - name: tmp # in memory: uploads hold personal data
@@ -181,8 +192,8 @@ volumes:
   - name: modules
     configMap: {name: {{ .root.Release.Name }}-modules}
   {{- end }}
-  {{- with .claim }}
-  - name: backups
-    persistentVolumeClaim: {claimName: {{ . }}}
+  {{- with .disk }}
+  - name: {{ .name }}
+    persistentVolumeClaim: {claimName: {{ .claim }}{{ if .readOnly }}, readOnly: true{{ end }}}
   {{- end }}
 {{- end }}

@@ -23,9 +23,12 @@ log = structlog.get_logger()
 class BankQueue(DependencyProvider):
     """Declares the bank's queues when the service starts, as soon as the broker is reachable."""
 
-    def setup(self) -> None:
-        """Reads the settings; raises SettingsError where the required encryption of bank messages is not possible."""
+    def check_keys(self) -> None:
+        """Raises SettingsError where the required encryption of bank messages is not possible."""
         check_bank_keys()
+
+    def setup(self) -> None:
+        """Reads the settings."""
         if clear_text() == "all":
             log.warning("bank_messages_in_clear")
         self._settings = read_settings(MessagingSettings)

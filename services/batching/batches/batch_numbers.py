@@ -1,5 +1,6 @@
 """Batch numbers: `cbc`, the union's code, the day, and a count of at least three digits within union and day."""
 
+import re
 from datetime import date
 
 from sqlalchemy.dialects.postgresql import insert
@@ -7,6 +8,15 @@ from sqlalchemy.orm import Session
 
 from services.batching.models import BatchCounter
 from services.contracts.shared import BATCH_NO_BEGINNING
+
+_PARTS = re.compile(r"cbc(.{18})(\d{4})(\d{2})(\d{2})(\d{3,})")
+"""A union's code has 18 characters."""
+
+
+def parts_of(batch_no: str) -> tuple[str, date, int] | None:
+    """The union's code, the day and the count of a batch number; None for another text."""
+    found = _PARTS.fullmatch(batch_no)
+    return found and (found[1], date(int(found[2]), int(found[3]), int(found[4])), int(found[5]))
 
 
 def next_batch_no(session: Session, union_code: str, day: date) -> str:

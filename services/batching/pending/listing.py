@@ -1,6 +1,7 @@
 """Puts queued members on the pending list, each on the channel that the document and the name require."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -23,7 +24,7 @@ from services.contracts.events.batching import (
     RefusedMember,
 )
 from services.contracts.events.membership import MembersQueuedData, QueuedApplication
-from services.contracts.shared import PersonFacts
+from services.contracts.shared import PersonFacts, UnionFacts
 from services.contracts.values import InvalidValue
 from services.kit.data.bulk import insert_rows
 from services.kit.events.contract import in_chunks
@@ -52,7 +53,7 @@ def members_queued(session: Session, event: Event[MembersQueuedData]) -> None:
             rows.append(_entry(queued, application, usable(persons.get(application_id))))
         except InvalidValue as invalid:
             refused.append(_refused_entry(queued, application, invalid))
-    _remember_union(session, queued)
+    remember_union(session, queued.union, queued.queued_at)
     listed = _insert(session, rows)
     _part(session, queued, _insert(session, refused), refused)
     publish_channel(session, queued.union.union_id, SPECIAL, [row for row in listed if row.channel == SPECIAL])
@@ -63,12 +64,12 @@ def members_queued(session: Session, event: Event[MembersQueuedData]) -> None:
         publish_pending_changed(session, queued.union.union_id, "queued", len(listed))
 
 
-def _remember_union(session: Session, queued: MembersQueuedData) -> None:
+def remember_union(session: Session, union: UnionFacts, queued_at: datetime) -> None:
     """Stores the union as described by its newest queueing; the first part suffices, so that others need not wait."""
-    known = select(ListedUnion.queued_at).where(ListedUnion.union_id == queued.union.union_id)
-    if (known_at := session.scalar(known)) is not None and known_at >= queued.queued_at:
+    known = select(ListedUnion.queued_at).where(ListedUnion.union_id == union.union_id)
+    if (known_at := session.scalar(known)) is not None and known_at >= queued_at:
         return
-    facts = {**values_of(queued.union), "queued_at": queued.queued_at}
+    facts = {**values_of(union), "queued_at": queued_at}
     adding = insert(ListedUnion).values(facts)
     session.execute(
         adding.on_conflict_do_update(

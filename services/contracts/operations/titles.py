@@ -17,4 +17,5 @@ _DECLARED = [
 ACTIONS = {
     **{operation.name: operation.title for operation in _DECLARED if operation.title},
     **{f"{service}.repair": "修复数据" for service in SERVICES},
+    **{f"{service}.reconcile": "数据库恢复后核对" for service in SERVICES},
 }

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -40,6 +41,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
 from services.kit.data.encryption import PersonalDataSettings, is_encrypted, keyring
+from services.kit.data.fence import restored_to
 from services.kit.data.replica import Replica, count_read, is_conflict
 from services.kit.operations import metrics
 from services.kit.secret_values import Secret
@@ -285,6 +287,10 @@ class Database(DependencyProvider):
         self.replica: Replica | None = None
         self._is_pooled = False
 
+    def check_keys(self) -> None:
+        """Raises SettingsError where the keys of personal data cannot be read."""
+        keyring()
+
     def setup(self) -> None:
         """Creates the engine; connections are opened when they are needed."""
         settings = read_settings(DatabaseSettings)
@@ -307,6 +313,7 @@ class Database(DependencyProvider):
                 found = connection.scalar(text("select version_num from alembic_version")) if expected else None
                 is_read_only = connection.scalar(text("select current_setting('transaction_read_only')::boolean"))
                 is_limited = not self._is_pooled or connection.scalar(_IS_LIMITED)
+                fenced = restored_to(connection) if is_read_only else None
                 connection.execute(text("set local work_mem = '64kB'"))
                 connection.execute(_FILL_A_FILE)
         except SQLAlchemyError as error:
@@ -314,7 +321,7 @@ class Database(DependencyProvider):
                 return "the database takes no changes: its disk is full"
             return f"the database does not answer ({type(error).__name__})"
         if is_read_only:
-            return "the database takes no changes: it is read-only"
+            return _why_read_only(fenced)
         if not is_limited:
             return "the database's role has no statement_timeout or lock_timeout, which a pooler needs"
         return None if found == expected else f"the database is at {found}, the code at {expected}"
@@ -364,6 +371,12 @@ class Database(DependencyProvider):
         if replica is not None:
             count_read("primary")
         return answered
+
+
+def _why_read_only(restored: datetime | None) -> str:
+    if restored is None:
+        return "the database takes no changes: it is read-only"
+    return f"the database was restored to {restored.isoformat()} and takes no changes until it is reconciled"
 
 
 @contextmanager

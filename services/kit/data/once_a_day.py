@@ -1,6 +1,6 @@
 """Work that is done once a day, however many processes there are and however often they restart."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any
 
@@ -16,7 +16,7 @@ def do_once(database: Database, days: type[DeclarativeBase], day: date, work: Ca
 
     Another process waits for that transaction, and does the work itself where it is rolled back.
     """
-    table: Any = days.__table__
+    table = _table(days)
     with database.read() as session:
         if session.scalar(select(table.c.day).where(table.c.day == day)) is not None:
             return
@@ -24,3 +24,13 @@ def do_once(database: Database, days: type[DeclarativeBase], day: date, work: Ca
     with database.begin() as session:
         if session.scalar(claim) is not None:
             work(session)
+
+
+def remember_days(session: Session, days: type[DeclarativeBase], done: Iterable[date]) -> None:
+    """Stores that the work of these days was done, as after a restore."""
+    for day in done:
+        session.execute(insert(_table(days)).values(day=day).on_conflict_do_nothing())
+
+
+def _table(days: type[DeclarativeBase]) -> Any:
+    return days.__table__

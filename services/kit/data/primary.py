@@ -46,7 +46,7 @@ class Primary:
 
     def __init__(self, parameters: Mapping[str, str]) -> None:
         self._servers: Sequence[Mapping[str, str]] = servers_of(
-            {**_WAITS, **({"target_session_attrs": "read-write"} if _has_several(parameters) else {}), **parameters}
+            {**_WAITS, **({"target_session_attrs": "primary"} if _has_several(parameters) else {}), **parameters}
         )
         self._newest_at = 0
         self.timeline = 0

@@ -1,14 +1,15 @@
 """Repairs one service's own data: `python -m services.kit.data.repair <service>`, on the database of DATABASE_URL.
 
 `python -m deploy.repair`, which knows what is broken, calls it with a request as JSON on standard input; the result, or
-in a dry run the expected one, goes to standard output. Each service declares its repairs in its `repairs.py`.
+in a dry run the expected one, goes to standard output. Each service declares its repairs in its `repairs.py`, and in
+its `reconciliation.py` what it tells a restored service and how it learns after its own database was restored.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
 from typing import Any
@@ -18,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from services.kit.data.database import engine_for
+from services.kit.data.fence import pass_fence
 from services.kit.events.envelope import correlation, new_message_id
 from services.kit.operations import audit
 from services.kit.operations.logs import class_name
@@ -48,6 +50,20 @@ class RepairRequest:
     operator: Caller | None = None
 
 
+@dataclass
+class Learned:
+    """What a restored service learned, in lines, with the records concerned, and what a person has to look at.
+
+    While something is `blocking` the service stays fenced, and nothing is learned.
+    """
+
+    done: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    blocking: list[str] = field(default_factory=list)
+    records: list[audit.Record] = field(default_factory=list)
+    new: dict[str, Any] = field(default_factory=dict)
+
+
 def repairs_of(service: str) -> Mapping[str, Repair]:
     """The repairs of a service, by name."""
     found: Mapping[str, Repair] = import_module(f"services.{service}.repairs").REPAIRS
@@ -73,16 +89,54 @@ def carry_out(session: Session, service: str, request: RepairRequest) -> list[st
     return repaired
 
 
+def learn(session: Session, service: str, facts: dict[str, Any], since: datetime, operator: Caller | None) -> Learned:
+    """Lets a restored service learn facts, records an audit event of the operator, and commits; returns what changed.
+
+    Without an operator, or where something is blocking, all is rolled back.
+    """
+    pass_fence(session)
+    correlation.set(new_message_id())
+    module = import_module(f"services.{service}.reconciliation")
+    learned: Learned = module.learn(session, facts, since, operator)
+    if operator is None or learned.blocking:
+        session.rollback()
+        return learned
+    audit_event = audit.AuditEvent(f"{service}.reconcile", operator, correlation_id=correlation.get())
+    with audit.recording(session, service, audit_event):
+        new = {"restored_to": since, "done": learned.done, "left": learned.left, **learned.new}
+        audit.record(session, *learned.records, new=new)
+    session.commit()
+    return learned
+
+
+def secure(session: Session, service: str) -> None:
+    """Ends what a restore has revived and must not be used even to read, such as sessions; commits."""
+    pass_fence(session)
+    module = import_module(f"services.{service}.reconciliation")
+    if hasattr(module, "secure"):
+        module.secure(session)
+    session.commit()
+
+
 def answer(session: Session, service: str, request: dict[str, Any]) -> Any:
     """Handles a request: `operator` looks an account up as a Caller; otherwise the repair `name` is done on `ids`.
 
-    A repair returns the repaired ids; without a `caller`, in whose name it is recorded, it is a dry run. Raises
-    LookupError, and ValidationError for data that no event can hold.
+    After a restore `secures` calls `secure`, `tells` returns the facts that another service forgot, and `learns` takes
+    such facts. A repair returns the repaired ids; without a `caller`, in whose name it is recorded, it is a dry run.
+    Raises LookupError, and ValidationError for data that no event can hold.
     """
     if "operator" in request:
         find: Callable[[Session, str], Caller] = import_module(f"services.{service}.repairs").operator
         return find(session, request["operator"]).to_dict()
+    if "secures" in request:
+        return secure(session, service)
+    if "tells" in request:
+        tell = import_module(f"services.{service}.reconciliation").tell
+        return tell(session, request["tells"], request["ids"], datetime.fromisoformat(request["since"]))
     caller = Caller.from_dict(request["caller"]) if request["caller"] else None
+    if "learns" in request:
+        learned = learn(session, service, request["learns"], datetime.fromisoformat(request["since"]), caller)
+        return {"done": learned.done, "left": learned.left, "blocking": learned.blocking}
     before = datetime.fromisoformat(request["before"])
     return carry_out(session, service, RepairRequest(request["name"], request["ids"], before, caller))
 

@@ -57,11 +57,14 @@ class NotSigned(ValueError):
 class AuditHeadVerification(DependencyProvider):
     """Prevents a process from starting in production without the keys that verify membership's heads."""
 
+    def check_keys(self) -> None:
+        """Raises SettingsError where heads could not be verified in production."""
+        if not public_keys() and is_production():
+            raise SettingsError("Settings in the environment: AUDIT_PUBLIC_KEYS is not set.")
+
     def setup(self) -> None:
-        """Reads the keys. Raises SettingsError."""
+        """Says in the log where heads are not verified, which only production refuses."""
         if not public_keys():
-            if is_production():
-                raise SettingsError("Settings in the environment: AUDIT_PUBLIC_KEYS is not set.")
             log.warning("audit_heads_not_verified")
 
     def get_dependency(self, worker_ctx: Any) -> None:

@@ -32,7 +32,7 @@ from types import ModuleType
 from typing import Any
 
 import structlog
-from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR, DependencyProvider
+from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR, DependencyProvider, iter_extensions
 from nameko.runners import ServiceRunner
 
 from services.kit.amqp.broker_users import require_own_user
@@ -66,7 +66,8 @@ def run(modules: Sequence[str]) -> int:
     read_settings(ClockSettings)  # refuses a clock of tests
     require_settings(kind for cls in classes for kind in settings_of_service(cls))
     for cls in classes:
-        check_dependencies(cls)
+        require_own_user(read_settings(MessagingSettings), cls.name)
+        check_keys(cls)
     name = "+".join(cls.name for cls in classes)
     configure_logs(name, settings.log_level)
     metrics.describe_build(name, settings.release, settings.max_workers)
@@ -79,7 +80,6 @@ def run(modules: Sequence[str]) -> int:
         }
     )
     for cls in classes:
-        require_own_user(read_settings(MessagingSettings), cls.name)
         runner.add_service(cls)
     if settings.health_port >= 0:
         address = (settings.health_host, settings.health_port)
@@ -99,11 +99,20 @@ def service_classes(module: ModuleType) -> list[Any]:
     return found
 
 
-def check_dependencies(service: type) -> None:
-    """Lets dependencies that can check their keys do so, in the order of their names; Nameko sets them up in any."""
-    for _, one in inspect.getmembers(service, lambda value: isinstance(value, DependencyProvider)):
-        if hasattr(one, "check_keys"):
-            one.check_keys()
+def check_keys(service: type) -> None:
+    """Lets extensions that use keys check these, in the order of their names; raises the first one's SettingsError.
+
+    Nameko sets them up in any order and in threads of their own, so that several errors would be shown at once.
+    """
+    entrypoints = (
+        entrypoint
+        for _, method in inspect.getmembers(service, inspect.isfunction)
+        for entrypoint in getattr(method, ENTRYPOINT_EXTENSIONS_ATTR, ())
+    )
+    shared = (one for entrypoint in entrypoints for one in iter_extensions(entrypoint))
+    for extension in [*iter_extensions(service), *shared]:
+        if hasattr(extension, "check_keys"):
+            extension.check_keys()
 
 
 def settings_of_service(service: type) -> list[type[Any]]:

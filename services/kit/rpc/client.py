@@ -56,7 +56,7 @@ class ReplyListener(SharedExtension):
         self.address = ""
 
     def setup(self) -> None:
-        """Creates the reader of replies and the publisher of requests; raises SettingsError without the needed keys."""
+        """Creates the reader of replies and the publisher of requests."""
         self._settings = settings = read_settings(MessagingSettings)
         self._users = BrokerUsers.of(settings.amqp_uri, self.container.service_name)
         self._encrypter, self._signer = request_encrypter(), signer()

@@ -46,8 +46,13 @@ class RequestServer(SharedExtension, ProviderCollector):
     0.2 is read too as long as it exists, since requests come by it until all processes of that release are replaced.
     """
 
+    def check_keys(self) -> None:
+        """Raises SettingsError where callers could not be verified, or requests not be decrypted."""
+        verifier()
+        request_decrypter()
+
     def setup(self) -> None:
-        """Creates the reader of requests and the publisher of replies; raises SettingsError without the needed keys."""
+        """Creates the reader of requests and the publisher of replies."""
         self._settings = settings = read_settings(MessagingSettings)
         service = self.container.service_name
         metrics.begin_series_of_requests(service)

@@ -47,13 +47,16 @@ class AuditSigningSettings:
 class AuditHeads(DependencyProvider):
     """Signs, writes and publishes heads of the chain; without a key they are only logged, by a timer."""
 
-    def setup(self) -> None:
-        """Reads the settings. Raises SettingsError."""
-        settings = read_settings(AuditSigningSettings)
-        keys: Sequence[OKPKey] = signing_keys(settings.audit_signing_keys, "AUDIT_SIGNING_KEYS", private=True)
-        if not keys and is_production():
+    def check_keys(self) -> None:
+        """Raises SettingsError where heads could not be signed, or former ones not be verified."""
+        public_keys()
+        if not _signing_keys() and is_production():
             raise SettingsError("Settings in the environment: AUDIT_SIGNING_KEYS is not set.")
-        self._key = keys[0] if keys else None
+
+    def setup(self) -> None:
+        """Reads the settings."""
+        settings = read_settings(AuditSigningSettings)
+        self._key = next(iter(_signing_keys()), None)
         self._file = settings.audit_head_file
         self._seconds_between = settings.audit_head_minutes * 60
         self._entries = settings.audit_head_entries
@@ -119,3 +122,7 @@ class AuditHeads(DependencyProvider):
                 os.close(file)
         except OSError as error:
             log.error("audit_head_not_written", head=str(head), statement=statement, error=class_name(error))
+
+
+def _signing_keys() -> Sequence[OKPKey]:
+    return signing_keys(read_settings(AuditSigningSettings).audit_signing_keys, "AUDIT_SIGNING_KEYS", private=True)

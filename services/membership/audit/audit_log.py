@@ -38,6 +38,10 @@ _AS_PUBLISHED = (
 class ChainKeys(DependencyProvider):
     """The keys of the audit log as a dependency: a process without them does not start."""
 
+    def check_keys(self) -> None:
+        """Raises SettingsError where the keys cannot be read."""
+        AuditKeys.from_text(read_settings(AuditSettings).audit_keys)
+
     def setup(self) -> None:
         """Reads the keys."""
         self.keys = AuditKeys.from_text(read_settings(AuditSettings).audit_keys)

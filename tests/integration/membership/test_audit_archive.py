@@ -7,8 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import FrameType
@@ -18,9 +19,11 @@ import psycopg
 import pytest
 from alembic import command
 from alembic.script import Script
-from sqlalchemy import Engine, create_engine, select, text
+from sqlalchemy import Engine, create_engine, make_url, select, text
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 
+from deploy.local import postgres
 from deploy.local.client import wait_until
 from deploy.local.nodes import Nodes
 from services.kit.data import migrate, months
@@ -31,7 +34,7 @@ from services.kit.secret_values import Key
 from services.membership.audit import audit_archive, audit_log
 from services.membership.audit.audit_archive import MONTHLY, NotArchived, archive_old, entries_of, maintain
 from services.membership.audit.audit_chain import START, AuditKeys, AuditSettings, BrokenChain, Head
-from services.membership.audit.audit_verify import LostRange, verify
+from services.membership.audit.audit_verify import LostRange, TimedHead, verify
 from services.membership.models import AuditArchive, AuditEntry, AuditScope, Base
 from services.membership.retention import AuditTerms
 from tests.databases import ROOT, unique_name
@@ -269,6 +272,70 @@ def test_a_head_that_was_written_down_is_found_in_the_archive(log: Log) -> None:
     assert log.why_broken(*heads, forged) == "entry 2 is not the one whose hash was written down"
     assert log.verified(*heads, forged, files=False).position == 6
     assert log.why_broken(Head(3, bytes(32)), files=False) == "entry 3 is not the one whose hash was written down"
+
+
+def test_a_restored_log_leads_through_its_archives_and_lacks_only_what_is_named_as_lost(
+    archived: Log, nodes: Nodes, tmp_path: Path
+) -> None:
+    """January and February are in files; what comes after the backup is lost."""
+    with restored(archived, nodes, tmp_path / "dump") as again:
+        lost = signed(archived.append(None))
+        assert partitions(again) == partitions(archived.url)
+        assert verified_of(again, archived.folder).position == 9
+        with pytest.raises(BrokenChain, match="entries 10 to 12 are missing: the end was cut off"):
+            verified_of(again, archived.folder, lost)
+        assert verified_of(again, archived.folder, lost, (LostRange(10, 12),)).position == 9
+        with pytest.raises(BrokenChain, match="entries 10 to 12 are missing"):
+            verified_of(again, archived.folder, lost, (LostRange(10, 11),))
+        archived.files()[1].unlink()
+        with pytest.raises(BrokenChain, match=r"000000000006.jsonl.gz is missing"):
+            verified_of(again, archived.folder)
+
+
+def test_a_log_that_was_restored_to_before_an_archive_finds_its_file(log: Log, nodes: Nodes, tmp_path: Path) -> None:
+    for month in (JANUARY, FEBRUARY, None):
+        log.append(month)
+    with restored(log, nodes, tmp_path / "dump") as again:
+        log.archive()
+        files = {file.name: file.stat().st_mtime_ns for file in log.files()}
+        assert verified_of(again, log.folder).position == 9
+        with psycopg.connect(again, autocommit=True) as connection:
+            assert archive_old(connection, KEYS, log.folder, LATER) == ["2020_01", "2020_02"]
+        assert {file.name: file.stat().st_mtime_ns for file in log.files()} == files
+        assert verified_of(again, log.folder) == log.verified()
+
+
+@contextmanager
+def restored(log: Log, nodes: Nodes, dump: Path) -> Iterator[str]:
+    """The address of a database with what the log's has now, by the programs with which a backup is copied."""
+    binaries, name = postgres.binaries(), unique_name("restored")
+    assert binaries
+    again = make_url(log.url).set(database=name).render_as_string(hide_password=False)
+    subprocess.run([binaries / "pg_dump", "--format=custom", f"--file={dump}", log.url], check=True)
+    nodes.postgres.create_database(name)
+    try:
+        subprocess.run([binaries / "pg_restore", "--exit-on-error", f"--dbname={again}", dump], check=True)
+        yield again
+    finally:
+        nodes.postgres.drop_database(name)
+
+
+def verified_of(url: str, folder: Path, known: Sequence[Head] = (), lost: Sequence[LostRange] = ()) -> Head:
+    """The head of the log in another database; raises BrokenChain."""
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
+    with Session(engine) as session:
+        return verify(session, KEYS, known, lost, folder)
+
+
+def signed(heads: Sequence[Head]) -> list[Head]:
+    """Heads as another service remembers them."""
+    return [TimedHead(head.position, head.hash, datetime.now(UTC)) for head in heads]
+
+
+def partitions(url: str) -> set[str]:
+    """The names of the months of the log's tables."""
+    with psycopg.connect(url) as connection:
+        return {one.name for parent in MONTHLY for one in months.partitions_of(connection, parent)}
 
 
 def test_a_month_whose_chain_is_broken_is_not_archived(log: Log) -> None:

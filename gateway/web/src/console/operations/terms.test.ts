@@ -11,6 +11,9 @@ test("what an operator can do something about is said in Chinese", () => {
   );
   expect(reasonText("the broker takes no messages: it is short of memory or disk")).toBe("消息服务内存或磁盘不足，暂停接收消息");
   expect(reasonText("the database takes no changes: it is read-only")).toBe("数据库处于只读状态，不能保存");
+  expect(reasonText("the database was restored to 2026-11-29T10:31:00+08:00 and takes no changes until it is reconciled")).toBe(
+    "数据库已恢复至 2026-11-29T10:31:00+08:00，核对完成前不能保存",
+  );
 });
 
 test("another reason is shown as it is", () => {

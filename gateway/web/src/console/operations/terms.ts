@@ -17,6 +17,7 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/^the queue (\S+) is missing; the administrator restores it: (.+)$/, "队列 $1 缺失，请管理员执行 $2 恢复"],
   [/^the broker takes no messages: .+$/, "消息服务内存或磁盘不足，暂停接收消息"],
   [/^the database takes no changes: it is read-only$/, "数据库处于只读状态，不能保存"],
+  [/^the database was restored to (\S+) and takes no changes until it is reconciled$/, "数据库已恢复至 $1，核对完成前不能保存"],
   [/^the database takes no changes: its disk is full$/, "数据库磁盘已满，不能保存"],
   [/^the outbox keeps what the broker does not take: (.+)$/, "有消息无法送达，保存在发件箱中等待：$1"],
 ];
