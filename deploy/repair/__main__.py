@@ -4,17 +4,12 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Mapping
 from datetime import timedelta
 
-from deploy.invariants import System
-from deploy.invariants.system import Unreadable, names_a_system
-from deploy.local import stack
-from deploy.local.environment import ROOT
+from deploy.invariants.system import Unreadable
 from deploy.local.stack import StackError
-from deploy.permissions import SERVICES
 from deploy.repair.plan import Task
-from deploy.repair.runner import RepairError, Runner
+from deploy.repair.runner import RepairError, Runner, runner_of
 from services.kit.amqp.connection import BROKER_ERRORS
 from services.kit.data.repair import repairs_of
 
@@ -29,7 +24,7 @@ def main() -> int:
         print("--yes needs --by: the account of the operator who does it", file=sys.stderr)
         return 2
     try:
-        runner = _runner(timedelta(minutes=options.older_than))
+        runner = runner_of(os.environ, timedelta(minutes=options.older_than))
         caller = runner.operator(options.by) if options.yes else None
         tasks, left = runner.find_tasks(options.settle)
         repaired = [_carry_out(runner, task, caller, left) for task in tasks]
@@ -67,19 +62,6 @@ def _carry_out(runner: Runner, task: Task, caller: dict[str, object] | None, lef
         rest = set(task.ids) - set(repaired)
         left += [f"{task.remedy.invariant}:{one}  (not repaired: too young, in use, or not so)" for one in sorted(rest)]
     return bool(repaired)
-
-
-def _runner(older_than: timedelta) -> Runner:
-    """Returns a runner for the named system or the local stack; raises KeyError for a missing variable, StackError."""
-    if names_a_system(os.environ):
-        system = System.from_environment(os.environ)
-        urls = system.database_urls
-        plain = {name: value for name, value in os.environ.items() if not name.endswith("_FILE")}
-        named = {one: {**plain, **system.keys, "DATABASE_URL": urls[one]} for one in SERVICES}
-        return Runner(system, named, older_than)
-    running = stack.find(ROOT / ".local")
-    environments: Mapping[str, Mapping[str, str]] = {one: running.environment(one) for one in SERVICES}
-    return Runner(System.of_stack(running), environments, older_than)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -303,7 +303,7 @@ def _note(session: Session, batch: Batch, submitted: Sequence[Any]) -> None:
 
 
 def _publish_submitted(session: Session, submission: Submission, batch: Batch, submitted: Sequence[Any]) -> None:
-    whole = submitted_batch(batch, submission.consent_version, submission.consent_basis)
+    whole = submitted_batch(session, batch, submission.consent_version, submission.consent_basis)
     parts = in_chunks(submitted)
     for number, part in enumerate(parts, 1):
         publish(session, BATCH_SUBMITTED, replace(whole, part=number, parts=len(parts), applications=steps(part)))
