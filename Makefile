@@ -32,7 +32,7 @@ PYTEST := $(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations
 REPORTS := .local/reports
 
 .DEFAULT_GOAL := help
-.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair session rotate-keys demo test test-all test-long test-deploy test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench monitoring setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control image compose-secrets
+.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair rebuild-reports session rotate-keys demo test test-all test-long test-deploy test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench monitoring setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control image compose-secrets
 
 help: ## List these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -81,6 +81,9 @@ invariants: $(VENV)/python ## Check all databases and queues against the invaria
 
 repair: $(VENV)/python ## List repairs of violated invariants; make repair YES=yes BY=ops does them
 	@$(VENV)/python -m deploy.repair --settle "$(SETTLE)" $(if $(YES),--yes --by "$(BY)")
+
+rebuild-reports: $(VENV)/python ## Rebuild the counts of the reports from the services' data, while all runs: make rebuild-reports BY=ops
+	@$(VENV)/python -m deploy.rebuild_reports --by "$(BY)"
 
 session: $(VENV)/python ## Sign a demo account in and print its cookie: curl -b "$$(make -s session ACCOUNT=jianlang)" ...
 	@$(VENV)/python -m deploy.local session --account "$(ACCOUNT)"

@@ -240,8 +240,8 @@ def _validation(_size: Size) -> Iterator[tuple[str, str]]:
     yield (
         "application_check",
         f"""
-        insert into application_check (application_id, check_no, union_id, result, taken_at, checked_at)
-        select application_id, 1, {union_id("union_no + 1")}, 'passed', queued_at, queued_at from applied
+        insert into application_check (application_id, check_no, union_id, result, taken_at, checked_at, rules)
+        select application_id, 1, {union_id("union_no + 1")}, 'passed', queued_at, queued_at, '{{}}' from applied
     """,
     )
     yield (

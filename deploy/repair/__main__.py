@@ -1,23 +1,17 @@
 """Lists possible repairs of the local stack, or of the system that the environment names; --yes does them."""
 
 import argparse
-import os
 import sys
 import warnings
-from collections.abc import Mapping
 from datetime import timedelta
 
-from deploy.invariants import System
 from deploy.invariants.system import Unreadable
-from deploy.local import stack
-from deploy.local.environment import ROOT
 from deploy.local.stack import StackError
-from deploy.permissions import SERVICES
 from deploy.repair.plan import Task
-from deploy.repair.runner import RepairError, Runner
+from deploy.repair.runner import RepairError, Runner, runner_of
 from services.kit.amqp.connection import BROKER_ERRORS
 from services.kit.data.repair import repairs_of
-from services.kit.settings import run_program, value_of
+from services.kit.settings import run_program
 
 _SHOWN = 10
 
@@ -30,7 +24,7 @@ def main() -> int:
         print("--yes needs --by: the account of the operator who does it", file=sys.stderr)
         return 2
     try:
-        runner = _runner(timedelta(minutes=options.older_than))
+        runner = runner_of(timedelta(minutes=options.older_than))
         caller = runner.operator(options.by) if options.yes else None
         tasks, left = runner.find_tasks(options.settle)
         repaired = [_carry_out(runner, task, caller, left) for task in tasks]
@@ -65,18 +59,6 @@ def _carry_out(runner: Runner, task: Task, caller: dict[str, object] | None, lef
         rest = set(task.ids) - set(repaired)
         left += [f"{task.remedy.invariant}:{one}  (not repaired: too young, in use, or not so)" for one in sorted(rest)]
     return bool(repaired)
-
-
-def _runner(older_than: timedelta) -> Runner:
-    """Returns a runner for the named system or the local stack. Raises SettingsError, StackError."""
-    if value_of("DATABASE_URL_MEMBERSHIP"):
-        system = System.from_environment()
-        urls, plain = system.database_urls, {name: os.environ[name] for name in os.environ if name[-5:] != "_FILE"}
-        named = {one: {**plain, **system.keys, "DATABASE_URL": urls[one]} for one in SERVICES}
-        return Runner(system, named, older_than)
-    running = stack.find(ROOT / ".local")
-    environments: Mapping[str, Mapping[str, str]] = {one: running.environment(one) for one in SERVICES}
-    return Runner(System.of_stack(running), environments, older_than)
 
 
 def _parser() -> argparse.ArgumentParser:

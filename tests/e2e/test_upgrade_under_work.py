@@ -67,6 +67,7 @@ def test_a_former_release_is_upgraded_while_people_work(former: Path, monkeypatc
         ended = [one.result() for one in begun]
         by_the_former_gateway = run_story(stack, next(seeds))
     _python(former, "-m", "deploy.local", "rolling-restart", "--of", "gateway")
+    _python(former, "-m", "deploy.rebuild_reports", "--by", "ops")
 
     assert (work.failed, ended, by_the_former_gateway) == ([], [0, 0], 0)
     assert work.answered > len(QUERIES)
