@@ -241,7 +241,7 @@ def _validation(_size: Size) -> Iterator[tuple[str, str]]:
         "application_check",
         f"""
         insert into application_check (application_id, check_no, union_id, result, taken_at, checked_at, rules)
-        select application_id, 1, {union_id("union_no + 1")}, 'passed', queued_at, queued_at, '{{}}' from applied
+        select application_id, 1, {union_id("union_no + 1")}, 'passed', queued_at, queued_at, '' from applied
     """,
     )
     yield (

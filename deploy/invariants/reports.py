@@ -50,7 +50,7 @@ _CHECKS = """
     from (
         select distinct on (application_id) union_id, result,
             to_char(checked_at at time zone 'Asia/Shanghai', 'YYYYMM') as month,
-            coalesce(cardinality(rules), (
+            coalesce(cardinality(string_to_array(rules, ' ')), (
                 select count(distinct rule) from check_finding
                 where check_finding.application_id = application_check.application_id
                 and check_finding.check_no = application_check.check_no and severity = 'error'

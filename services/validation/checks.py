@@ -298,7 +298,7 @@ def _check_row(one: JudgedCheck) -> dict[str, Any]:
         "union_id": one.check.union_id,
         "result": one.judgement.result,
         "checked_at": one.checked_at,
-        "rules": one.rules,
+        "rules": " ".join(one.rules),
     }
 
 

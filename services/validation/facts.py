@@ -53,7 +53,7 @@ def publish_page(session: Session, after: str | None, rebuild_id: UUID) -> Page:
             check_no=check.check_no,
             result=check.result,
             checked_at=check.checked_at,  # type: ignore[arg-type]
-            rules=check.rules,  # type: ignore[arg-type]
+            rules=(check.rules or "").split(),
         )
         for check in checks
     ]
@@ -71,7 +71,7 @@ def _store_rules(session: Session, checks: Sequence[ApplicationCheck]) -> None:
     for application_id, check_no, rule in session.execute(errors):
         rules[application_id, check_no].add(rule)
     for check in checks:
-        check.rules = sorted(rules[check.application_id, check.check_no])
+        check.rules = " ".join(sorted(rules[check.application_id, check.check_no]))
 
 
 FACTS = (publish_page,)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, ForeignKeyConstraint, Index, SmallInteger, String, func
+from sqlalchemy import DateTime, ForeignKeyConstraint, Index, SmallInteger, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from services.kit.data.database import EncryptedText, new_metadata
@@ -18,8 +18,8 @@ class Base(DeclarativeBase):
 class ApplicationCheck(Base):
     """One check of one application; the greatest `check_no` counts. `checked_at` is null while it waits.
 
-    `rules` are those that were not met, which reports count when the findings are gone; null where an earlier release
-    made the check and no rebuild of the reports has stored them.
+    `rules` are those that were not met, separated by spaces: reports count them when the findings are gone. It is null
+    where an earlier release made the check, and no rebuild of the reports has stored them.
     """
 
     __tablename__ = "application_check"
@@ -30,7 +30,7 @@ class ApplicationCheck(Base):
     result: Mapped[str]
     taken_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     checked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    rules: Mapped[list[str] | None] = mapped_column(ARRAY(String))
+    rules: Mapped[str | None]
 
 
 class CheckFinding(Base):

@@ -4,7 +4,7 @@ import os
 import random
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -47,8 +47,9 @@ from services.notification.models import InboxMessage, MonthlyReport, ReportCoun
 from services.notification.reports import counting, feeding, monthly, rebuild
 from services.notification.reports.answers import get_report
 from services.notification.reports.exports import export_report
-from services.notification.reports.facts import SHANGHAI, ApplicationFacts, MemberFacts
+from services.notification.reports.facts import FAILED_BY_RULE, SHANGHAI, ApplicationFacts, MemberFacts
 from services.notification.reports.monthly import MonthlyReportSettings
+from services.validation.models import ApplicationCheck, CheckFinding
 from tests.databases import DatabaseFactory
 from tests.integration.five_databases import FiveDatabases
 
@@ -271,6 +272,22 @@ def test_the_command_rebuilds_the_reports_in_the_services_own_processes(
         assert "notification.rebuild_reports" in session.scalars(select(AuditEntry.action)).all()
 
 
+def test_a_check_keeps_the_rules_that_were_not_met_when_its_findings_are_deleted(database: DatabaseFactory) -> None:
+    """Its release stored none: the rebuild after the upgrade does."""
+    system = System({service: database(service) for service in SERVICES}, {}, {}, ())
+    engines = {service: create_engine(url) for service, url in system.database_urls.items()}
+    with Session(engines["validation"]) as session, session.begin():
+        session.add_all(_a_failed_check("document", "retirement", "retirement"))
+    _rebuild(engines)
+    assert _failed_by_rule(engines["notification"]) == {"document": 1, "retirement": 1}
+    with Session(engines["validation"]) as session, session.begin():
+        session.execute(delete(CheckFinding))
+    _rebuild(engines)
+    assert _failed_by_rule(engines["notification"]) == {"document": 1, "retirement": 1}
+    with snapshots_of(system) as snapshots:
+        assert list(reports.counts_are_the_services_own(snapshots)) == []
+
+
 def test_a_rebuild_begins_only_between_events(fresh: Engine) -> None:
     with Session(fresh) as counting_one, counting_one.begin():
         counting.hold_off_rebuild(counting_one)
@@ -468,15 +485,56 @@ def _feed(session: Session, event: Event[Any]) -> None:
 
 def _facts(world: World, service: str, rebuild_id: UUID) -> list[Event[Any]]:
     """What a service publishes for a rebuild, taken from its outbox."""
-    if service not in SOURCES:
-        return []
-    published = publish_all_facts(world.engines[service], service, rebuild_id)
-    with Session(world.engines[service]) as session, session.begin():
+    return _published_facts(world.engines[service], service, rebuild_id) if service in SOURCES else []
+
+
+def _published_facts(engine: Engine, service: str, rebuild_id: UUID) -> list[Event[Any]]:
+    published = publish_all_facts(engine, service, rebuild_id)
+    with Session(engine) as session, session.begin():
         rows = session.execute(select(outbox).order_by(outbox.c.id)).all()
         session.execute(delete(outbox))
     events = [unwrap(EVENTS[row.routing_key], row.body) for row in rows]
     assert len(events) == published
     return events
+
+
+def _rebuild(engines: Mapping[str, Engine]) -> None:
+    """Rebuilds the reports from what validation has."""
+    with Session(engines["notification"]) as session, session.begin():
+        rebuild_id = rebuild.begin(session)
+    for event in _published_facts(engines["validation"], "validation", rebuild_id):
+        _handle(engines["notification"], event)
+
+
+def _a_failed_check(*rules: str) -> list[ApplicationCheck | CheckFinding]:
+    """A check of an earlier release that failed by rules, with a finding for each, and a warning by another rule."""
+    check = ApplicationCheck(
+        application_id=uuid4(), check_no=1, union_id=uuid4(), result="failed", checked_at=datetime.now(UTC)
+    )
+    severities = [*((rule, "error") for rule in rules), ("name", "warning")]
+    findings = [
+        CheckFinding(
+            application_id=check.application_id,
+            check_no=1,
+            position=position,
+            rule=rule,
+            rule_version="1",
+            code="x",
+            severity=severity,
+            message="",
+            evidence="{}",
+        )
+        for position, (rule, severity) in enumerate(severities)
+    ]
+    return [check, *findings]
+
+
+def _failed_by_rule(notification: Engine) -> dict[str, int]:
+    counted = select(ReportCount.detail, ReportCount.count).where(
+        ReportCount.measure == FAILED_BY_RULE, ReportCount.count != 0
+    )
+    with notification.connect() as connection:
+        return dict(connection.execute(counted).all())
 
 
 def _break(session: Session) -> None:

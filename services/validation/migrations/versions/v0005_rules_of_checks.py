@@ -12,7 +12,7 @@ down_revision = "0004"
 
 def upgrade() -> None:
     """Adds the column; a rebuild of the reports fills it for checks of before."""
-    op.add_column("application_check", sa.Column("rules", sa.ARRAY(sa.String()), nullable=True))
+    op.add_column("application_check", sa.Column("rules", sa.String(), nullable=True))
 
 
 def downgrade() -> None:
