@@ -29,6 +29,8 @@ EVENT_TITLES = {
     "reset_link_made": "密码重置链接",
     "member_phone_changed": "会员手机号变更",
     "account_changed": "账号变更通知",
+    "work_overdue": "超期事项",
+    "reminders_due": "超期提醒",
     "act_recorded": "操作日志",
     "audit_head_signed": "操作日志签名",
     "members_validated": "系统校验结果",

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Response, expect
 
 from deploy.handbook.chromium import chromium as a_chromium
 from deploy.local import web
@@ -111,3 +111,8 @@ def fill_sign_in(page: Page, account_name: str, password: str | None = None) -> 
     page.get_by_label("账号").fill(account_name)
     page.get_by_label("密码", exact=True).fill(password or demo_password())
     page.get_by_role("button", name="登录", exact=True).click()
+
+
+def saves_preference(response: Response) -> bool:
+    """Whether the system has kept a choice of columns or page size; for `expect_response`."""
+    return response.request.method == "POST" and response.url.endswith("/api/v1/me/preferences")

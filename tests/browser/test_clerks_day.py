@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PageOf
+from tests.browser.conftest import PageOf, saves_preference
 from tests.browser.hand import Hand
 from tests.desks import Desk, a_desk, expired, form_of, people, without_category
 
@@ -79,7 +79,7 @@ def test_fifty_expiry_dates_are_checked_on_one_page_with_the_soonest_first(desk:
     desk.queue_all()
     page = page_of(desk.clerk)
     page.goto("/pending")
-    with page.expect_response("**/api/v1/me/preferences"):  # the size is kept: the next day begins with it
+    with page.expect_response(saves_preference):  # the size is kept: the next day begins with it
         page.locator(".sizes").click()
         page.get_by_role("option", name="50 条/页").click()
     expect(page.locator(ROWS)).to_have_count(50)

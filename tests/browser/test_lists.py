@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.accessibility import serious_findings
-from tests.browser.conftest import PageOf
+from tests.browser.conftest import PageOf, saves_preference
 from tests.desks import Desk, a_desk, people
 
 ROWS = ".data-table tbody tr"
@@ -58,11 +58,11 @@ def test_chosen_columns_and_the_size_of_a_page_are_there_on_another_computer(des
     page = page_of(desk.clerk)
     open_members(page)
     page.get_by_role("button", name="列设置").click()
-    with page.expect_response("**/api/v1/me/preferences"):
+    with page.expect_response(saves_preference):
         page.get_by_role("group", name="列设置").get_by_role("checkbox", name="银行卡号").uncheck()
     expect(page.get_by_role("columnheader", name="银行卡号")).to_have_count(0)
     page.keyboard.press("Escape")
-    with page.expect_response("**/api/v1/me/preferences"):
+    with page.expect_response(saves_preference):
         page.locator(".sizes").click()
         page.get_by_role("option", name="50 条/页").click()
 
