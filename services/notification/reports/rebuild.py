@@ -24,6 +24,7 @@ from services.kit.operations import audit
 from services.kit.operations.logs import class_name
 from services.kit.rpc.request import Caller
 from services.kit.settings import DatabaseSettings, read_settings, run_program
+from services.kit.strict_json import read_json
 from services.notification.models import (
     ReportApplication,
     ReportCount,
@@ -108,7 +109,7 @@ def main() -> int:
 
 def _do(session: Session, step: str, events: int | None) -> Any:
     if step == "begin":
-        return _begin_recorded(session, Caller.from_dict(json.load(sys.stdin)))
+        return _begin_recorded(session, Caller.from_dict(read_json(sys.stdin.buffer.read())))
     if step == "expect":
         return expect(session, events or 0)
     return asdict(progress(session)) if step == "show" else finish(session)
