@@ -166,6 +166,20 @@ def test_the_city_sees_its_districts_and_opens_them_one_by_one(world: World) -> 
     }
 
 
+def test_rows_are_in_the_order_of_a_figure_over_all_pages(world: World) -> None:
+    city = world.union_of("city")
+
+    def names(**asked: Any) -> list[str]:
+        return [row.name for row in world.report(city, **asked).items]
+
+    assert names(sort="-issued") == ["杨浦区总工会", "长宁区总工会"]
+    assert names(sort="issued") == ["长宁区总工会", "杨浦区总工会"]
+    assert [names(sort="issued", size=1, page=page) for page in (1, 2, 3)] == [["长宁区总工会"], ["杨浦区总工会"], []]
+    assert names(sort="p90_days") == names(sort="-p90_days") == ["杨浦区总工会", "长宁区总工会"]
+    months = {"by": "month", "first_month": "2026-01", "last_month": f"{datetime.now(SHANGHAI):%Y-%m}"}
+    assert names(**months, sort="-issued")[0] == f"{datetime.now(SHANGHAI):%Y-%m}"
+
+
 @pytest.mark.parametrize(
     ("by", "expected"),
     [

@@ -1,6 +1,6 @@
 """The operations of the reports 统计报表, which notification keeps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -13,7 +13,7 @@ from services.kit.events.contract import choice
 from services.kit.fields import FullMatch, text
 from services.kit.rpc.files import FileAnswer
 from services.kit.rpc.operation import query
-from services.kit.rpc.paging import PageAnswer, PageRequest
+from services.kit.rpc.paging import PageAnswer, PageRequest, sortable
 from services.kit.schemas import UNSET, Unset
 
 GROUPINGS = ("union", "branch", "channel", "kind", "month")
@@ -21,6 +21,26 @@ LONGEST_PERIOD = 24
 """Months."""
 
 Month = Annotated[str, FullMatch(r"^20[0-9]{2}-(0[1-9]|1[0-2])$", error="月份应如 2026-11")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """The counts of a union, or of a part, over a period. Those that do not apply to a part are null."""
+
+    members: Annotated[int | None, "at the end of the period"]
+    cards: Annotated[int, "issued until the end of the period"]
+    card_rate: Annotated[float | None, "办卡率: cards for each member"]
+    queued: int
+    passed: Annotated[int, "applications whose last check passed"]
+    failed: Annotated[int, "applications whose last check failed"]
+    submitted: int
+    issued: int
+    refused: int
+    revoked: int
+    median_days: Annotated[int | None, "from queueing to issue, of the cards issued in the period"]
+    p90_days: Annotated[int | None, "within so many days nine of ten cards were issued"]
+    waiting_submission: Annotated[int | None, "now"]
+    waiting_bank: Annotated[int | None, "now"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +53,9 @@ class ReportRequest:
     by: Annotated[str, choice(*GROUPINGS), "what the rows are"] = "union"
     branch_code: Annotated[str | Unset, text(20), "only what was submitted to this branch"] = UNSET
     channel: Annotated[str | Unset, choice(*CHANNELS)] = UNSET
+    sort: Annotated[
+        str | Unset, sortable(*(one.name for one in fields(Figures))), "if absent: unions by code, others by name"
+    ] = UNSET
 
     def __post_init__(self) -> None:
         """Both ends of the period or none, in their order, at most LONGEST_PERIOD months."""
@@ -54,26 +77,6 @@ class GetReportRequest(ReportRequest, PageRequest):
 @dataclass(frozen=True, kw_only=True)
 class ExportReportRequest(ReportRequest):
     form: Annotated[str, choice("xlsx", "pdf")]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figures:
-    """The counts of a union, or of a part, over a period. Those that do not apply to a part are null."""
-
-    members: Annotated[int | None, "at the end of the period"]
-    cards: Annotated[int, "issued until the end of the period"]
-    card_rate: Annotated[float | None, "办卡率: cards for each member"]
-    queued: int
-    passed: Annotated[int, "applications whose last check passed"]
-    failed: Annotated[int, "applications whose last check failed"]
-    submitted: int
-    issued: int
-    refused: int
-    revoked: int
-    median_days: Annotated[int | None, "from queueing to issue, of the cards issued in the period"]
-    p90_days: Annotated[int | None, "within so many days nine of ten cards were issued"]
-    waiting_submission: Annotated[int | None, "now"]
-    waiting_bank: Annotated[int | None, "now"]
 
 
 @dataclass(frozen=True, kw_only=True)

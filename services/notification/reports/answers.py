@@ -23,7 +23,7 @@ from services.kit.data.page_rows import page_of
 from services.kit.problems import NotFound
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
-from services.kit.rpc.paging import Counted
+from services.kit.rpc.paging import DEEPEST_ROW, Counted
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
 from services.notification.models import ReportCount, ReportName, ReportRebuild, ReportUnion
@@ -130,36 +130,56 @@ def _rows(
     if asked.by == "union":
         return _rows_of_unions(session, asked, request, own)
     rows = _rows_of_months(session, asked) if asked.by == "month" else _rows_of_parts(session, asked)
+    return _page(_in_order(rows, request), request)
+
+
+def _in_order(rows: list[ReportRow], request: ReportRequest) -> list[ReportRow]:
+    """The rows in the requested order; those without the figure come last."""
+    if request.sort is UNSET:
+        return rows
+    name = request.sort.removeprefix("-")
+    having = [row for row in rows if getattr(row.current, name) is not None]
+    lacking = [row for row in rows if getattr(row.current, name) is None]
+    return [*sorted(having, key=lambda row: getattr(row.current, name), reverse=request.sort != name), *lacking]
+
+
+def _page(rows: Sequence[ReportRow], request: GetReportRequest) -> tuple[list[ReportRow], Counted]:
     first = (request.page - 1) * request.size
-    return rows[first : first + request.size], Counted(len(rows), is_exact=True)
+    return list(rows[first : first + request.size]), Counted(len(rows), is_exact=True)
 
 
 def _rows_of_unions(
     session: Session, asked: Asked, request: GetReportRequest, own: Compared | None
 ) -> tuple[list[ReportRow], Counted]:
-    """The direct subordinates by code; on the first page, before them, what the union itself has."""
+    """The direct subordinates; on the first page, before them, what the union itself has."""
     if not asked.choice.with_below:
         return [], Counted(0, is_exact=True)
     direct = select(ReportUnion).where(ReportUnion.superior_union_id == asked.union.union_id).order_by(ReportUnion.code)
-    found, counted = page_of(session, direct, request)
-    unions = [row.ReportUnion for row in found]
-    ids = [union.union_id for union in unions]
-    tallies = compared(session, ids, asked.period, asked.choice, ReportCount.union_id) if ids else {}
-    parents = _with_subordinates(session, ids)
-    rows = [
-        replace(
-            _row(str(union.union_id), union.name, tallies.get((union.union_id,), Compared())),
-            union_id=union.union_id,
-            has_below=union.union_id in parents,
-        )
-        for union in unions
-    ]
-    if own is not None and unions and request.page == 1:
+    if request.sort is UNSET:
+        found, counted = page_of(session, direct, request)
+        rows = _union_rows(session, asked, [row.ReportUnion for row in found])
+    else:
+        unions = session.scalars(direct.limit(DEEPEST_ROW)).all()
+        rows, counted = _page(_in_order(_union_rows(session, asked, unions), request), request)
+    parents = _with_subordinates(session, [row.union_id for row in rows])
+    rows = [replace(row, has_below=row.union_id in parents) for row in rows]
+    if own is not None and rows and request.page == 1:
         rows.insert(0, _row("own", OWN, own))
     return rows, counted
 
 
-def _with_subordinates(session: Session, union_ids: Sequence[UUID]) -> set[UUID]:
+def _union_rows(session: Session, asked: Asked, unions: Sequence[ReportUnion]) -> list[ReportRow]:
+    ids = [union.union_id for union in unions]
+    tallies = compared(session, ids, asked.period, asked.choice, ReportCount.union_id) if ids else {}
+    return [
+        replace(
+            _row(str(union.union_id), union.name, tallies.get((union.union_id,), Compared())), union_id=union.union_id
+        )
+        for union in unions
+    ]
+
+
+def _with_subordinates(session: Session, union_ids: Sequence[UUID | None]) -> set[UUID]:
     superiors = select(ReportUnion.superior_union_id).where(ReportUnion.superior_union_id.in_(union_ids)).distinct()
     return {one for one in session.scalars(superiors) if one is not None}
 
