@@ -33,7 +33,7 @@ PYTEST := $(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations
 REPORTS := .local/reports
 
 .DEFAULT_GOAL := help
-.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair backup restore drill session rotate-keys demo test test-all test-long test-deploy test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench monitoring setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control image compose-secrets
+.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair rebuild-reports backup restore drill session rotate-keys demo test test-all test-long test-deploy test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench monitoring setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control image compose-secrets
 
 help: ## List these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -91,6 +91,9 @@ restore: $(VENV)/python ## Restore one database: make restore AT="2026-11-29 10:
 
 drill: setup-dev ## Back up, lose and restore databases of a stack of its own, and reconcile: prints RPO and RTO
 	$(VENV)/pytest -m deploy -s -n0 tests/deploy/test_restore_drill.py
+
+rebuild-reports: $(VENV)/python ## Rebuild the counts of the reports from the services' data, while all runs: make rebuild-reports BY=ops
+	@$(VENV)/python -m deploy.rebuild_reports --by "$(BY)"
 
 session: $(VENV)/python ## Sign a demo account in and print its cookie: curl -b "$$(make -s session ACCOUNT=jianlang)" ...
 	@$(VENV)/python -m deploy.local session --account "$(ACCOUNT)"

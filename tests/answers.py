@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import is_dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from marshmallow import fields, validate
@@ -55,7 +55,8 @@ _OTHERS: Mapping[str, Any] = {
 def answers_of(service: str) -> dict[str, Any]:
     """Returns the answers by method, without those that start a session."""
     found: dict[str, Any] = {name: an_answer(schema) for name, schema in _OTHERS.items()}
-    found["batching.get_register"] = _register
+    found["batching.get_register"] = partial(_file, "batching.get_register", "format", batching.RegisterAnswer)
+    found["notification.export_report"] = partial(_file, "notification.export_report", "form", files.FileAnswer)
     found["membership.count_number_search"] = {}
     for route in ROUTES:
         if route.allowed_by not in found:
@@ -77,13 +78,12 @@ def _answer_to(route: Route) -> Any:
     return {} if route.answer is None else an_answer(route.answer)
 
 
-def _register(asked: Mapping[str, Any]) -> dict[str, Any]:
+def _file(operation: str, form: str, schema: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a file in the form that was asked for; each form has a route."""
     (content_type,) = {
-        str(route.answer)
-        for route in ROUTES
-        if route.allowed_by == "batching.get_register" and route.fixed["format"] == asked["format"]
+        str(route.answer) for route in ROUTES if route.allowed_by == operation and route.fixed[form] == asked[form]
     }
-    return {**an_answer(batching.RegisterAnswer), "content_type": content_type}
+    return {**an_answer(schema), "content_type": content_type}
 
 
 def _value(name: str, field: fields.Field[Any]) -> Any:

@@ -36,6 +36,19 @@ def superior(number: str) -> str:
     return f"(-1 - ({number}) % 16)"
 
 
+def unions() -> str:
+    """SQL that selects all unions: the city's, sixteen superiors, and those of `person`."""
+    return f"""
+        select {union_id("0")} as union_id, {union_code("0")} as code, '市总工会' as name, 'city' as kind,
+            null::uuid as superior_union_id, '{{}}'::uuid[] as superior_ids
+        union all select {union_id("-no")}, {union_code("-no")}, '区总工会' || no, 'superior', {union_id("0")},
+            array[{union_id("0")}] from generate_series(1, 16) as no
+        union all select {union_id("no + 1")}, {union_code("no + 1")}, '基层工会' || no, 'grassroots',
+            {union_id(superior("no"))}, array[{union_id("0")}, {union_id(superior("no"))}]
+        from (select distinct union_no as no from person) as grassroots
+    """
+
+
 def people(members: int, unions: int, start: datetime, days: int) -> str:
     """SQL that makes the temporary tables `person`, one row for each member, and `lot`, one for each batch."""
     per_union = max(1, -(-members // unions))

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import psycopg
 
-from deploy.growth.facts import id_of, people, superior, union_code, union_id
+from deploy.growth.facts import id_of, people, superior, union_code, union_id, unions
+from deploy.growth.reports import read_model
 from services.kit.data.encryption import keyring
 from services.kit.data.months import later, month_of, partition_name
 from services.kit.data.primary import primary_of
@@ -98,18 +99,8 @@ def _digest(text: str) -> str:
 
 
 def _membership(_size: Size) -> Iterator[tuple[str, str]]:
-    yield (
-        "union",
-        f"""
-        insert into "union" (union_id, code, name, kind, superior_union_id, superior_ids)
-        select {union_id("0")}, {union_code("0")}, '市总工会', 'city', null, '{{}}'
-        union all select {union_id("-no")}, {union_code("-no")}, '区总工会' || no, 'superior', {union_id("0")},
-            array[{union_id("0")}] from generate_series(1, 16) as no
-        union all select {union_id("no + 1")}, {union_code("no + 1")}, '基层工会' || no, 'grassroots',
-            {union_id(superior("no"))}, array[{union_id("0")}, {union_id(superior("no"))}]
-        from (select distinct union_no as no from person) as grassroots
-    """,
-    )
+    columns = "union_id, code, name, kind, superior_union_id, superior_ids"
+    yield "union", f'insert into "union" ({columns}) select {columns} from ({unions()}) as made'
     yield (
         "account",
         f"""
@@ -240,8 +231,8 @@ def _validation(_size: Size) -> Iterator[tuple[str, str]]:
     yield (
         "application_check",
         f"""
-        insert into application_check (application_id, check_no, union_id, result, taken_at, checked_at)
-        select application_id, 1, {union_id("union_no + 1")}, 'passed', queued_at, queued_at from applied
+        insert into application_check (application_id, check_no, union_id, result, taken_at, checked_at, rules)
+        select application_id, 1, {union_id("union_no + 1")}, 'passed', queued_at, queued_at, '' from applied
     """,
     )
     yield (
@@ -316,6 +307,7 @@ def _notification(_size: Size) -> Iterator[tuple[str, str]]:
             and at < date_trunc('month', now() at time zone 'UTC') + interval '1 month'
     """,
     )
+    yield from read_model()
 
 
 _STATEMENTS: Mapping[str, Callable[[Size], Iterator[tuple[str, str]]]] = {

@@ -37,6 +37,10 @@ def _await_figures(page: Page) -> None:
     page.get_by_text("基层工会办卡流程").first.wait_for()
 
 
+def _await_chart(page: Page) -> None:
+    page.locator("canvas").first.wait_for()
+
+
 def _tick_three(page: Page) -> None:
     page.goto("/members?card_state=none")
     boxes = page.locator(".data-table tbody input[type=checkbox]:enabled")
@@ -96,6 +100,7 @@ PICTURES = (
     Picture("revocation", "撤销办卡批次申请", "/batches", "待审核", "jianlang", _press("撤销办卡批次申请")),
     Picture("revocations", "撤销审核", "/revocations", "待审核", "yangpu"),
     Picture("review", "审核撤销申请", "/revocations/{revocation_id}", "审核意见", "yangpu"),
+    Picture("reports", "统计报表", "/reports", "逐月办卡情况", "yangpu", _await_chart),
     Picture("second-factor", "动态口令", "/second-factor", "动态口令", "jianlang"),
     Picture("account", "账号设置", "/account", "登录安全", "jianlang", _show_sessions),
     Picture("password", "修改密码", "/password", "再次输入新密码", "jianlang"),

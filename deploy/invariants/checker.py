@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from deploy.invariants import applications, audit_heads, bank_results, batches, messages, notifications
+from deploy.invariants import applications, audit_heads, bank_results, batches, messages, notifications, reports
 from deploy.invariants.system import Snapshots, System, Unreadable, snapshots_of
 from deploy.invariants.violations import Violation
 from services.kit.amqp.connection import BROKER_ERRORS
@@ -41,6 +41,9 @@ _IN_DATABASES: Mapping[str, Callable[[Snapshots], Iterator[Violation]]] = {
     "sms_settled": notifications.sms_are_settled,
     "clerk_told": notifications.clerks_were_notified,
     "contact_texted": notifications.contacts_were_texted,
+    "report_counts": reports.counts_are_the_services_own,
+    "report_unions": reports.unions_are_known,
+    "report_sums": reports.sums_add_up,
 }
 
 INVARIANTS = (

@@ -101,11 +101,6 @@ class Snapshots:
             raise Unreadable(service, reason) from error
 
 
-def names_a_system(environment: Mapping[str, str]) -> bool:
-    """Returns whether the environment names another system than the local stack."""
-    return bool({"DATABASE_URL_MEMBERSHIP", "DATABASE_URL_MEMBERSHIP_FILE"} & environment.keys())
-
-
 @contextmanager
 def snapshots_of(system: System) -> Iterator[Snapshots]:
     """Yields the snapshots, and closes them at the end."""

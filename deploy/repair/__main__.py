@@ -4,7 +4,6 @@ Services whose databases were restored are reconciled first, and freed.
 """
 
 import argparse
-import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -12,16 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from deploy.invariants import System
 from deploy.invariants.system import Unreadable
 from deploy.local import backups, stack
 from deploy.local.environment import ROOT, note_lost_audit_entries
 from deploy.local.stack import StackError
-from deploy.permissions import SERVICES
 from deploy.repair.bank_record import BankBatch, InvalidRecord, read_record
 from deploy.repair.plan import Task
 from deploy.repair.reconciliation import Reconciled, Restored, fenced_services, lift, reconcile
-from deploy.repair.runner import RepairError, Runner
+from deploy.repair.runner import RepairError, Runner, runner_of
 from services.kit.amqp.connection import BROKER_ERRORS
 from services.kit.data.repair import repairs_of
 from services.kit.settings import run_program, value_of, values_of
@@ -146,15 +143,10 @@ def _carry_out(runner: Runner, task: Task, caller: dict[str, object] | None, lef
 
 def _place(older_than: timedelta) -> _Place:
     """Returns the named system or the local stack. Raises SettingsError, StackError."""
+    runner = runner_of(older_than)
     if value_of("DATABASE_URL_MEMBERSHIP"):
-        system = System.from_environment()
-        urls, plain = system.database_urls, {name: os.environ[name] for name in os.environ if name[-5:] != "_FILE"}
-        named = {one: {**plain, **system.keys, "DATABASE_URL": urls[one]} for one in SERVICES}
-        return _Place(Runner(system, named, older_than), _owner_url)
-    running = stack.find(ROOT / ".local")
-    environments: Mapping[str, Mapping[str, str]] = {one: running.environment(one) for one in SERVICES}
-    runner = Runner(System.of_stack(running), environments, older_than)
-    folder = running.folder
+        return _Place(runner, _owner_url)
+    folder = stack.find(ROOT / ".local").folder
     return _Place(
         runner, lambda one: backups.owner_url(folder, one), lambda entries: note_lost_audit_entries(folder, entries)
     )

@@ -32,6 +32,7 @@ _DECISIONS = (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED, RE
 _HINTS = {
     "dead_letter_explained": "replay or discard it",
     **dict.fromkeys(("outbox_empty", "queue_empty", "sms_settled", "check_finished"), "it resolves without action"),
+    **dict.fromkeys(("report_counts", "report_unions", "report_sums"), "rebuild the reports: make rebuild-reports"),
     **dict.fromkeys(
         ("register_unchanged", "batch_persons", "act_log_holds"), "leave it unchanged and find out who changed it"
     ),

@@ -14,10 +14,13 @@ from typing import Any
 from deploy.invariants import System, Violation, check
 from deploy.invariants.messages import queue_depths
 from deploy.invariants.system import snapshots_of
+from deploy.local import stack
+from deploy.local.environment import ROOT
 from deploy.permissions import SERVICES
 from deploy.repair.plan import Remedy, Task, plan
 from services.kit.dead_letters.letters import DeadLetters
 from services.kit.events.topology import dead_queues
+from services.kit.settings import value_of
 
 _SECONDS_BETWEEN_LOOKS = 2.0
 _OUTBOX = "select distinct routing_key from outbox"
@@ -26,6 +29,17 @@ _OF_SECRETS = ("AUDIT_KEYS", "AUDIT_PUBLIC_KEYS", "BLIND_INDEX_KEY", "DATABASE_U
 
 class RepairError(Exception):
     """A service's repair failed; the message says why."""
+
+
+def runner_of(older_than: timedelta) -> "Runner":
+    """Returns a runner for the named system or the local stack. Raises SettingsError, StackError."""
+    if value_of("DATABASE_URL_MEMBERSHIP"):
+        system = System.from_environment()
+        urls, plain = system.database_urls, {name: os.environ[name] for name in os.environ if name[-5:] != "_FILE"}
+        named = {one: {**plain, **system.keys, "DATABASE_URL": urls[one]} for one in SERVICES}
+        return Runner(system, named, older_than)
+    running = stack.find(ROOT / ".local")
+    return Runner(System.of_stack(running), {one: running.environment(one) for one in SERVICES}, older_than)
 
 
 @dataclass(frozen=True)
@@ -63,11 +77,15 @@ class Runner:
 
     def ask(self, service: str, order: dict[str, Any]) -> Any:
         """Has a service's process carry out an order, and returns its answer. Raises RepairError."""
-        command = [sys.executable, "-W", "ignore", "-m", "services.kit.data.repair", service]
+        return self.run(service, "services.kit.data.repair", service, given=json.dumps(order))
+
+    def run(self, service: str, module: str, *arguments: str, given: str = "") -> Any:
+        """Runs a module in the service's environment; returns the JSON that it prints. Raises RepairError."""
+        command = [sys.executable, "-W", "ignore", "-m", module, *arguments]
         ours = {name: value for name, value in os.environ.items() if not name.startswith(_OF_SECRETS)}
         ran = subprocess.run(
             command,
-            input=json.dumps(order),
+            input=given,
             env={**ours, **self.environments[service]},
             capture_output=True,
             text=True,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from services.batching.models import Batch
+from services.batching.models import Batch, Branch
 from services.contracts.events.batching import PENDING_CHANGED, BatchSubmittedData, Contact, PendingChangedData
 from services.contracts.shared import ApplicationStep, UnionFacts
 from services.kit.events.outbox import publish
@@ -20,7 +20,9 @@ def steps(applications: Iterable[Any]) -> list[ApplicationStep]:
     ]
 
 
-def submitted_batch(batch: Batch, consent_version: str | None, consent_basis: str) -> BatchSubmittedData:
+def submitted_batch(
+    session: Session, batch: Batch, consent_version: str | None, consent_basis: str
+) -> BatchSubmittedData:
     """The data of `batch_submitted` for a batch in one part, without its applications."""
     return BatchSubmittedData(
         batch_no=batch.batch_no,
@@ -32,6 +34,8 @@ def submitted_batch(batch: Batch, consent_version: str | None, consent_basis: st
             superior_ids=batch.superior_ids,
         ),
         channel=batch.channel,
+        branch_code=batch.branch_code,
+        branch_name=session.get_one(Branch, batch.branch_code).name,
         outlet_code=batch.outlet_code,
         outlet_name=batch.outlet_name,
         submitted_by=batch.submitted_by,

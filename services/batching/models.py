@@ -100,6 +100,8 @@ class Application(Base):
     reason_code: Mapped[str | None]
     reason: Mapped[str | None]
     decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    released_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    released_because: Mapped[str | None]
 
 
 PENDING = and_(Application.state == literal_column(f"'{State.QUEUED}'"), Application.personal.is_(False))

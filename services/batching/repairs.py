@@ -180,7 +180,7 @@ def _removed(_session: Session, part: Sequence[PublishedStep]) -> MembersRemoved
 def _submitted(session: Session, part: Sequence[PublishedStep]) -> BatchSubmittedData:
     batch = _batch_of(session, part)
     basis = "phone" if batch.personal else "signed_form"
-    whole = submitted_batch(batch, consented_version(session, batch.batch_no), basis)
+    whole = submitted_batch(session, batch, consented_version(session, batch.batch_no), basis)
     return replace(whole, applications=steps(part))
 
 
@@ -207,15 +207,15 @@ def _issued(session: Session, part: Sequence[PublishedStep]) -> CardsIssuedData:
 
 def _refused(session: Session, part: Sequence[PublishedStep]) -> CardsRefusedData:
     batch = _batch_of(session, part)
-    reasons = ((one.application.reason_code or "", one.application.reason) for one in part)
+    reasons = ((one.application.reason_code or "", one.application.reason, one.application.decided_at) for one in part)
     return CardsRefusedData(
         batch_no=batch.batch_no,
         union_id=batch.union_id,
         personal=batch.personal,
         contact=_contact(batch),
         applications=[
-            RefusedApplication(**vars(step), reason_code=code, reason=reason or code)
-            for step, (code, reason) in zip(steps(part), reasons, strict=True)
+            RefusedApplication(**vars(step), reason_code=code, reason=reason or code, refused_at=refused_at)
+            for step, (code, reason, refused_at) in zip(steps(part), reasons, strict=True)
         ],
     )
 

@@ -50,6 +50,10 @@ EVENT_TITLES = {
     "revocation_rejected": "不同意撤销",
     "revocation_closed": "无需审核",
     "message_posted": "站内消息",
+    "unions_changed": "统计：工会变动",
+    "members_counted": "统计：会员",
+    "applications_counted": "统计：办卡申请",
+    "checks_counted": "统计：系统校验",
 }
 BANK_FEEDBACK = "银行反馈"
 RESULT_TITLES = {
@@ -167,7 +171,7 @@ def _data(letter: DeadLetterMessage) -> dict[str, Any]:
 
 def _persons(data: dict[str, Any]) -> int | None:
     """How many persons a message concerns."""
-    for name in ("applications", "members", "results"):
+    for name in ("applications", "members", "results", "checks"):
         if isinstance(data.get(name), list):
             return len(data[name])
     return 1 if "member_id" in data else None

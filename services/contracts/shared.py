@@ -19,6 +19,7 @@ DOCUMENT_TYPES = (
     "military_officer_id",
 )
 CHANNELS = ("ordinary", "special")
+UNION_KINDS = ("city", "superior", "grassroots")
 SWITCH_REASONS = {
     "rare_character": "姓名含生僻字",
     "name_not_enterable": "发卡支行的系统无法录入姓名",
@@ -89,3 +90,12 @@ class ApplicationStep(EventData):
     application_id: UUID
     member_id: UUID
     version: Annotated[int, validate.Range(min=1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodedName(EventData):
+    """The Chinese name of a code that reports count by: a branch, a rule of the check, a reason of the bank."""
+
+    kind: Annotated[str, choice("branch", "rule", "refusal")]
+    code: str
+    name: Annotated[str, "without personal data"]

@@ -1,8 +1,13 @@
-"""Event builders: the union and the person in events of membership."""
+"""Event builders: unions and persons in events of membership."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
+from services.contracts.events.membership import UNIONS_CHANGED, ChangedUnion, UnionsChangedData
 from services.contracts.shared import PersonFacts, UnionFacts
+from services.kit.events.outbox import publish
 from services.membership.models import Member, Union
 
 
@@ -15,6 +20,12 @@ def union_facts(union: Union) -> UnionFacts:
         superior_union_id=union.superior_union_id,
         superior_ids=union.superior_ids,
     )
+
+
+def publish_unions(session: Session, unions: Iterable[Union], *, rebuild_id: UUID | None = None) -> None:
+    """Publishes the names and places of at most MESSAGE_SIZE unions, whose rows are new or locked."""
+    changed = [ChangedUnion(**vars(union_facts(union)), kind=union.kind) for union in unions]
+    publish(session, UNIONS_CHANGED, UnionsChangedData(unions=changed, rebuild_id=rebuild_id))
 
 
 def person_facts(application_id: UUID, member: Member) -> PersonFacts:

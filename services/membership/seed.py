@@ -19,6 +19,7 @@ from services.contracts.operations.membership.members import RegisterMemberReque
 from services.contracts.values import LONG_TERM
 from services.kit.data.database import engine_for
 from services.kit.settings import DatabaseSettings, read_settings, refuse_production, run_program
+from services.membership.event_builders import publish_unions
 from services.membership.identity.passwords import hash_password
 from services.membership.members.member_documents import phone_digest
 from services.membership.members.members import register_members
@@ -83,8 +84,9 @@ def demo_password() -> str:
 
 def seed(session: Session) -> None:
     """Creates the missing demo unions, accounts and members; changes no existing ones."""
-    for position, union in enumerate(UNIONS):
-        session.execute(insert(Union).values(_union_row(position, union)).on_conflict_do_nothing())
+    rows = [_union_row(position, union) for position, union in enumerate(UNIONS)]
+    if added := session.scalars(insert(Union).on_conflict_do_nothing().returning(Union), rows).all():
+        publish_unions(session, added)
     for position, account in enumerate(ACCOUNTS):
         session.execute(insert(Account).values(_account_row(position, account)).on_conflict_do_nothing())
     for union in UNIONS:

@@ -29,6 +29,7 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET, Unset
+from services.membership.event_builders import publish_unions
 from services.membership.models import Union
 
 _GRASSROOTS_CODE = "81"
@@ -89,6 +90,7 @@ def create_union(work: Work, request: CreateUnionRequest) -> UnionAnswer:
         session.flush()
     except IntegrityError as taken:
         raise Conflict("union_exists", "该统一社会信用代码已有工会使用", "请核对代码，或在工会列表中查找。") from taken
+    publish_unions(session, [union])
     new = {"code": union.code, "name": union.name, "superior_union_id": union.superior_union_id}
     audit.record(session, ("union", union.union_id), new=new, union_id=union.union_id)
     return union_answer(union)
@@ -101,11 +103,13 @@ def rename_union(work: Work, request: RenameUnionRequest) -> UnionAnswer:
     Raises NotFound, and Forbidden for the caller's own union.
     """
     union = union_in_scope(work.session, work.caller, request.union_id)
+    work.session.refresh(union, with_for_update=True)
     old, new = {"name": union.name}, {"name": request.name}
     audit.record(work.session, ("union", union.union_id), old=old, new=new, union_id=union.union_id)
     if str(union.union_id) == work.caller.union_id and union.superior_union_id is not None:
         raise Forbidden("own_union", "不能修改本工会的名称", "请由上级工会修改。")
     union.name = request.name
+    publish_unions(work.session, [union])
     return union_answer(union)
 
 

@@ -1,10 +1,10 @@
-"""Notification's tables: inbox messages and their read marks, outbound SMS, announcements, guides, attachments."""
+"""Notification's tables: inbox messages and their read marks, outbound SMS, announcements, guides, files, reports."""
 
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, ForeignKey, Index, String, func
+from sqlalchemy import ARRAY, BigInteger, DateTime, ForeignKey, Index, SmallInteger, String, Uuid, func
 from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -156,3 +156,118 @@ class Attachment(Base):
     file_name: Mapped[str]
     content_type: Mapped[str]
     content: Mapped[bytes]
+
+
+class ReportUnion(Base):
+    """A union as reports know it; `superior_ids` are all unions above it, the city's first.
+
+    `known_at` is when the event was published; a union that only a count has named has none.
+    """
+
+    __tablename__ = "report_union"
+    __table_args__ = (Index(None, "superior_union_id", "code"),)
+
+    union_id: Mapped[UUID] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(server_default="")
+    name: Mapped[str] = mapped_column(server_default="")
+    kind: Mapped[str] = mapped_column(server_default="")
+    superior_union_id: Mapped[UUID | None]
+    superior_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
+    known_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class ReportApplication(Base):
+    """What reports know of an application (reports/facts.py)."""
+
+    __tablename__ = "report_application"
+
+    application_id: Mapped[UUID] = mapped_column(primary_key=True)
+    union_id: Mapped[UUID]
+    queued_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    channel: Mapped[str]
+    channel_version: Mapped[int]
+    state: Mapped[str | None]
+    version: Mapped[int]
+    state_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    known_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    reason_code: Mapped[str | None]
+    branch_code: Mapped[str | None]
+    submitted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    check_no: Mapped[int]
+    check_result: Mapped[str | None]
+    checked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    rules: Mapped[str] = mapped_column(server_default="")
+
+
+class ReportMember(Base):
+    """What reports know of a member."""
+
+    __tablename__ = "report_member"
+
+    member_id: Mapped[UUID] = mapped_column(primary_key=True)
+    union_id: Mapped[UUID]
+    registered_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class ReportCount(Base):
+    """A count of a union: its own (`is_below` false), or of all unions below it, by these unions' kind.
+
+    `month` is as 202611, and 0 for what is counted as it stands now. `detail` is a rule, a reason or a number of days.
+    """
+
+    __tablename__ = "report_count"
+
+    union_id: Mapped[UUID] = mapped_column(primary_key=True)
+    measure: Mapped[str] = mapped_column(primary_key=True)
+    month: Mapped[int] = mapped_column(primary_key=True)
+    is_below: Mapped[bool] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    branch_code: Mapped[str] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    detail: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+
+
+class ReportName(Base):
+    """The name of a branch, a rule or a bank's reason that reports count by."""
+
+    __tablename__ = "report_name"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+class ReportRebuild(Base):
+    """The newest rebuild of the reports: one row.
+
+    `expected` is how many events the services have published for it, known when they have published all.
+    """
+
+    __tablename__ = "report_rebuild"
+
+    one: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    rebuild_id: Mapped[UUID | None]
+    started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    expected: Mapped[int | None]
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class ReportRebuildEvent(Base):
+    """An event of a rebuild that was counted, by its message id."""
+
+    __tablename__ = "report_rebuild_event"
+
+    rebuild_id: Mapped[UUID] = mapped_column(primary_key=True)
+    message_id: Mapped[str] = mapped_column(primary_key=True)
+
+
+class MonthlyReport(Base):
+    """The monthly messages of one month: sent to the unions up to `last_union_id`, in the order of ids."""
+
+    __tablename__ = "monthly_report"
+
+    month: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    last_union_id: Mapped[UUID | None]
+    sent: Mapped[int] = mapped_column(server_default="0")
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -43,7 +43,19 @@ TABLES: Sequence[Table] = (
         rows_older("inbox_message", "message_id", parameter="before_id"),
         "Work of a year back is looked up in batches and revocations, not in messages.",
     ),
+    Kept("monthly_report", "One row a month, so that no report is sent twice; no personal data."),
     Transient("read_mark", "its message is deleted", "Says who has read it."),
+    Kept(
+        "report_application",
+        "What reports count of each application: ids, states, times and reasons, no names or numbers; kept with the "
+        "application.",
+    ),
+    Kept("report_count", "Counts, by union and month; no personal data."),
+    Kept("report_member", "Which members are counted: ids and the time of registration; kept with the member."),
+    Kept("report_name", "One row for each branch, rule and reason of the bank."),
+    Kept("report_rebuild", "One row."),
+    Transient("report_rebuild_event", "the rebuild has ended, or the next one begins", "Shows when all is counted."),
+    Kept("report_union", "One row a union."),
     Expiring(
         "sms",
         Days(NotificationTerms, "sms_days"),

@@ -1,5 +1,6 @@
-"""The notification service: notifies people by inbox and SMS; keeps announcements and guides."""
+"""The notification service: notifies people by inbox and SMS; keeps announcements, guides and reports."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from nameko.extensions import DependencyProvider
@@ -7,11 +8,16 @@ from nameko.timer import timer
 from sqlalchemy.orm import Session
 
 from services.contracts.events.batching import (
+    APPLICATIONS_COUNTED,
     BATCH_RELEASED,
     BATCH_SUBMITTED,
     CARDS_ISSUED,
     CARDS_REFUSED,
+    CHANNEL_ASSIGNED,
     MEMBERS_REFUSED,
+    MEMBERS_REMOVED,
+    BatchReleasedData,
+    BatchSubmittedData,
     CardsIssuedData,
     CardsRefusedData,
 )
@@ -22,9 +28,11 @@ from services.contracts.events.membership import (
     CORRECTION_REFUSED,
     IMPORT_PROGRESSED,
     MEMBER_PHONE_CHANGED,
+    MEMBERS_COUNTED,
     OTP_ISSUED,
     REMINDERS_DUE,
     RESET_LINK_MADE,
+    UNIONS_CHANGED,
     ResetLinkMadeData,
 )
 from services.contracts.events.revocation import (
@@ -33,7 +41,7 @@ from services.contracts.events.revocation import (
     REVOCATION_REJECTED,
     REVOCATION_REQUESTED,
 )
-from services.contracts.events.validation import MEMBERS_VALIDATED
+from services.contracts.events.validation import CHECKS_COUNTED, MEMBERS_VALIDATED
 from services.contracts.operations.notification import (
     CREATE_ANNOUNCEMENT,
     CREATE_GUIDE,
@@ -49,6 +57,7 @@ from services.contracts.operations.notification import (
     WITHDRAW_ANNOUNCEMENT,
     WITHDRAW_GUIDE,
 )
+from services.contracts.operations.reports import EXPORT_REPORT, GET_REPORT
 from services.kit.data.database import Database
 from services.kit.data.retention import Retention
 from services.kit.events.relay import Relay
@@ -58,6 +67,8 @@ from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.kit.settings import read_settings
 from services.notification import announcements, event_notifications, guides, message_inbox, sms, sms_months
+from services.notification.reports import answers, exports, feeding, monthly
+from services.notification.reports.monthly import MonthlyReportSettings
 from services.notification.retention import TABLES
 from services.notification.sms import Provider, SmsSettings
 
@@ -90,8 +101,6 @@ class NotificationService(BaseService):
     sms_provider = SmsProvider()
 
     members_validated = subscribes(MEMBERS_VALIDATED, event_notifications.members_validated)
-    batch_submitted = subscribes(BATCH_SUBMITTED, event_notifications.batch_submitted)
-    batch_released = subscribes(BATCH_RELEASED, event_notifications.batch_released)
     revocation_requested = subscribes(REVOCATION_REQUESTED, event_notifications.revocation_requested)
     revocation_approved = subscribes(REVOCATION_APPROVED, event_notifications.revocation_approved)
     revocation_rejected = subscribes(REVOCATION_REJECTED, event_notifications.revocation_rejected)
@@ -105,6 +114,13 @@ class NotificationService(BaseService):
     account_changed = subscribes(ACCOUNT_CHANGED, event_notifications.account_changed)
     reminders_due = subscribes(REMINDERS_DUE, event_notifications.reminders_due)
     audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, handle_signed_head)
+
+    unions_changed = subscribes(UNIONS_CHANGED, feeding.unions_changed)
+    members_counted = subscribes(MEMBERS_COUNTED, feeding.members_counted)
+    applications_counted = subscribes(APPLICATIONS_COUNTED, feeding.applications_counted)
+    checks_counted = subscribes(CHECKS_COUNTED, feeding.checks_counted)
+    channel_assigned = subscribes(CHANNEL_ASSIGNED, feeding.channel_assigned)
+    members_removed = subscribes(MEMBERS_REMOVED, feeding.members_removed)
 
     list_messages = handles(LIST_MESSAGES, message_inbox.list_messages)
     mark_message_read = handles(MARK_MESSAGE_READ, message_inbox.mark_read)
@@ -120,20 +136,42 @@ class NotificationService(BaseService):
     withdraw_guide = handles(WITHDRAW_GUIDE, guides.withdraw_guide)
     get_attachment = handles(GET_ATTACHMENT, announcements.get_attachment)
 
+    @subscribes(BATCH_SUBMITTED)
+    def batch_submitted(self, session: Session, event: Event[BatchSubmittedData]) -> None:
+        """Notifies the clerk, and counts."""
+        event_notifications.batch_submitted(session, event)
+        feeding.batch_submitted(session, event)
+
+    @subscribes(BATCH_RELEASED)
+    def batch_released(self, session: Session, event: Event[BatchReleasedData]) -> None:
+        """Notifies the clerk, and counts."""
+        event_notifications.batch_released(session, event)
+        feeding.batch_released(session, event)
+
     @subscribes(CARDS_ISSUED)
     def cards_issued(self, session: Session, event: Event[CardsIssuedData]) -> None:
-        """Notifies clerk and contact."""
+        """Notifies clerk and contact, and counts."""
         event_notifications.cards_issued(session, self.sms_provider.settings, event)
+        feeding.cards_issued(session, event)
 
     @subscribes(CARDS_REFUSED)
     def cards_refused(self, session: Session, event: Event[CardsRefusedData]) -> None:
-        """Notifies clerk and contact."""
+        """Notifies clerk and contact, and counts."""
         event_notifications.cards_refused(session, self.sms_provider.settings, event)
+        feeding.cards_refused(session, event)
 
     @subscribes(RESET_LINK_MADE)
     def reset_link_made(self, session: Session, event: Event[ResetLinkMadeData]) -> None:
         """Sends the link to choose another password."""
         event_notifications.reset_link_made(session, self.sms_provider.settings, event)
+
+    get_report = handles(GET_REPORT, answers.get_report)
+    export_report = handles(EXPORT_REPORT, exports.export_report)
+
+    @timer(interval=10)
+    def send_monthly_reports(self) -> None:
+        """Puts the report of the month before into the inbox of some unions; the next tick goes on."""
+        monthly.send_due(self.database.begin, read_settings(MonthlyReportSettings), datetime.now(UTC))
 
     @timer(interval=1)
     def send_sms(self) -> None:

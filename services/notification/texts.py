@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from services.contracts.masks import mask_phone
+from services.contracts.operations.reports import Figures
 from services.contracts.shared import REVOCATION_REASONS
 
 _SHANGHAI = timezone(timedelta(hours=8))
@@ -125,6 +126,21 @@ def import_failed(import_id: str, failure: str | None, accepted: int) -> Message
     cause = failure or "文件无法读取，请使用系统提供的模板重新填写后上传。"
     registered = f"已登记 {accepted} 人。" if accepted else "没有登记任何会员。"
     return MessageText("import_failed", "会员导入失败", f"{registered}{cause}", f"/members/imports/{import_id}")
+
+
+def monthly_report(month: str, current: Figures, previous: Figures) -> MessageText:
+    """The report of a month, for a union with everything below it."""
+    year, number = month.split("-")
+    rate = f"，办卡率 {current.card_rate:.1%}" if current.card_rate is not None else ""
+    days = f"；办卡天数中位数 {current.median_days} 天" if current.median_days is not None else ""
+    body = (
+        f"会员 {current.members:,} 人{rate}。加入待办 {current.queued:,} 人，提交办卡 {current.submitted:,} 人，"
+        f"办卡成功 {current.issued:,} 人（上月 {previous.issued:,} 人），银行退回 {current.refused:,} 人，"
+        f"批次撤销 {current.revoked:,} 人{days}。现有 {current.waiting_submission:,} 人待提交、"
+        f"{current.waiting_bank:,} 人待银行反馈。"
+    )
+    title = f"{year}年{int(number)}月办卡统计月报"
+    return MessageText("monthly_report", title, body, f"/reports?first_month={month}&last_month={month}")
 
 
 _ACCOUNT_CHANGES = {

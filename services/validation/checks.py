@@ -8,7 +8,7 @@ processes skip them.
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,13 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from services.contracts.events.batching import ValidationRequestedData
-from services.contracts.events.validation import MEMBERS_VALIDATED, CheckResult, FindingFacts, MembersValidatedData
+from services.contracts.events.validation import (
+    MEMBERS_VALIDATED,
+    CheckResult,
+    CountedCheck,
+    FindingFacts,
+    MembersValidatedData,
+)
 from services.contracts.masks import mask_document
 from services.contracts.operations.validation import (
     CheckAnswer,
@@ -42,6 +48,7 @@ from services.kit.operations import audit
 from services.kit.problems import NotFound
 from services.kit.rpc.work import Work
 from services.kit.schemas import schema_of
+from services.validation.facts import publish_counted
 from services.validation.judgements import Judgement, judge
 from services.validation.models import ApplicationCheck, CheckFinding, WaitingCheck
 from services.validation.registry import Registry, RegistryQuery
@@ -51,7 +58,7 @@ CHUNK = 500
 """How many waiting checks are resumed in one transaction."""
 
 WAITING_REASON = "退休登记系统暂时没有应答，恢复后自动继续校验，无需重新提交"
-_PERSON_FIELDS = tuple(field.name for field in fields(Person))
+_PERSON_FIELDS = tuple(one.name for one in fields(Person))
 _PERSON = schema_of(Person)()
 _RULES = {rule.id: rule for rule in RULES}
 
@@ -86,11 +93,22 @@ class JudgedCheck:
 
     check: Check
     judgement: Judgement
+    judged_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def checked_at(self) -> datetime | None:
+        """When the check ended."""
+        return None if self.is_waiting else self.judged_at
 
     @property
     def is_waiting(self) -> bool:
         """Whether the registry's answer is still missing."""
         return self.judgement.result == "waiting"
+
+    @property
+    def rules(self) -> list[str]:
+        """The rules that were not met."""
+        return sorted({finding.rule for finding in self.judgement.findings if finding.severity == "error"})
 
 
 def run_checks(session: Session, registry: Registry, request: ValidationRequestedData) -> None:
@@ -279,7 +297,8 @@ def _check_row(one: JudgedCheck) -> dict[str, Any]:
         "check_no": one.check.check_no,
         "union_id": one.check.union_id,
         "result": one.judgement.result,
-        "checked_at": None if one.is_waiting else datetime.now(UTC),
+        "checked_at": one.checked_at,
+        "rules": " ".join(one.rules),
     }
 
 
@@ -330,7 +349,19 @@ def _publish(session: Session, judged: Iterable[JudgedCheck]) -> None:
     for (union_id, correlation_id), group in groups.items():
         before = correlation.set(correlation_id)
         publish(session, MEMBERS_VALIDATED, _members_validated(union_id, group), subject=str(union_id))
+        publish_counted(session, [_counted(one) for one in group if not one.is_waiting])
         correlation.reset(before)
+
+
+def _counted(one: JudgedCheck) -> CountedCheck:
+    return CountedCheck(
+        application_id=one.check.application_id,
+        union_id=one.check.union_id,
+        check_no=one.check.check_no,
+        result=one.judgement.result,
+        checked_at=one.judged_at,
+        rules=one.rules,
+    )
 
 
 def _members_validated(union_id: UUID, judged: Iterable[JudgedCheck]) -> MembersValidatedData:
@@ -342,7 +373,7 @@ def _members_validated(union_id: UUID, judged: Iterable[JudgedCheck]) -> Members
                 application_id=application_id,
                 check_no=one.check.check_no,
                 result=one.judgement.result,
-                checked_at=None if one.is_waiting else datetime.now(UTC),
+                checked_at=one.checked_at,
             )
         )
         findings += [FindingFacts(application_id=application_id, **_facts(found)) for found in one.judgement.findings]

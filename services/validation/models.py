@@ -16,7 +16,11 @@ class Base(DeclarativeBase):
 
 
 class ApplicationCheck(Base):
-    """One check of one application; the greatest `check_no` counts. `checked_at` is null while it waits."""
+    """One check of one application; the greatest `check_no` counts. `checked_at` is null while it waits.
+
+    `rules` are those that were not met, separated by spaces: reports count them when the findings are gone. It is null
+    where an earlier release made the check, and no rebuild of the reports has stored them.
+    """
 
     __tablename__ = "application_check"
 
@@ -26,6 +30,7 @@ class ApplicationCheck(Base):
     result: Mapped[str]
     taken_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     checked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    rules: Mapped[str | None]
 
 
 class CheckFinding(Base):

@@ -16,7 +16,10 @@ class ValidationTerms:
 
 TABLES: Sequence[Table] = (
     *OF_THE_KIT,
-    Kept("application_check", "The result of each check, without personal data; kept with the application."),
+    Kept(
+        "application_check",
+        "The result of each check and the rules that were not met, without personal data; kept with the application.",
+    ),
     Expiring(
         "check_finding",
         Days(ValidationTerms, "finding_days"),

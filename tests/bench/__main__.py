@@ -13,7 +13,7 @@ import traceback
 import psycopg
 
 from deploy.local.nodes import Nodes
-from tests.bench import chain, feedback, gateway, idle, imports, pages, scaling, starting, transport
+from tests.bench import chain, feedback, gateway, idle, imports, pages, reports, scaling, starting, transport
 from tests.bench.environment import Options, plain_url, running_nodes, set_secrets
 from tests.bench.report import DOCUMENT, document, failure, made_with, section, sections_of, table
 
@@ -26,6 +26,7 @@ PARTS = {
     "starting": starting,
     "idle": idle,
     "pages": pages,
+    "reports": reports,
     "transport": transport,
 }
 

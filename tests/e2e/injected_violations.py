@@ -301,6 +301,33 @@ VIOLATIONS = (
         ),
     ),
     InjectedViolation(
+        "report_counts",
+        "notification",
+        (
+            "update report_count set count = count + 1 where measure = 'issued' and not is_below and union_id = "
+            + _nth("report_count", "union_id", 0, "measure = 'issued' and not is_below and count > 0")
+            + " returning union_id || ':' || month",
+        ),
+    ),
+    InjectedViolation(
+        "report_unions",
+        "notification",
+        (
+            "update report_union set name = '某某' where union_id = "
+            + _nth("report_union", "union_id", 0)
+            + " returning union_id",
+        ),
+    ),
+    InjectedViolation(
+        "report_sums",
+        "notification",
+        (
+            "update report_count set count = count + 1 where is_below and measure = 'queued' and union_id = "
+            + _nth("report_count", "union_id", 0, "is_below and measure = 'queued' and count > 0")
+            + " returning union_id",
+        ),
+    ),
+    InjectedViolation(
         "audit_head_remembered",
         "revocation",
         ("alter table audit_head disable trigger user", "delete from audit_head", "select 'revocation'"),

@@ -19,6 +19,7 @@ import pytest
 import requests
 from sqlalchemy import create_engine, text
 
+from deploy import rebuild_reports
 from deploy.invariants import INVARIANTS, System, check
 from deploy.invariants.system import snapshots_of
 from deploy.local import key_rotation
@@ -29,6 +30,7 @@ from deploy.local.environment import SERVICES, read_keys
 from deploy.local.nodes import Nodes
 from deploy.local.processes import read_plan
 from deploy.local.stack import Stack, StackError, restart_one_by_one, stop
+from deploy.repair.runner import Runner
 from services.kit.data import migrate
 from services.membership.seed import demo_password
 from tests.databases import ROOT
@@ -212,6 +214,17 @@ def test_tables_are_migrated_while_people_work(
     with load_on(two_process_stack) as work:
         for service in ("membership", "batching"):
             migrate.upgrade(service, two_process_stack.addresses.migration_url(service))
+    assert set(work.stories) == {0}
+    assert work.failed == []
+
+
+def test_reports_are_rebuilt_while_people_work(two_process_stack: Stack) -> None:
+    """That they count all of it, test_nothing_is_broken_after_all_this shows."""
+    environments = {service: two_process_stack.environment(service) for service in SERVICES}
+    runner = Runner(System.of_stack(two_process_stack), environments)
+    with load_on(two_process_stack) as work:
+        assert rebuild_reports.rebuild(runner, runner.operator("ops")) > len(SERVICES)
+        assert rebuild_reports.wait_until_counted(runner, seconds=300)
     assert set(work.stories) == {0}
     assert work.failed == []
 

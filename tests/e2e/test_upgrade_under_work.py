@@ -70,6 +70,7 @@ def test_a_former_release_is_upgraded_while_people_work(former: Path, monkeypatc
         by_the_former_gateway = _former_story(stack)
         refused = _former_request_for_revocation(stack)
     _python(former, "-m", "deploy.local", "rolling-restart", "--of", "gateway")
+    _python(former, "-m", "deploy.rebuild_reports", "--by", "ops")
 
     assert (work.failed, ended, by_the_former_gateway) == ([], [0, 0], 0)
     assert (refused.status, {field["field"] for field in refused.problem["fields"]}) == (422, {"reason_code", "reason"})

@@ -21,6 +21,7 @@ from services.batching.seed import seed
 from services.contracts import bank
 from services.contracts.consent import CURRENT_CONSENT
 from services.contracts.events.all_events import EVENTS
+from services.contracts.events.batching import APPLICATIONS_COUNTED
 from services.contracts.events.membership import MEMBERS_QUEUED, ApplicationCancelledData
 from services.contracts.events.revocation import Applicant, RevocationApprovedData
 from services.contracts.events.validation import MEMBERS_VALIDATED
@@ -205,12 +206,12 @@ class Desk:
         return {events_exchange("batching") if exchange == EVENTS_EXCHANGE else exchange for exchange in kept}
 
     def versions(self, application_id: UUID) -> list[int]:
-        """Returns the versions of all published steps of an application, in order."""
-        contracts = [contract for name, contract in EVENTS.items() if name.startswith("batching.")]
+        """Returns the versions of all published steps of an application, in order; what reports count is none."""
+        steps = [one for one in EVENTS.values() if one.producer == "batching" and one is not APPLICATIONS_COUNTED]
         return [
             step["version"]
             for name, document in self._sent()
-            for contract in contracts
+            for contract in steps
             if contract.type == name
             for step in event_data(contract, document["data"]).get("applications", ())
             if step["application_id"] == application_id and "version" in step

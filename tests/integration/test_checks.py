@@ -27,6 +27,7 @@ from tests.mothers import a_person, a_resident_number, a_validation_request
 from tests.registry_simulator import RegistrySimulator, running_registry
 
 RETIRED_NUMBER = a_resident_number(sequence=7)
+_RESULTS = select(outbox.c.body).where(outbox.c.routing_key == MEMBERS_VALIDATED.routing_key).order_by(outbox.c.id)
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +74,7 @@ class Desk:
     def published(self) -> list[dict[str, Any]]:
         """The data of all published events, in order."""
         with Session(self.engine) as session:
-            bodies = session.scalars(select(outbox.c.body).order_by(outbox.c.id))
-            return [unwrapped(MEMBERS_VALIDATED, body).data for body in bodies]
+            return [unwrapped(MEMBERS_VALIDATED, body).data for body in session.scalars(_RESULTS)]
 
     def results(self) -> list[tuple[UUID, int, str]]:
         """Application id, check number and result of all published results, in order."""
@@ -236,7 +236,7 @@ def test_a_result_after_waiting_belongs_to_the_work_of_its_request(desk: Desk, s
     simulator.behave("normal")
     desk.go_on()
     with Session(desk.engine) as session:
-        bodies = session.scalars(select(outbox.c.body).order_by(outbox.c.id)).all()
+        bodies = session.scalars(_RESULTS).all()
     published = [unwrapped(MEMBERS_VALIDATED, body).correlation_id for body in bodies]
     assert sorted(published, key=str) == ["first", "first", "second", "second"]
 

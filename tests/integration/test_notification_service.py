@@ -2,6 +2,7 @@
 
 import os
 import threading
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from sqlalchemy import create_engine, text
 
 from deploy.local.client import wait_until
 from deploy.simulators.sms import sms_server
-from services.contracts.events.batching import BATCH_SUBMITTED, CARDS_ISSUED
+from services.contracts.events.batching import APPLICATIONS_COUNTED, BATCH_SUBMITTED, CARDS_ISSUED
 from services.contracts.events.membership import OTP_ISSUED
 from services.contracts.events.notification import MESSAGE_POSTED
 from services.contracts.examples import wire_example
@@ -28,6 +29,7 @@ from tests.integration.service_environment import ServiceEnvironment, service_en
 
 SUBMITTED = event_data(BATCH_SUBMITTED, wire_example(BATCH_SUBMITTED))
 ISSUED = event_data(CARDS_ISSUED, wire_example(CARDS_ISSUED))
+COUNTED = event_data(APPLICATIONS_COUNTED, wire_example(APPLICATIONS_COUNTED))
 OTP = event_data(OTP_ISSUED, wire_example(OTP_ISSUED))
 
 
@@ -190,3 +192,26 @@ def test_announcements_are_published_by_the_city_and_read_by_anybody(notificatio
     shown = around.call("list_announcements", Caller(), {"place": "sign_in"})["result"]["items"]
     assert [one["announcement_id"] for one in shown] == [str(made["announcement_id"])]
     assert around.call("create_announcement", a_clerk(uuid4()), given)["problem"]["code"] == "forbidden"
+
+
+@pytest.mark.usefixtures("process")
+def test_events_that_come_twice_and_in_the_wrong_order_are_counted_once_in_a_report(notification: Notification) -> None:
+    union_id, application_id, around = uuid4(), uuid4(), notification.around
+    issued = {**ISSUED["applications"][0], "application_id": application_id}
+    cards = [{**ISSUED["cards"][0], "application_id": application_id}]
+    around.publish(CARDS_ISSUED, {**ISSUED, "union_id": union_id, "applications": [issued], "cards": cards}, times=2)
+    queued = {**COUNTED["applications"][0], "application_id": application_id, "union_id": union_id}
+    around.publish(APPLICATIONS_COUNTED, {**COUNTED, "applications": [queued]}, times=2)
+    clerk = a_clerk(union_id)
+    month = dict.fromkeys(("first_month", "last_month"), f"{issued['issued_at']:%Y-%m}")
+
+    def figures() -> dict[str, Any]:
+        answer: dict[str, Any] = around.call("get_report", clerk, month)["result"]
+        return answer["current"]
+
+    wait_until(lambda: figures()["queued"] and figures()["issued"], "both events are counted")
+    assert (figures()["queued"], figures()["issued"], figures()["waiting_submission"]) == (1, 1, 0)
+    file = around.call("export_report", clerk, {**month, "form": "pdf"})["result"]
+    assert b64decode(file["content"]).startswith(b"%PDF")
+    elsewhere = around.call("get_report", clerk, {"union_id": str(uuid4())})
+    assert elsewhere["problem"]["code"] == "not_found"

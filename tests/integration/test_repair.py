@@ -141,7 +141,8 @@ def repaired(world: FiveDatabases, runner: Runner, system: System) -> Repaired:
 
 
 def test_each_kind_of_repair_had_something_to_repair(repaired: Repaired) -> None:
-    assert repaired.broken == {remedy.invariant for remedy in REMEDIES}
+    # A submission that notification lacks is not counted in the reports either, until it is published again.
+    assert repaired.broken == {"report_counts", *(remedy.invariant for remedy in REMEDIES)}
     assert repaired.did.keys() == {remedy.name for remedy in REMEDIES}
 
 

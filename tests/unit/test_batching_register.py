@@ -19,9 +19,9 @@ from services.batching.register.numerals import in_financial_characters
 from services.batching.register.register import HEADINGS, SEALS, Register, RegisteredPerson
 from services.batching.register.register_pdf import register_pdf
 from services.batching.register.register_xlsx import register_xlsx
-from services.batching.register.typeface import register_typeface
 from services.contracts.consent import CONSENT_TITLE, CURRENT_CONSENT
 from services.kit.problems import Problem
+from services.kit.typeface import document_typeface
 
 NAMES = ("韩梅", "欧阳䶮", "𬎆𫖯𠅤", "迪丽·热巴", "Christopher Montgomery-Featherstonehaugh the Younger", "=SUM(A1)")
 
@@ -298,7 +298,7 @@ def test_a_form_of_consent_goes_over_as_many_pages_as_its_signatures_need() -> N
 
 
 def test_long_text_is_wrapped_without_losing_a_character() -> None:
-    typeface = register_typeface()
+    typeface = document_typeface()
     text = "买买提·阿卜杜热合曼·吐尔逊，Christopher Montgomery" * 3
     lines = typeface.wrap(text, 100, 9)
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")

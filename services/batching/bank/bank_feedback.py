@@ -309,6 +309,7 @@ def _refused(batch: Batched, applicants: Sequence[Applicant]) -> tuple[EventCont
                 version=one.version,
                 reason_code=required(one.reason_code),
                 reason=one.reason or required(one.reason_code),
+                refused_at=one.decided_at,
             )
             for one in applicants
         ],

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from services.batching.bank import bank_messages
 from services.batching.event_builders import steps
+from services.batching.facts import publish_counted
 from services.batching.models import Application, BankFeedback, Batch, BatchPerson
 from services.batching.pending.application_states import State
 from services.contracts.events.batching import ISSUE_TIMES_CORRECTED, IssueTimesCorrectedData
@@ -104,6 +105,7 @@ def correct_processed_at(work: Work, request: CorrectProcessedAtRequest) -> Corr
         latest = select(func.max(Application.decided_at)).where(Application.batch_no == batch.batch_no)
         batch.feedback_at = max(right, session.scalar(latest) or right)
     _publish_corrected(session, batch, wrong, right, [row for row in corrected if row.state == State.ISSUED])
+    publish_counted(session, (row.application_id for row in corrected))
     old, new = {"processed_at": wrong}, {"processed_at": right, "reason": request.reason}
     applications = audit.references("application", (row.application_id for row in corrected))
     audit.record(session, ("batch", batch.batch_no), *applications, old=old, new=new)

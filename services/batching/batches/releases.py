@@ -1,6 +1,6 @@
 """Releases 释放: applications leave a batch because it was revoked, or because their member got another card."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select, update
@@ -46,7 +46,7 @@ def revocation_approved(session: Session, event: Event[RevocationApprovedData]) 
     If there are none, nothing was revoked despite the approval, and the batch shows the request as closed.
     """
     batch = _lock(session, event.data.batch_no)
-    released = _release(session, batch, "revoked", event.data.revocation_id)
+    released = _release(session, batch, "revoked", event.data.revocation_id, event.data.decided_at)
     was_approved = batch.revocation_state == "approved"
     _note(batch, "approved" if released or was_approved else "closed", event.data.decided_at)
 
@@ -77,7 +77,7 @@ def _end(session: Session, union_id: UUID, application_id: UUID, detail: str | N
         select(Batch).join(Application, Application.batch_no == Batch.batch_no).where(this).with_for_update(of=Batch)
     )
     if batch is not None:
-        _release(session, batch, "cancelled", None, this)
+        _release(session, batch, "cancelled", None, datetime.now(UTC), this)
 
 
 def _lock(session: Session, batch_no: str) -> Batch:
@@ -93,13 +93,13 @@ def _note(batch: Batch, state: str, at: datetime) -> None:
 
 
 def _release(
-    session: Session, batch: Batch, reason: str, revocation_id: UUID | None, *chosen: ColumnElement[bool]
+    session: Session, batch: Batch, reason: str, revocation_id: UUID | None, at: datetime, *chosen: ColumnElement[bool]
 ) -> int:
     """Releases the undecided applications of a locked batch, and recalls them from the bank; returns how many."""
     released = session.execute(
         update(Application)
         .where(Application.batch_no == batch.batch_no, Application.state.in_(states_allowing(Step.RELEASE)), *chosen)
-        .values(state=State.RELEASED, version=Application.version + 1)
+        .values(state=State.RELEASED, version=Application.version + 1, released_at=at, released_because=reason)
         .returning(Application.application_id, Application.member_id, Application.member_no, Application.version)
         .execution_options(synchronize_session=False)
     ).all()
@@ -113,6 +113,7 @@ def _release(
                 union_id=batch.union_id,
                 revocation_id=revocation_id,
                 reason=reason,
+                released_at=at,
                 applications=steps(part),
             ),
         )

@@ -26,7 +26,6 @@ from services.batching.pending.pending import lock_pending, missing_of
 from services.batching.pending.persons import nationality_of
 from services.batching.register.register import LOCAL_TIME, Register, RegisteredPerson
 from services.batching.register.register_pdf import refuse_unprintable
-from services.batching.register.typeface import register_typeface
 from services.contracts.consent import refuse_unless_current
 from services.contracts.events.batching import BATCH_SUBMITTED
 from services.contracts.operations.batching import BatchRequest, SubmitBatchAnswer, SubmitBatchRequest
@@ -40,6 +39,7 @@ from services.kit.problems import Conflict, FieldProblem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.kit.settings import read_settings, settings_class
+from services.kit.typeface import document_typeface
 
 _NAMED = 20
 """Most persons that a refusal names."""
@@ -164,7 +164,7 @@ def form_batch(session: Session, submission: Submission, applications: Sequence[
         register_hash=register.digest(),
         total=len(applications),
     )
-    refuse_unprintable(register, register_typeface())
+    refuse_unprintable(register, document_typeface())
     session.add(batch)
     session.flush()
     _store_persons(session, batch_no, applications, persons)
@@ -303,7 +303,7 @@ def _note(session: Session, batch: Batch, submitted: Sequence[Any]) -> None:
 
 
 def _publish_submitted(session: Session, submission: Submission, batch: Batch, submitted: Sequence[Any]) -> None:
-    whole = submitted_batch(batch, submission.consent_version, submission.consent_basis)
+    whole = submitted_batch(session, batch, submission.consent_version, submission.consent_basis)
     parts = in_chunks(submitted)
     for number, part in enumerate(parts, 1):
         publish(session, BATCH_SUBMITTED, replace(whole, part=number, parts=len(parts), applications=steps(part)))

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.batching.event_builders import publish_pending_changed, steps
+from services.batching.facts import publish_counted
 from services.batching.models import Application, ListedUnion
 from services.batching.pending import personal_applications
 from services.batching.pending.application_states import State
@@ -55,7 +56,9 @@ def members_queued(session: Session, event: Event[MembersQueuedData]) -> None:
             refused.append(_refused_entry(queued, application, invalid))
     remember_union(session, queued.union, queued.queued_at)
     listed = _insert(session, rows)
-    _part(session, queued, _insert(session, refused), refused)
+    parted = _insert(session, refused)
+    publish_counted(session, (row.application_id for row in (*listed, *parted)))
+    _part(session, queued, parted, refused)
     publish_channel(session, queued.union.union_id, SPECIAL, [row for row in listed if row.channel == SPECIAL])
     if queued.personal_application:
         listed_ids = [row.application_id for row in listed]

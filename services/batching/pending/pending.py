@@ -15,7 +15,6 @@ from services.batching.pending.application_states import Check, State, Step, sta
 from services.batching.pending.channels import Charset, channel_for, outside_charset
 from services.batching.pending.corrections import CORRECTABLE, correct
 from services.batching.pending.persons import document_digest, facts_of
-from services.batching.register.typeface import register_typeface
 from services.contracts.events.batching import (
     CHANNEL_ASSIGNED,
     MEMBERS_REMOVED,
@@ -51,6 +50,7 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
+from services.kit.typeface import document_typeface
 
 LISTING_CHARSET: Charset = "gbk"
 """The character set for names while no branch is chosen: some branch takes all of GBK on the ordinary channel."""
@@ -313,7 +313,7 @@ def _reason_of_switch(name: str, request: UpdatePendingRequest) -> str:
     note = request.channel_note or ""
     if code == "other" and not note:
         raise Invalid([FieldProblem("channel_note", "required", "请说明转入特殊办卡通道的原因")])
-    if lacking := register_typeface().missing_characters(note):
+    if lacking := document_typeface().missing_characters(note):
         raise Invalid([FieldProblem("channel_note", "font_lacks", f"说明将印在清册上，不能有“{lacking}”，请改用文字")])
     return str(code)
 

@@ -8,8 +8,8 @@ from reportlab.lib.pagesizes import A4
 from services.batching.register.consent_form import consent_form
 from services.batching.register.register import CHANNEL_NAMES, LOCAL_TIME, Register
 from services.batching.register.register_pdf import register_pdf
-from services.batching.register.typeface import register_typeface
 from services.contracts.consent import CONSENT_TITLE
+from services.kit.typeface import document_typeface
 
 PLEDGE = "会员服务卡申领承诺书"
 AUTHORISATION = "会员服务卡办卡委托书"
@@ -73,7 +73,7 @@ def _authorisation(register: Register) -> bytes:
 
 def _form(register: Register, title: str, paragraphs: tuple[str, ...], signatures: tuple[str, ...]) -> bytes:
     """A PDF of one page: the centred title, the paragraphs, and at the right the signatures with the date."""
-    typeface = register_typeface()
+    typeface = document_typeface()
     buffer = BytesIO()
     canvas = typeface.new_canvas(buffer, f"{title} {register.batch_no}")
     width, height = A4

@@ -7,8 +7,8 @@ from io import BytesIO
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
-from services.batching.register.typeface import Typeface, register_typeface
 from services.contracts.consent import CONSENT_TEXTS
+from services.kit.typeface import Typeface, document_typeface
 
 WIDTH, HEIGHT = A4
 _MARGIN = 56
@@ -26,7 +26,7 @@ Signer = tuple[str, str]
 
 def consent_form(version: str, union_name: str, signers: Sequence[Signer]) -> bytes:
     """The form as a PDF; the same content always gives the same bytes."""
-    typeface = register_typeface()
+    typeface = document_typeface()
     text = CONSENT_TEXTS[version]
     buffer = BytesIO()
     canvas = typeface.new_canvas(buffer, text.title)

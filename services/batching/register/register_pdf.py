@@ -9,8 +9,8 @@ from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
 from services.batching.register.register import CHANNEL_NAMES, HEADINGS, SEAL_DATE, SEALS, TITLE, Register
-from services.batching.register.typeface import Typeface, register_typeface
 from services.kit.problems import Problem
+from services.kit.typeface import Typeface, document_typeface
 
 WIDTH, HEIGHT = A4
 MARGIN = 36
@@ -36,7 +36,7 @@ Line = list[list[str]]
 
 def register_pdf(register: Register) -> bytes:
     """The register on A4 pages; raises Problem `font_lacks` naming the names that cannot be printed."""
-    typeface = register_typeface()
+    typeface = document_typeface()
     refuse_unprintable(register, typeface)
     buffer = BytesIO()
     canvas = typeface.new_canvas(buffer, f"办卡清册 {register.batch_no}")

@@ -1,9 +1,11 @@
 """The events of batching: requested checks, changed pending lists, submitted batches, the bank's results, releases."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
+
+from marshmallow import validate
 
 from services.contracts.consent import BASES
 from services.contracts.events.audit import ACTS_RECORDED
@@ -14,6 +16,7 @@ from services.contracts.shared import (
     RETIREMENT_CATEGORIES,
     SEXES,
     ApplicationStep,
+    CodedName,
     PersonFacts,
     UnionFacts,
 )
@@ -26,6 +29,9 @@ from services.kit.events.contract import (
     choice,
 )
 from services.kit.schemas import UNSET, Unset
+
+APPLICATION_STATES = ("queued", "submitted", "issued", "refused", "released", "removed")
+RELEASE_REASONS = ("revoked", "cancelled")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +125,8 @@ class BatchSubmittedData(EventData):
     batch_no: str
     union: UnionFacts
     channel: Annotated[str, choice(*CHANNELS)]
+    branch_code: Annotated[str | None, "the branch of the outlet"] = None
+    branch_name: str | None = None
     outlet_code: str
     outlet_name: str
     submitted_by: UUID
@@ -159,6 +167,7 @@ class CardsIssuedData(EventData):
 class RefusedApplication(ApplicationStep):
     reason_code: str
     reason: str
+    refused_at: Annotated[datetime | None, "when, by the bank's clock"] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +184,8 @@ class BatchReleasedData(EventData):
     batch_no: str
     union_id: UUID
     revocation_id: UUID | None = None
-    reason: Annotated[str, choice("revoked", "cancelled")]
+    reason: Annotated[str, choice(*RELEASE_REASONS)]
+    released_at: datetime | None = None
     applications: Annotated[list[ApplicationStep], CHUNK]
 
 
@@ -186,6 +196,29 @@ class IssueTimesCorrectedData(EventData):
     said_at: Annotated[datetime, "the wrong time of issue"]
     issued_at: Annotated[datetime, "the right time of issue"]
     applications: Annotated[list[ApplicationStep], CHUNK, "the version is that of the issue"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountedApplication(EventData):
+    """What reports count of an application, as it is now. Its further steps have events of their own."""
+
+    application_id: UUID
+    union_id: UUID
+    queued_at: datetime
+    version: Annotated[int, validate.Range(min=0), "of the newest step, on which the state depends"]
+    state: Annotated[str, choice(*APPLICATION_STATES)]
+    state_at: Annotated[datetime | None, "when it was issued, refused or released"] = None
+    reason_code: Annotated[str | None, "of the refusal or the release"] = None
+    channel: Annotated[str, choice(*CHANNELS)]
+    branch_code: Annotated[str | None, "the branch that it was submitted to"] = None
+    submitted_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationsCountedData(EventData):
+    applications: Annotated[list[CountedApplication], CHUNK]
+    names: Annotated[list[CodedName], "of branches and of the bank's reasons"] = field(default_factory=list)
+    rebuild_id: Annotated[UUID | None, "the rebuild of the reports that it belongs to"] = None
 
 
 VALIDATION_REQUESTED = EventContract(
@@ -203,14 +236,14 @@ CHANNEL_ASSIGNED = EventContract(
     "channel_assigned",
     ChannelAssignedData,
     "Applications take this channel: when first listed as special, and whenever a clerk switches.",
-    consumers=("membership",),
+    consumers=("membership", "notification"),
 )
 MEMBERS_REMOVED = EventContract(
     "batching",
     "members_removed",
     MembersRemovedData,
     "Applications left the pending list; their members are free again.",
-    consumers=("membership",),
+    consumers=("membership", "notification"),
     is_live=True,
 )
 MEMBERS_REFUSED = EventContract(
@@ -266,6 +299,13 @@ ISSUE_TIMES_CORRECTED = EventContract(
     "An operator corrected when the bank had issued cards: its clock had been wrong.",
     consumers=("membership",),
 )
+APPLICATIONS_COUNTED = EventContract(
+    "batching",
+    "applications_counted",
+    ApplicationsCountedData,
+    "Applications came in, were corrected, or are counted anew for a rebuild of the reports: without personal data.",
+    consumers=("notification",),
+)
 ACT_RECORDED = ACTS_RECORDED["batching"]
 OVERDUE = WORK_OVERDUE["batching"]
 EVENTS = (
@@ -280,6 +320,7 @@ EVENTS = (
     CARDS_REFUSED,
     BATCH_RELEASED,
     ISSUE_TIMES_CORRECTED,
+    APPLICATIONS_COUNTED,
     ACT_RECORDED,
     OVERDUE,
 )

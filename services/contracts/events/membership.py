@@ -9,7 +9,7 @@ from marshmallow import validate
 
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.overdue import ROLE_OF_KIND
-from services.contracts.shared import IMPORT_STATES, PersonFacts, UnionFacts
+from services.contracts.shared import IMPORT_STATES, UNION_KINDS, PersonFacts, UnionFacts
 from services.kit.events.contract import (
     CHUNK,
     ENCRYPTED,
@@ -37,6 +37,32 @@ class RegisteredMember(EventData):
 class MemberRegisteredData(EventData):
     union_id: UUID
     members: Annotated[list[RegisteredMember], CHUNK]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountedMember(EventData):
+    """What reports count of a member."""
+
+    member_id: UUID
+    union_id: UUID
+    registered_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class MembersCountedData(EventData):
+    members: Annotated[list[CountedMember], CHUNK]
+    rebuild_id: Annotated[UUID | None, "the rebuild of the reports that it belongs to"] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangedUnion(UnionFacts):
+    kind: Annotated[str, choice(*UNION_KINDS)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnionsChangedData(EventData):
+    unions: Annotated[list[ChangedUnion], CHUNK]
+    rebuild_id: Annotated[UUID | None, "the rebuild of the reports that it belongs to"] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,6 +308,20 @@ MEMBER_REGISTERED = EventContract(
     consumers=("membership",),
     is_live=True,
 )
+MEMBERS_COUNTED = EventContract(
+    "membership",
+    "members_counted",
+    MembersCountedData,
+    "Members were registered, or are counted anew for a rebuild of the reports: without personal data.",
+    consumers=("notification",),
+)
+UNIONS_CHANGED = EventContract(
+    "membership",
+    "unions_changed",
+    UnionsChangedData,
+    "Unions were created, renamed or moved; the event that was published last has their current place and name.",
+    consumers=("notification",),
+)
 MEMBER_NUMBERED = EventContract(
     "membership", "member_numbered", MemberNumberedData, "Members got their numbers and can be queued for a card."
 )
@@ -388,6 +428,8 @@ REMINDERS_DUE = EventContract(
 ACT_RECORDED = ACTS_RECORDED["membership"]
 EVENTS = (
     MEMBER_REGISTERED,
+    MEMBERS_COUNTED,
+    UNIONS_CHANGED,
     MEMBER_NUMBERED,
     MEMBERS_QUEUED,
     APPLICATION_CANCELLED,

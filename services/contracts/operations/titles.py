@@ -1,6 +1,6 @@
 """The Chinese titles of actions in the audit log: operations by name, and repairs on the command line."""
 
-from services.contracts.operations import batching, notification, operators, revocation, validation
+from services.contracts.operations import batching, notification, operators, reports, revocation, validation
 from services.contracts.operations.membership import accounts, identity, imports, members, preferences
 from services.contracts.services import SERVICES
 from services.kit.operations.operators import OF_EVERY_SERVICE
@@ -8,7 +8,7 @@ from services.kit.rpc.operation import Operation
 
 _MODULES = (
     *(identity, accounts, members, imports, preferences),
-    *(validation, batching, revocation, notification, operators),
+    *(validation, batching, revocation, notification, reports, operators),
 )
 _DECLARED = [
     *(one for module in _MODULES for one in vars(module).values() if isinstance(one, Operation)),
@@ -18,4 +18,5 @@ ACTIONS = {
     **{operation.name: operation.title for operation in _DECLARED if operation.title},
     **{f"{service}.repair": "修复数据" for service in SERVICES},
     **{f"{service}.reconcile": "数据库恢复后核对" for service in SERVICES},
+    "notification.rebuild_reports": "重建统计报表",
 }

@@ -16,6 +16,7 @@ from services.kit.data.database import engine_for
 from services.kit.problems import Conflict, Problem
 from services.kit.settings import DatabaseSettings, SettingsError, read_settings
 from services.membership.accounts.accounts import new_account, set_phone
+from services.membership.event_builders import publish_unions
 from services.membership.identity import passwords
 from services.membership.models import Union
 from services.membership.unions import add_union
@@ -41,6 +42,7 @@ def make_first_administrator(session: Session, first: First) -> str:
         raise Conflict("not_empty", "系统中已有工会", "账号由市总工会管理员在系统中设立。")
     city = add_union(session, first.union_name, first.union_code, "city", None)
     session.flush()
+    publish_unions(session, [city])
     password = passwords.one_time_password()
     account = new_account(city, first.account_name, first.display_name, ["administrator"], password)
     set_phone(account, first.phone)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.contracts.events.membership import MEMBER_REGISTERED, MemberRegisteredData, RegisteredMember
+from services.contracts.events.membership import (
+    MEMBER_REGISTERED,
+    MEMBERS_COUNTED,
+    CountedMember,
+    MemberRegisteredData,
+    MembersCountedData,
+    RegisteredMember,
+)
 from services.contracts.masks import mask_phone
 from services.contracts.operations.membership.members import (
     REGISTER_MEMBER,
@@ -78,6 +86,7 @@ def register_members(
     person is a member in the city already. Missing or expired values that can be fixed later, such as the document's
     validity, are not refused here. The members keep the id of their import.
     """
+    registered_at = datetime.now(UTC)
     drafts: dict[bytes, dict[str, Any]] = {}
     outcomes: list[tuple[bytes, Outcome]] = []
     for row in rows:
@@ -85,12 +94,16 @@ def register_members(
         if digest in drafts:
             outcome = replace(outcome, problems=(*outcome.problems, REPEATED))
         if not outcome.problems:
-            own = {"member_id": uuid7(), "union_id": union_id, "import_id": import_id}
+            own = {"member_id": uuid7(), "union_id": union_id, "import_id": import_id, "registered_at": registered_at}
             drafts[digest] = {**own, **columns_of(facts)}
         outcomes.append((digest, outcome))
     registered = _insert(session, drafts)
     for chunk in in_chunks([RegisteredMember(member_id=member_id) for member_id in registered.values()]):
         publish(session, MEMBER_REGISTERED, MemberRegisteredData(union_id=union_id, members=list(chunk)))
+        counted = [
+            CountedMember(member_id=one.member_id, union_id=union_id, registered_at=registered_at) for one in chunk
+        ]
+        publish(session, MEMBERS_COUNTED, MembersCountedData(members=counted))
     return [
         outcome if outcome.problems else _outcome_of(registered.get(digest), outcome.warnings)
         for digest, outcome in outcomes

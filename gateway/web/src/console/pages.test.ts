@@ -66,6 +66,20 @@ const account = {
   roles: ["clerk"],
   state: "active",
 };
+const figures = {
+  members: 3,
+  cards: 2,
+  card_rate: 0.6667,
+  queued: 3,
+  passed: 3,
+  failed: 0,
+  submitted: 3,
+  issued: 2,
+  refused: 1,
+  revoked: 0,
+};
+const days = { median_days: 12, p90_days: 20, waiting_submission: 0, waiting_bank: 0 };
+const current = { ...figures, ...days };
 const READS = {
   "/api/v1/members": page([member], { hint: "仅显示关联企业内会员" }),
   "/api/v1/pending": page([pending], {
@@ -94,6 +108,22 @@ const READS = {
     before: null,
   },
   "/api/v1/audit/names": { actions: [], record_kinds: [] },
+  "/api/v1/reports": page([{ key: "u", name: "基层工会", union_id: "u", has_below: false, current, previous: current }], {
+    union,
+    above: [],
+    first_month: "2026-11",
+    last_month: "2026-11",
+    previous_first_month: "2026-10",
+    previous_last_month: "2026-10",
+    current,
+    previous: { ...current, issued: 1 },
+    months: [{ month: "2026-11", figures: current }],
+    failed_by_rule: [],
+    refused_by_reason: [{ code: "x", reason: "姓名与证件不符", count: 1, previous: 0 }],
+    branches: [],
+    made_at: "2026-11-29T12:59:00Z",
+    is_rebuilding: true,
+  }),
   "/api/v1/operations/dead-letters": page([], { unanswered: [] }),
   [`/api/v1/members/${member.member_id}`]: {
     ...member,
@@ -120,6 +150,7 @@ const LISTS: Record<string, readonly string[]> = {
   "/accounts": ["jianlang", "经办人"],
   "/unions": ["上海市总工会"],
   "/outlets": ["国华支行", "杨浦区"],
+  "/reports": ["（含下级工会），2026-11，与 2026-10 对比", "+100.0%", "66.7%", "姓名与证件不符", "数字暂不完整"],
   "/audit": ["登录", "2026-11-29 20:59"],
   "/dead-letters": ["没有死信"],
   "/phone-changes": ["没有更换手机号的申请"],

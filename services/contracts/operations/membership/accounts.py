@@ -9,6 +9,7 @@ from marshmallow import fields, validate
 
 from services.contracts.fields import Mobile
 from services.contracts.operations.roles import subordinates
+from services.contracts.shared import UNION_KINDS
 from services.kit.events.contract import choice
 from services.kit.fields import FullMatch, text
 from services.kit.rpc.operation import ANONYMOUS, command, no_union, query
@@ -19,7 +20,6 @@ ACCOUNT_STATES = ("active", "locked", "disabled")
 NEXT_STEPS = ("second_factor", "password_change", "second_factor_enrolment")
 ROLES = ("clerk", "reviewer", "administrator", "operator")
 PHONE_CHANGE_STATES = ("requested", "confirmed", "declined", "expired")
-UNION_KINDS = ("city", "superior", "grassroots")
 
 NewPassword = Annotated[
     str, fields.String(load_only=True, validate=validate.Length(8, 64, error="密码应为 8 至 64 个字符"))

@@ -27,7 +27,7 @@ class FontSettings:
     )
 
 
-class RegisterFont(TTFont):
+class DocumentFont(TTFont):
     """A font whose text can be copied and searched: reportlab writes code points where PDF requires UTF-16."""
 
     def addObjects(self, doc: Any) -> None:  # noqa: N802 - reportlab calls it so
@@ -43,7 +43,7 @@ class Typeface:
 
     def __init__(self, files: Sequence[str]) -> None:
         self._files = files
-        self._fonts: list[RegisterFont] = []
+        self._fonts: list[DocumentFont] = []
         self._name_of: dict[str, str | None] = {}
 
     def missing_characters(self, text: str) -> str:
@@ -102,16 +102,16 @@ class Typeface:
             self._name_of[character] = next(having, None)
         return self._name_of[character]
 
-    def _font(self, number: int) -> RegisterFont:
+    def _font(self, number: int) -> DocumentFont:
         while len(self._fonts) <= number:
-            font = RegisterFont(f"Register{len(self._fonts)}", self._files[len(self._fonts)], shapable=False)
+            font = DocumentFont(f"Register{len(self._fonts)}", self._files[len(self._fonts)], shapable=False)
             pdfmetrics.registerFont(font)
             self._fonts.append(font)
         return self._fonts[number]
 
 
 @cache
-def register_typeface() -> Typeface:
+def document_typeface() -> Typeface:
     """The process's typeface for all documents; reading a font takes up to half a second and 60 MB."""
     return Typeface(read_settings(FontSettings).register_fonts.split(","))
 
