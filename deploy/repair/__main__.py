@@ -4,6 +4,7 @@ Services whose databases were restored are reconciled first, and freed.
 """
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping
