@@ -52,6 +52,10 @@ def _of_applications(data: Data) -> Facts:
     return {"count": len(data.applications)}
 
 
+def _of_cards(data: Data) -> Facts:
+    return {"count": len(data.cards)}
+
+
 def _of_batch(data: Data) -> Facts:
     return {"batch_no": data.batch_no, "count": len(data.applications)}
 
@@ -78,6 +82,7 @@ _STREAMED = {
         (batching.CARDS_ISSUED, _its_union, _of_batch),
         (batching.CARDS_REFUSED, _its_union, _of_batch),
         (batching.BATCH_RELEASED, _its_union, _of_batch),
+        (batching.CARDS_CHANGED, _its_union, _of_cards),
         (revocation.REVOCATION_REQUESTED, _union_and_reviewers, _facts("revocation_id", "batch_no")),
         (revocation.REVOCATION_APPROVED, _union_and_reviewers, _facts("revocation_id", "batch_no")),
         (revocation.REVOCATION_REJECTED, _union_and_reviewers, _facts("revocation_id", "batch_no")),

@@ -302,6 +302,7 @@ def _common_environment(program: str, context: RuntimeContext) -> dict[str, str]
         "RELEASE": context.version,
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
         "BANK_MODE": "auto",
+        "BANK_CARD_DELAY_MS": "15000",
         "FORMER_RELEASE_UNTIL": context.secrets.get("FORMER_RELEASE_UNTIL", ""),
         **context.settings,
     }

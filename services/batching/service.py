@@ -1,10 +1,12 @@
 """The batching service: pending lists, batches, registers, and the bank's feedback."""
 
+from nameko.timer import timer
 from sqlalchemy.orm import Session
 
 from services.batching.bank import bank_feedback, bank_operations, bank_reading
 from services.batching.bank.bank_queue import BankQueue
 from services.batching.batches import batches, outlets, releases, submission, summary
+from services.batching.cards import cards, reminders
 from services.batching.pending import check_results, checks, consents, listing, pending, personal_applications
 from services.batching.register import registers
 from services.contracts import bank
@@ -22,7 +24,9 @@ from services.contracts.events.revocation import (
 )
 from services.contracts.events.validation import MEMBERS_VALIDATED
 from services.contracts.operations import batching as ops
+from services.contracts.operations import cards as card_ops
 from services.kit.data.database import Database
+from services.kit.events.contract import MESSAGE_SIZE
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Message, subscribe_batch, subscribes
 from services.kit.operations.audit_heads import AuditHeadVerification, handle_signed_head
@@ -67,6 +71,21 @@ class BatchingService(BaseService):
     get_register = handles(ops.GET_REGISTER, registers.print_register)
     get_attachments = handles(ops.GET_ATTACHMENTS, registers.get_attachments)
     get_batch_summary = handles(ops.GET_BATCH_SUMMARY, summary.summarise)
+
+    # Cards
+
+    list_cards = handles(card_ops.LIST_CARDS, cards.list_cards)
+    export_cards = handles(card_ops.EXPORT_CARDS, cards.export_cards)
+    get_collection_list = handles(card_ops.GET_COLLECTION_LIST, cards.get_collection_list)
+    mark_collected = handles(card_ops.MARK_COLLECTED, cards.mark_collected)
+
+    @timer(interval=300)
+    def remind_of_collection(self) -> None:
+        """Reminds members whose cards have waited long for collection."""
+        reminded = MESSAGE_SIZE
+        while reminded == MESSAGE_SIZE:
+            with self.database.begin() as session:
+                reminded = reminders.remind_some(session)
 
     # Batches at the bank, for operators
 

@@ -25,7 +25,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_colu
 from sqlalchemy.types import Uuid
 
 from services.kit.data.database import EncryptedBytes, EncryptedText, new_metadata
-from services.membership.applications.application_states import LIVE, CardState, State
+from services.membership.applications.application_states import ENDED, LIVE, CardState, State
 
 
 class Base(DeclarativeBase):
@@ -232,7 +232,8 @@ class Member(Base):
     `document_digest` is unique for each person and kind of document in the whole city; `document_end` finds members by
     the end of the number, and is filled in later where an earlier release wrote the number. `replaced_phone` is the
     last replaced number, until the new one can be used to sign in. `application_id`, `channel` and `applied_at` belong
-    to the application of the card state; they are null for CardState.NONE.
+    to the application of the card state; they are null for CardState.NONE. `card_status` is that of the newest known
+    step of the card, `card_version`; null means that nothing happened to the card since it was made.
     """
 
     __tablename__ = "member"
@@ -264,6 +265,8 @@ class Member(Base):
     registered_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     card_state: Mapped[str] = mapped_column(server_default=CardState.NONE)
     card_no: Mapped[str | None] = mapped_column(EncryptedText)
+    card_status: Mapped[str | None]
+    card_version: Mapped[int] = mapped_column(server_default="0")
     application_id: Mapped[UUID | None]
     channel: Mapped[str | None]
     applied_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -288,6 +291,7 @@ for _name, _columns in {
     ),
     "ix_member_union_id_sex": (Member.sex, Member.member_id),
     "ix_member_union_id_card_state": (Member.card_state, Member.member_id),
+    "ix_member_union_id_card_status": (Member.card_status, Member.member_id),
     "ix_member_union_id_channel": (Member.channel, Member.member_id),
     "ix_member_union_id_applied_at": (Member.applied_at, Member.member_id),
     "ix_member_union_id_document_end": (Member.document_end, Member.member_id),
@@ -364,6 +368,12 @@ Index(
     postgresql_where=Application.state.in_([literal_column(f"'{state}'") for state in LIVE]),
 )
 Index(
+    "ix_application_ended",
+    Application.union_id,
+    Application.application_id,
+    postgresql_where=Application.state.in_([literal_column(f"'{state}'") for state in ENDED]),
+)
+Index(
     "uq_application_issued_member_id",
     Application.member_id,
     unique=True,
@@ -383,6 +393,21 @@ class ApplicationHistory(Base):
     state: Mapped[str]
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     note: Mapped[str | None]
+
+
+class CardStep(Base):
+    """A step of a member's card after it was made, by batching's events; `card_no` is the number after it."""
+
+    __tablename__ = "card_step"
+    __table_args__ = (Index(None, "member_id"),)
+
+    application_id: Mapped[UUID] = mapped_column(ForeignKey("application.application_id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("member.member_id"))
+    step: Mapped[str]
+    happened_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    by_union: Mapped[bool]
+    card_no: Mapped[str] = mapped_column(EncryptedText)
 
 
 class ImportJob(Base):

@@ -7,6 +7,7 @@ from services.contracts.events.audit import ACTS_RECORDED, ActRecordedData
 from services.contracts.events.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,
+    CARDS_CHANGED,
     CARDS_ISSUED,
     CARDS_REFUSED,
     CHANNEL_ASSIGNED,
@@ -27,7 +28,7 @@ from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.membership import unions
 from services.membership.accounts import accounts, lost_second_factors, phone_changes, reset_links
-from services.membership.applications import applications, personal_applications, queueing
+from services.membership.applications import applications, cards, personal_applications, queueing
 from services.membership.audit import audit_log, audit_search, event_checks
 from services.membership.audit.audit_heads import AuditHeads
 from services.membership.audit.audit_log import ChainKeys
@@ -173,7 +174,7 @@ class MembershipService(BaseService):
     apply_personally = handles(member_ops.APPLY_PERSONALLY, personal_applications.apply)
     get_personal_applications = handles(member_ops.GET_PERSONAL_APPLICATIONS, personal_applications.list_applications)
 
-    # Steps of applications, from batching
+    # Steps of applications and cards, from batching
 
     channel_assigned = subscribes(CHANNEL_ASSIGNED, applications.channel_assigned)
     member_corrected = subscribes(MEMBER_CORRECTED, corrections.member_corrected)
@@ -183,3 +184,4 @@ class MembershipService(BaseService):
     cards_issued = subscribes(CARDS_ISSUED, applications.cards_issued)
     issue_times_corrected = subscribes(ISSUE_TIMES_CORRECTED, applications.issue_times_corrected)
     cards_refused = subscribes(CARDS_REFUSED, applications.cards_refused)
+    cards_changed = subscribes(CARDS_CHANGED, cards.cards_changed)

@@ -11,6 +11,7 @@ from services.contracts.events.batching import (
     BatchSubmittedData,
     CardsIssuedData,
     CardsRefusedData,
+    CollectionRemindedData,
     MembersRefusedData,
 )
 from services.contracts.events.membership import (
@@ -68,6 +69,13 @@ def cards_refused(session: Session, settings: SmsSettings, event: Event[CardsRef
     data = event.data
     _notify_clerk(session, data, "cards_refused", len(data.applications), texts.cards_refused)
     _text_contact(session, settings, data, "cards_refused", partial(texts.sms_cards_refused, data.batch_no))
+
+
+def collection_reminded(session: Session, event: Event[CollectionRemindedData]) -> None:
+    """Reminds members by SMS that their cards wait for collection."""
+    for member in event.data.members:
+        text = texts.sms_collection_reminded(member.outlet_name, member.handed_out_by_union)
+        sms.enqueue(session, "collection_reminded", member.phone, text)
 
 
 def batch_released(session: Session, event: Event[BatchReleasedData]) -> None:

@@ -11,6 +11,7 @@ from services.contracts.events.batching import (
     BATCH_SUBMITTED,
     CARDS_ISSUED,
     CARDS_REFUSED,
+    COLLECTION_REMINDED,
     MEMBERS_REFUSED,
     CardsIssuedData,
     CardsRefusedData,
@@ -88,6 +89,7 @@ class NotificationService(BaseService):
     members_validated = subscribes(MEMBERS_VALIDATED, event_notifications.members_validated)
     batch_submitted = subscribes(BATCH_SUBMITTED, event_notifications.batch_submitted)
     batch_released = subscribes(BATCH_RELEASED, event_notifications.batch_released)
+    collection_reminded = subscribes(COLLECTION_REMINDED, event_notifications.collection_reminded)
     revocation_requested = subscribes(REVOCATION_REQUESTED, event_notifications.revocation_requested)
     revocation_approved = subscribes(REVOCATION_APPROVED, event_notifications.revocation_approved)
     revocation_rejected = subscribes(REVOCATION_REJECTED, event_notifications.revocation_rejected)

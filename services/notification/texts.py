@@ -168,6 +168,12 @@ def sms_cards_issued(batch_no: str, count: int) -> str:
     return f"{SIGNATURE}批次{batch_no}新增{count}人办卡成功，请持卡人携带本人证件原件到网点领卡。"
 
 
+def sms_collection_reminded(outlet_name: str, handed_out_by_union: bool) -> str:
+    """To a member whose card has waited long for collection."""
+    place = "所在工会" if handed_out_by_union else outlet_name
+    return f"{SIGNATURE}您的工会会员服务卡已制好，尚未领取，请本人携带身份证件原件到{place}领卡。"
+
+
 def sms_cards_refused(batch_no: str, count: int) -> str:
     """To the batch's contact, who for a personal application is the member."""
     return f"{SIGNATURE}批次{batch_no}有{count}人被银行退回，请登录查看退回原因，更正信息后重新申请办卡。"

@@ -116,6 +116,14 @@ def misbehave(sms_url: str, mode: str, for_calls: int | None = None) -> None:
     requests.put(f"{sms_url}/control", json={"mode": mode, "for_calls": for_calls}, timeout=5).raise_for_status()
 
 
+def test_a_member_whose_card_waits_is_reminded_by_sms(begin: Begin) -> None:
+    with begin() as session:
+        event_notifications.collection_reminded(session, example(batching.COLLECTION_REMINDED))
+        [sms_text] = session.scalars(select(Sms)).all()
+    assert (sms_text.phone, sms_text.kind) == ("13800000000", "collection_reminded")
+    assert "尚未领取" in str(sms_text.text)
+
+
 def test_each_event_reaches_who_is_concerned_and_nobody_else(begin: Begin) -> None:
     settings = SmsSettings("http://127.0.0.1:1")
     with begin() as session:

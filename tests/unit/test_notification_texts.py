@@ -35,6 +35,8 @@ MESSAGES = {
 SMS = (
     texts.sms_cards_issued(BATCH_NO, 3),
     texts.sms_cards_refused(BATCH_NO, 3),
+    texts.sms_collection_reminded("中国工商银行股份有限公司上海市杨浦区五角场国华广场支行", handed_out_by_union=False),
+    texts.sms_collection_reminded("工商银行国华支行", handed_out_by_union=True),
     texts.sms_revocation_decided(BATCH_NO, approved=True),
     texts.sms_revocation_decided(BATCH_NO, approved=False),
     texts.sms_revocation_closed(BATCH_NO),
@@ -79,6 +81,11 @@ def test_an_import_says_what_to_do_with_bad_rows_only_where_there_are_some() -> 
 def test_an_sms_is_signed_and_fits_into_two_parts(text: str) -> None:
     assert text.startswith(texts.SIGNATURE)
     assert len(text) <= 134
+
+
+def test_a_reminder_says_where_the_card_waits() -> None:
+    assert "到工商银行国华支行领卡" in texts.sms_collection_reminded("工商银行国华支行", handed_out_by_union=False)
+    assert "到所在工会领卡" in texts.sms_collection_reminded("工商银行国华支行", handed_out_by_union=True)
 
 
 def test_a_one_time_password_says_until_when_it_counts_in_shanghais_time() -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from services.contracts.masks import mask_card, mask_document
 from services.contracts.operations.membership.members import (
     LIST_MEMBERS,
+    EndedApplication,
     ListMembersAnswer,
     ListMembersRequest,
     MemberFilter,
@@ -31,6 +32,8 @@ from services.kit.rpc.paging import Counted
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
 from services.membership.applications.application_states import CardState
+from services.membership.applications.cards import has_status, status_of
+from services.membership.applications.ended import ended_applications, is_ended
 from services.membership.members.member_documents import SEARCHABLE_BY_END, document_end_digest, possible_digests
 from services.membership.members.number_searches import count, numbers_in
 from services.membership.models import EMPLOYED, Member, Union
@@ -74,7 +77,9 @@ def list_members(work: Work, request: ListMembersRequest) -> ListMembersAnswer:
         rows, counted = _page_by_address(session, union_id, request, request.address)
     else:
         rows, counted = page_of(session, _in_order(request).where(*filters(union_id, request)), request)
-    return ListMembersAnswer.of([member_item(row.Member) for row in rows], request, counted, hint=HINT)
+    ended = ended_applications(session, [row.Member for row in rows])
+    items = [member_item(row.Member, ended.get(row.Member.member_id)) for row in rows]
+    return ListMembersAnswer.of(items, request, counted, hint=HINT)
 
 
 def union_to_search(session: Session, caller: Caller, chosen: MemberFilter) -> Union:
@@ -102,6 +107,10 @@ def filters(union_id: UUID, chosen: MemberFilter) -> list[ColumnElement[bool]]:
         conditions.append(Member.applied_at >= _midnight(chosen.applied_from))
     if chosen.applied_to is not UNSET:
         conditions.append(Member.applied_at < _midnight(chosen.applied_to + timedelta(days=1)))
+    if chosen.last_outcome is not UNSET or chosen.last_batch_no is not UNSET:
+        conditions.append(is_ended(union_id, chosen))
+    if chosen.card_status is not UNSET:
+        conditions.append(has_status(chosen.card_status))
     exact = {
         Member.sex: chosen.sex,
         Member.card_state: chosen.card_state,
@@ -110,8 +119,8 @@ def filters(union_id: UUID, chosen: MemberFilter) -> list[ColumnElement[bool]]:
     return conditions + [column == value for column, value in exact.items() if value is not UNSET]
 
 
-def member_item(member: Member) -> MemberItem:
-    """A member in the form of the list."""
+def member_item(member: Member, ended: EndedApplication | None) -> MemberItem:
+    """A member in the form of the list; `ended` is why the member is free again."""
     code = why_not_selectable(member)
     return MemberItem(
         member_id=member.member_id,
@@ -123,7 +132,9 @@ def member_item(member: Member) -> MemberItem:
         applied_at=member.applied_at,
         channel=member.channel,
         card_state=member.card_state,
+        card_status=status_of(member),
         application_id=member.application_id,
+        ended=ended,
         selectable=code is None,
         reason=SelectableReason(code=code, reason=REASONS[code]) if code else None,
     )

@@ -32,6 +32,8 @@ from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET, values_of
 from services.membership.applications.application_states import LIVE
+from services.membership.applications.cards import card_steps_of
+from services.membership.applications.ended import ended_applications
 from services.membership.members import member_phone_changes
 from services.membership.members.corrections import corrections_of
 from services.membership.members.facts import (
@@ -166,7 +168,7 @@ def get_member(work: Work, request: GetMemberRequest) -> MemberAnswer:
 def member_answer(session: Session, member: Member) -> MemberAnswer:
     """A member in detail, with all applications."""
     return MemberAnswer(
-        **values_of(member_item(member)),
+        **values_of(member_item(member, ended_applications(session, [member]).get(member.member_id))),
         union_id=member.union_id,
         document_expiry=member.document_expiry,
         document_issued=member.document_issued,
@@ -180,6 +182,7 @@ def member_answer(session: Session, member: Member) -> MemberAnswer:
         registered_at=member.registered_at,
         corrections=corrections_of(session, member.member_id),
         applications=applications_of(session, member.member_id),
+        card_steps=card_steps_of(session, member.member_id),
     )
 
 

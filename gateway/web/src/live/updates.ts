@@ -16,6 +16,7 @@ export const KINDS = [
   "cards_issued",
   "cards_refused",
   "batch_released",
+  "cards_changed",
   "revocation_requested",
   "revocation_approved",
   "revocation_rejected",

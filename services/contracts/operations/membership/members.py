@@ -19,7 +19,14 @@ from services.contracts.fields import (
 )
 from services.contracts.operations.membership.accounts import UnionAnswer
 from services.contracts.operations.roles import STAFF, subordinates
-from services.contracts.shared import CHANNELS, DOCUMENT_TYPES, RETIREMENT_CATEGORIES, SEXES
+from services.contracts.shared import (
+    CARD_STATUSES,
+    CARD_STEPS,
+    CHANNELS,
+    DOCUMENT_TYPES,
+    RETIREMENT_CATEGORIES,
+    SEXES,
+)
 from services.kit.events.contract import choice
 from services.kit.fields import text
 from services.kit.rpc.files import FileAnswer
@@ -34,6 +41,9 @@ APPLICATION_STATES = ("queued", "submitted", "issued", "refused", "released", "r
 
 
 CARD_STATES = ("none", "pending", "submitted", "issued")
+
+
+LAST_OUTCOMES = ("refused", "released")
 
 
 LARGEST_EXPORT = 50_000
@@ -63,7 +73,14 @@ class MemberFilter:
     applied_from: Annotated[date | Unset, "day in Shanghai"] = UNSET
     applied_to: Annotated[date | Unset, "day in Shanghai, inclusive"] = UNSET
     card_state: Annotated[str | Unset, choice(*CARD_STATES)] = UNSET
+    card_status: Annotated[str | Unset, choice(*CARD_STATUSES), "of members whose card was issued"] = UNSET
     channel: Annotated[str | Unset, choice(*CHANNELS)] = UNSET
+    last_outcome: Annotated[
+        str | Unset, choice(*LAST_OUTCOMES), "of members who are free since their newest application ended so"
+    ] = UNSET
+    last_batch_no: Annotated[
+        str | Unset, text(64), "of members who are free since this batch, where they were refused or released"
+    ] = UNSET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +97,16 @@ class SelectableReason:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EndedApplication:
+    """How the newest application of a member ended who is free again."""
+
+    state: Annotated[str, choice(*LAST_OUTCOMES)]
+    batch_no: str | None
+    reason: Annotated[str | None, "the bank's, or why it was released"]
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class MemberItem:
     """A member in the list."""
 
@@ -92,7 +119,11 @@ class MemberItem:
     applied_at: datetime | None
     channel: Annotated[str | None, choice(*CHANNELS, allow_none=True)]
     card_state: Annotated[str, choice(*CARD_STATES)]
+    card_status: Annotated[
+        str | None, choice(*CARD_STATUSES, allow_none=True), "of an issued card; null where none was issued"
+    ]
     application_id: Annotated[UUID | None, "the application of the card state"]
+    ended: Annotated[EndedApplication | None, "why the member is free again; null for others"]
     selectable: Annotated[bool, "whether the member can be queued"]
     reason: SelectableReason | None
 
@@ -156,6 +187,16 @@ class CorrectionAnswer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CardStepAnswer:
+    """What happened to the member's card."""
+
+    step: Annotated[str, choice(*CARD_STEPS)]
+    happened_at: datetime
+    by_union: Annotated[bool, "the union handed the card out; otherwise the bank reported it"]
+    card_no: Annotated[str, "masked; the number after the step"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class MemberAnswer(MemberItem):
     """A member's data; numbers are masked, and facts that a document number contains are left out."""
 
@@ -174,6 +215,7 @@ class MemberAnswer(MemberItem):
     registered_at: datetime
     corrections: Annotated[list[CorrectionAnswer], "newest first"]
     applications: Annotated[list[ApplicationAnswer], "newest first"]
+    card_steps: Annotated[list[CardStepAnswer], "newest first"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -335,6 +377,8 @@ class PersonalProfileAnswer:
     retirement_category: Annotated[str | None, choice(*RETIREMENT_CATEGORIES, allow_none=True)]
     card_state: Annotated[str, choice(*CARD_STATES)]
     card_no: Annotated[str | None, "masked"]
+    card_status: Annotated[str | None, choice(*CARD_STATUSES, allow_none=True)]
+    card_steps: Annotated[list[CardStepAnswer], "newest first"]
     can_apply: bool
     reason: Annotated[str | None, "why the member cannot apply here"]
 

@@ -18,7 +18,15 @@ export function useQueueing() {
     return queue.run({ filter });
   }
 
+  /** Those of a batch who were refused or released and are still free. */
+  async function queueAgain(last_batch_no: string, ended: number): Promise<QueueResult | undefined> {
+    const question = `该批次被退回或释放的 ${count(ended)} 人中，未重新办理的将加入待办会员列表。请先按退回原因更正信息，再重新校验、提交。`;
+    if (!(await askToConfirm("重新加入待办", question, "重新加入待办", false))) return undefined;
+    return queue.run({ filter: { last_batch_no } });
+  }
+
   return {
+    queueAgain,
     queueThese: (member_ids: string[]) => queue.run({ member_ids }),
     queueAllOf,
     isRunning: queue.isRunning,

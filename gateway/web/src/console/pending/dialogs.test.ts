@@ -22,6 +22,7 @@ const outlet = {
   district: "杨浦区",
   address: "四平路 1 号",
   phone: "021-65556666",
+  counting: { month: "2026-12", last_day: "2026-12-20", notified_by: "2026-12-14" },
 };
 const consent = { version: "2026-1", title: "告知同意书", paragraphs: ["同意"], in_force_from: "2026-01-01" };
 

@@ -1,0 +1,58 @@
+"""Members whose newest application was refused 银行退回 or released 已释放: they are free, and can be queued again."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session, aliased
+
+from services.contracts.operations.membership.members import EndedApplication, MemberFilter
+from services.kit.data.bulk import is_any_of
+from services.kit.schemas import UNSET
+from services.membership.applications.application_states import ENDED, CardState
+from services.membership.models import Application, ApplicationHistory, Member
+
+
+def is_ended(union_id: UUID, chosen: MemberFilter) -> ColumnElement[bool]:
+    """The condition of a filter by how the newest application ended, by its batch, or by both."""
+    newer = aliased(Application)
+    states = ENDED if chosen.last_outcome is UNSET else (chosen.last_outcome,)
+    ended = (
+        select(Application.member_id)
+        .where(Application.union_id == union_id, Application.state.in_(ENDED), Application.state.in_(states))
+        .where(
+            ~select(newer.application_id)
+            .where(newer.member_id == Application.member_id, newer.application_id > Application.application_id)
+            .exists()
+        )
+    )
+    if chosen.last_batch_no is not UNSET:
+        ended = ended.where(Application.batch_no == chosen.last_batch_no)
+    return (Member.card_state == CardState.NONE) & Member.member_id.in_(ended)
+
+
+def ended_applications(session: Session, members: Iterable[Member]) -> dict[UUID, EndedApplication]:
+    """How the newest application of those members ended who are free since it was refused or released."""
+    free = [member.member_id for member in members if member.card_state == CardState.NONE]
+    if not free:
+        return {}
+    newest = (
+        select(Application)
+        .distinct(Application.member_id)
+        .where(is_any_of(Application.member_id, free))
+        .order_by(Application.member_id, Application.application_id.desc())
+        .subquery()
+    )
+    rows = session.execute(
+        select(newest.c.member_id, newest.c.state, newest.c.batch_no, ApplicationHistory.note, ApplicationHistory.at)
+        .join(
+            ApplicationHistory,
+            (ApplicationHistory.application_id == newest.c.application_id)
+            & (ApplicationHistory.version == newest.c.version),
+        )
+        .where(newest.c.state.in_(ENDED))
+    )
+    return {
+        row.member_id: EndedApplication(state=row.state, batch_no=row.batch_no, reason=row.note, at=row.at)
+        for row in rows
+    }
