@@ -34,6 +34,10 @@ def _both_unions_of_a_card(data: Data) -> tuple[Audience, ...]:
     return (Audience(str(data.union_id)), Audience(str(data.issued_union_id)))
 
 
+def _both_unions_of_a_transfer(data: Data) -> tuple[Audience, ...]:
+    return (Audience(str(data.from_union_id)), Audience(str(data.union.union_id)))
+
+
 def _union_and_reviewers(data: Data) -> tuple[Audience, ...]:
     union_id = data.union.union_id if hasattr(data, "union") else data.union_id
     return (Audience(str(union_id)), Audience(str(data.reviewer_union_id), "reviewer"))
@@ -76,6 +80,7 @@ _STREAMED = {
             _its_union,
             _facts("import_id", "state", "rows_total", "rows_read", "rows_accepted", "rows_rejected"),
         ),
+        (membership.MEMBER_TRANSFERRED, _both_unions_of_a_transfer, _facts("transfer_id")),
         (batching.PENDING_CHANGED, _its_union, _facts("reason", "count")),
         (batching.MEMBERS_REMOVED, _its_union, _of_applications),
         (batching.BATCH_SUBMITTED, _nested_union, _of_batch),

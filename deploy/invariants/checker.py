@@ -7,7 +7,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from deploy.invariants import applications, audit_heads, bank_results, batches, cards, messages, notifications
+from deploy.invariants import (
+    applications,
+    audit_heads,
+    bank_results,
+    batches,
+    cards,
+    messages,
+    notifications,
+    transfers,
+)
 from deploy.invariants.system import Snapshots, System, Unreadable, snapshots_of
 from deploy.invariants.violations import Violation
 from services.kit.amqp.connection import BROKER_ERRORS
@@ -32,6 +41,9 @@ _IN_DATABASES: Mapping[str, Callable[[Snapshots], Iterator[Violation]]] = {
     "card_follows_reports": cards.cards_follow_reports,
     "card_report_applied": cards.reports_are_applied,
     "cards_agree": cards.membership_and_batching_agree,
+    "transfers_conserve": transfers.transfers_conserve_members,
+    "transfers_agree": transfers.membership_and_batching_agree,
+    "transfer_leaves_nothing": transfers.nothing_is_left_behind,
     "checks_agree": applications.checks_agree,
     "check_finished": applications.checks_are_finished,
     "import_finished": applications.imports_are_finished,

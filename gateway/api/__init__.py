@@ -24,6 +24,7 @@ from gateway.api import (
     stream,
     summary,
     support,
+    transfers,
     unions,
 )
 
@@ -32,6 +33,7 @@ RESOURCES = (
     sessions,
     second_factor,
     members,
+    transfers,
     imports,
     pending,
     checks,

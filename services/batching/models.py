@@ -133,6 +133,11 @@ Index(
     Application.batch_no,
     postgresql_where=Application.state == literal_column(f"'{State.REFUSED}'"),
 )
+Index(
+    "ix_application_queued_member_id",
+    Application.member_id,
+    postgresql_where=Application.state == literal_column(f"'{State.QUEUED}'"),
+)
 Index("uq_application_card_digest", Application.card_digest, unique=True)
 Index(
     "uq_application_issued_member_id",
@@ -283,6 +288,19 @@ Index("uq_card_in_use_member_id", Card.member_id, unique=True, postgresql_where=
 Index("ix_card_union_id_status", Card.union_id, Card.status, Card.made_at, Card.application_id)
 Index("ix_card_superior_ids", Card.superior_ids, postgresql_using="gin")
 Index("ix_card_to_remind", Card.made_at, postgresql_where=WAITING & Card.reminded_at.is_(None))
+
+
+class MovedMember(Base):
+    """The union of a member who moved there from another one; `version` is that of the newest known transfer."""
+
+    __tablename__ = "moved_member"
+
+    member_id: Mapped[UUID] = mapped_column(primary_key=True)
+    union_id: Mapped[UUID]
+    union_name: Mapped[str]
+    superior_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
+    version: Mapped[int]
+    transferred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
 class CardReport(Base):

@@ -7,13 +7,22 @@ from services.batching.bank import bank_feedback, bank_operations, bank_reading
 from services.batching.bank.bank_queue import BankQueue
 from services.batching.batches import batches, outlets, releases, submission, summary
 from services.batching.cards import cards, reminders
-from services.batching.pending import check_results, checks, consents, listing, pending, personal_applications
+from services.batching.pending import (
+    check_results,
+    checks,
+    consents,
+    listing,
+    pending,
+    personal_applications,
+    transfers,
+)
 from services.batching.register import registers
 from services.contracts import bank
 from services.contracts.events.membership import (
     APPLICATION_CANCELLED,
     AUDIT_HEAD_SIGNED,
     CORRECTION_REFUSED,
+    MEMBER_TRANSFERRED,
     MEMBERS_QUEUED,
 )
 from services.contracts.events.revocation import (
@@ -107,6 +116,7 @@ class BatchingService(BaseService):
     revocation_approved = subscribes(REVOCATION_APPROVED, releases.revocation_approved)
     revocation_rejected = subscribes(REVOCATION_REJECTED, releases.revocation_rejected)
     revocation_closed = subscribes(REVOCATION_CLOSED, releases.revocation_closed)
+    member_transferred = subscribes(MEMBER_TRANSFERRED, transfers.member_transferred)
     audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, handle_signed_head)
 
     @subscribe_batch(queue=bank.FEEDBACK_QUEUE, size=500, decode=bank_reading.read_feedback)

@@ -233,7 +233,8 @@ class Member(Base):
     the end of the number, and is filled in later where an earlier release wrote the number. `replaced_phone` is the
     last replaced number, until the new one can be used to sign in. `application_id`, `channel` and `applied_at` belong
     to the application of the card state; they are null for CardState.NONE. `card_status` is that of the newest known
-    step of the card, `card_version`; null means that nothing happened to the card since it was made.
+    step of the card, `card_version`; null means that nothing happened to the card since it was made. `transfers` is how
+    often the member has moved to another union.
     """
 
     __tablename__ = "member"
@@ -267,6 +268,7 @@ class Member(Base):
     card_no: Mapped[str | None] = mapped_column(EncryptedText)
     card_status: Mapped[str | None]
     card_version: Mapped[int] = mapped_column(server_default="0")
+    transfers: Mapped[int] = mapped_column(server_default="0")
     application_id: Mapped[UUID | None]
     channel: Mapped[str | None]
     applied_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -340,6 +342,37 @@ class Application(Base):
     outlet_code: Mapped[str | None]
     consent_version: Mapped[str | None]
     consented_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Transfer(Base):
+    """A member's move to another union, which that union requests; without a decision until `due_on` it happens.
+
+    `decided_by` is null where the time has passed.
+    """
+
+    __tablename__ = "transfer"
+    __table_args__ = (
+        Index(None, "member_id"),
+        Index(None, "from_union_id", "requested_at"),
+        Index(None, "to_union_id", "requested_at"),
+        Index("uq_transfer_open", "member_id", unique=True, postgresql_where=text("state = 'requested'")),
+        Index("ix_transfer_due", "due_on", postgresql_where=text("state = 'requested'")),
+        CheckConstraint("from_union_id <> to_union_id", name="two_unions"),
+    )
+
+    transfer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("member.member_id"))
+    from_union_id: Mapped[UUID] = mapped_column(ForeignKey("union.union_id"))
+    to_union_id: Mapped[UUID] = mapped_column(ForeignKey("union.union_id"))
+    affiliation: Mapped[str]
+    reason: Mapped[str | None] = mapped_column(EncryptedText)
+    state: Mapped[str] = mapped_column(server_default="requested")
+    requested_by: Mapped[UUID] = mapped_column(ForeignKey("account.account_id"))
+    requested_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    due_on: Mapped[date]
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.account_id"))
+    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    remark: Mapped[str | None] = mapped_column(EncryptedText)
 
 
 class MemberCorrection(Base):

@@ -21,6 +21,7 @@ from services.contracts.operations.membership import accounts as account_ops
 from services.contracts.operations.membership import identity as identity_ops
 from services.contracts.operations.membership import imports as import_ops
 from services.contracts.operations.membership import members as member_ops
+from services.contracts.operations.membership import transfers as transfer_ops
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Event, subscribes
@@ -45,6 +46,7 @@ from services.membership.members import (
     number_searches,
     numbering,
     summary,
+    transfers,
 )
 
 
@@ -111,6 +113,22 @@ class MembershipService(BaseService):
     queue_members = handles(member_ops.QUEUE_MEMBERS, queueing.queue_members)
     member_registered = subscribes(MEMBER_REGISTERED, numbering.member_registered)
     get_member_summary = handles(member_ops.GET_MEMBER_SUMMARY, summary.member_summary)
+
+    # Transfers
+
+    request_transfer = handles(transfer_ops.REQUEST_TRANSFER, transfers.request_transfer)
+    list_transfers = handles(transfer_ops.LIST_TRANSFERS, transfers.list_transfers)
+    accept_transfer = handles(transfer_ops.ACCEPT_TRANSFER, transfers.accept_transfer)
+    decline_transfer = handles(transfer_ops.DECLINE_TRANSFER, transfers.decline_transfer)
+    withdraw_transfer = handles(transfer_ops.WITHDRAW_TRANSFER, transfers.withdraw_transfer)
+
+    @timer(interval=300)
+    def accept_overdue_transfers(self) -> None:
+        """Transfers members on whose transfer nobody decided in time."""
+        accepted = transfers.AT_ONCE
+        while accepted == transfers.AT_ONCE:
+            with self.database.begin() as session:
+                accepted = transfers.accept_overdue(session)
 
     # Imports
 

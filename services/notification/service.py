@@ -23,8 +23,11 @@ from services.contracts.events.membership import (
     CORRECTION_REFUSED,
     IMPORT_PROGRESSED,
     MEMBER_PHONE_CHANGED,
+    MEMBER_TRANSFERRED,
     OTP_ISSUED,
     RESET_LINK_MADE,
+    TRANSFER_ENDED,
+    TRANSFER_REQUESTED,
     ResetLinkMadeData,
 )
 from services.contracts.events.revocation import (
@@ -100,6 +103,9 @@ class NotificationService(BaseService):
     import_progressed = subscribes(IMPORT_PROGRESSED, event_notifications.import_progressed)
     otp_issued = subscribes(OTP_ISSUED, event_notifications.otp_issued)
     member_phone_changed = subscribes(MEMBER_PHONE_CHANGED, event_notifications.member_phone_changed)
+    transfer_requested = subscribes(TRANSFER_REQUESTED, event_notifications.transfer_requested)
+    transfer_ended = subscribes(TRANSFER_ENDED, event_notifications.transfer_ended)
+    member_transferred = subscribes(MEMBER_TRANSFERRED, event_notifications.member_transferred)
     account_changed = subscribes(ACCOUNT_CHANGED, event_notifications.account_changed)
     audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, handle_signed_head)
 

@@ -175,6 +175,36 @@ VIOLATIONS = (
         ),
     ),
     InjectedViolation(
+        "transfers_conserve",
+        "membership",
+        (
+            "update member set transfers = 1 where member_id = "
+            + _nth("member", "member_id", 13, "card_state = 'issued'")
+            + " returning member_id",
+        ),
+    ),
+    InjectedViolation(
+        "transfers_agree",
+        "batching",
+        (
+            "insert into moved_member (member_id, union_id, union_name, version, transferred_at) select member_id,"
+            " union_id, 'elsewhere', 1, now() from application where application_id = "
+            + _nth("application", "application_id", 14, _ISSUED)
+            + " returning member_id",
+        ),
+    ),
+    InjectedViolation(
+        "transfer_leaves_nothing",
+        "batching",
+        (
+            "insert into application (application_id, member_id, member_no, union_id, listed_at, name, document_type,"
+            " document_number, document_digest, other_facts, channel) select gen_random_uuid(), member_id, member_no,"
+            " gen_random_uuid(), now() - interval '1 day', name, document_type, document_number, document_digest,"
+            " other_facts, channel from application join moved_member using (member_id) limit 1"
+            " returning application_id",
+        ),
+    ),
+    InjectedViolation(
         "checks_agree",
         "batching",
         (

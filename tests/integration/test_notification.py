@@ -124,6 +124,20 @@ def test_a_member_whose_card_waits_is_reminded_by_sms(begin: Begin) -> None:
     assert "尚未领取" in str(sms_text.text)
 
 
+def test_a_transfer_is_told_to_the_union_that_has_to_act_and_to_the_member(begin: Begin) -> None:
+    requested, moved = example(membership.TRANSFER_REQUESTED), example(membership.MEMBER_TRANSFERRED)
+    with begin() as session:
+        event_notifications.transfer_requested(session, requested)
+        event_notifications.transfer_ended(session, example(membership.TRANSFER_ENDED))
+        event_notifications.member_transferred(session, moved)
+    with begin() as session:
+        old = [one.kind for one in listed(session, a_clerk_of(requested.data.from_union_id)).items]
+        new = [one.kind for one in listed(session, a_clerk_of(moved.data.union.union_id)).items]
+        [told] = session.scalars(select(Sms.kind))
+    assert sorted(old) == ["member_transferred_out", "transfer_requested"]
+    assert (sorted(new), told) == (["member_transferred_in", "transfer_ended"], "transfer_requested")
+
+
 def test_each_event_reaches_who_is_concerned_and_nobody_else(begin: Begin) -> None:
     settings = SmsSettings("http://127.0.0.1:1")
     with begin() as session:

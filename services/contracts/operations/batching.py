@@ -232,9 +232,9 @@ class UpdateBranchRequest:
     charset: Annotated[str | Unset, choice(*CHARSETS)] = UNSET
     closed: bool | Unset = UNSET
     union_hands_out: bool | Unset = UNSET
-    cut_off_day: Annotated[
-        int | Unset | None, validate.Range(1, LAST_CUT_OFF_DAY, error="截止日应为 1 至 31 日")
-    ] = UNSET
+    cut_off_day: Annotated[int | Unset | None, validate.Range(1, LAST_CUT_OFF_DAY, error="截止日应为 1 至 31 日")] = (
+        UNSET
+    )
     cut_off_dates: CutOffDates | Unset = UNSET
 
     def __post_init__(self) -> None:

@@ -1,12 +1,24 @@
 """The Chinese titles of actions in the audit log: operations by name, and repairs on the command line."""
 
 from services.contracts.operations import batching, cards, notification, operators, revocation, validation
-from services.contracts.operations.membership import accounts, identity, imports, members
+from services.contracts.operations.membership import accounts, identity, imports, members, transfers
 from services.contracts.services import SERVICES
 from services.kit.operations.operators import OF_EVERY_SERVICE
 from services.kit.rpc.operation import Operation
 
-_MODULES = (identity, accounts, members, imports, validation, batching, cards, revocation, notification, operators)
+_MODULES = (
+    identity,
+    accounts,
+    members,
+    transfers,
+    imports,
+    validation,
+    batching,
+    cards,
+    revocation,
+    notification,
+    operators,
+)
 _DECLARED = [
     *(one for module in _MODULES for one in vars(module).values() if isinstance(one, Operation)),
     *(common.of(service) for common in OF_EVERY_SERVICE for service in SERVICES),

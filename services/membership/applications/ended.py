@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
 from services.contracts.operations.membership.members import EndedApplication, MemberFilter
@@ -38,7 +39,7 @@ def ended_applications(session: Session, members: Iterable[Member]) -> dict[UUID
         return {}
     newest = (
         select(Application)
-        .distinct(Application.member_id)
+        .ext(distinct_on(Application.member_id))
         .where(is_any_of(Application.member_id, free))
         .order_by(Application.member_id, Application.application_id.desc())
         .subquery()

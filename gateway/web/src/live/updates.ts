@@ -17,6 +17,7 @@ export const KINDS = [
   "cards_refused",
   "batch_released",
   "cards_changed",
+  "member_transferred",
   "revocation_requested",
   "revocation_approved",
   "revocation_rejected",

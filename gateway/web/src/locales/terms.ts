@@ -22,6 +22,15 @@ export const CARD_STATUSES = {
   closed: { text: "已销卡", tone: "plain" },
 } as const satisfies Record<string, Term>;
 
+export const TRANSFER_STATES = {
+  requested: { text: "待办理", tone: "warn" },
+  accepted: { text: "已转会", tone: "good" },
+  declined: { text: "不同意", tone: "bad" },
+  withdrawn: { text: "已撤回", tone: "plain" },
+} as const satisfies Record<string, Term>;
+
+export const TRANSFER_DIRECTIONS = { in: "转入", out: "转出" } as const;
+
 /** What happens to a card. */
 export const CARD_STEPS = {
   collected: "领卡",
