@@ -269,6 +269,8 @@ class Member(Base):
     card_status: Mapped[str | None]
     card_version: Mapped[int] = mapped_column(server_default="0")
     transfers: Mapped[int] = mapped_column(server_default="0")
+    left_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    left_because: Mapped[str | None]
     application_id: Mapped[UUID | None]
     channel: Mapped[str | None]
     applied_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -41,6 +41,7 @@ from services.membership.members import (
     disclosures,
     document_ends,
     exports,
+    leaving,
     member_search,
     members,
     number_searches,
@@ -108,6 +109,8 @@ class MembershipService(BaseService):
     get_member = handles(member_ops.GET_MEMBER, members.get_member)
     register_member = handles(member_ops.REGISTER_MEMBER, members.register_member)
     update_member = handles(member_ops.UPDATE_MEMBER, members.update_member)
+    end_membership = handles(member_ops.END_MEMBERSHIP, leaving.end_membership)
+    resume_membership = handles(member_ops.RESUME_MEMBERSHIP, leaving.resume_membership)
     reveal_member = handles(member_ops.REVEAL_MEMBER, disclosures.reveal_member)
     export_members = handles(member_ops.EXPORT_MEMBERS, exports.export_members)
     queue_members = handles(member_ops.QUEUE_MEMBERS, queueing.queue_members)

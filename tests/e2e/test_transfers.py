@@ -53,3 +53,19 @@ def test_members_move_to_the_union_that_asks_for_them_with_number_and_card(stack
     assert "member_transferred_in" in kinds
     broken = check(System.of_stack(stack), settle_seconds=30)
     assert [one for one in broken if one.invariant.startswith("transfer")] == []
+
+
+def test_who_has_left_is_not_queued_and_moves_to_another_union_without_consent(stack: Stack) -> None:
+    old, new = a_desk(stack.gateway_url), a_desk(stack.gateway_url)
+    (person,) = people(1)
+    (member_id,) = old.register(person)
+    old.clerk.post(f"members/{member_id}/leave", {"because": "left"})
+    with pytest.raises(ApiProblem) as refused:
+        old.clerk.post("members/queue", {"filter": {}})
+    assert refused.value.code == "none_selectable"
+    given = form_of(person)
+    asked = {name: given[name] for name in ("name", "document_type", "document_number")}
+    assert new.clerk.post("transfers", asked)["is_automatic"]
+    assert new.clerk.get(f"members/{member_id}")["left_because"] is None
+    acts = old.office.administrator.get("audit", action="membership.end_membership")["items"]
+    assert acts[0]["outcome"] == "done"

@@ -112,6 +112,8 @@ def _why_not(member: Member) -> Conflict | None:
     """Why the member cannot apply on the phone now; None if the member can."""
     if member.affiliation == "employer" or member.document_type != "resident_id":
         return Conflict("through_union", "请由所在工会办理", "个人办卡仅限持居民身份证的灵活就业和企业外会员。")
+    if member.left_at is not None:
+        return Conflict("has_left", "您已退会或退休，不能办卡", "如有疑问请联系所在工会。")
     if member.member_no is None:
         return Conflict("number_missing", "会员编号尚未生成", "请稍后再申请。")
     if member.card_state != CardState.NONE:

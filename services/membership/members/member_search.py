@@ -49,6 +49,7 @@ REASONS = {
     CardState.PENDING: "会员已在待办中，无需勾选",
     CardState.SUBMITTED: "会员的卡正在办理中，无需勾选",
     CardState.ISSUED: "会员已办卡，无需勾选",
+    "left": "会员已退会或退休，不能办卡",
 }
 """Why a member cannot be queued, by code."""
 
@@ -109,6 +110,8 @@ def filters(union_id: UUID, chosen: MemberFilter) -> list[ColumnElement[bool]]:
         conditions.append(Member.applied_at < _midnight(chosen.applied_to + timedelta(days=1)))
     if chosen.last_outcome is not UNSET or chosen.last_batch_no is not UNSET:
         conditions.append(is_ended(union_id, chosen))
+    if chosen.has_left is not UNSET:
+        conditions.append(Member.left_at.is_not(None) if chosen.has_left else Member.left_at.is_(None))
     if chosen.card_status is not UNSET:
         conditions.append(has_status(chosen.card_status))
     exact = {
@@ -135,6 +138,7 @@ def member_item(member: Member, ended: EndedApplication | None) -> MemberItem:
         card_status=status_of(member),
         application_id=member.application_id,
         ended=ended,
+        left_because=member.left_because,
         selectable=code is None,
         reason=SelectableReason(code=code, reason=REASONS[code]) if code else None,
     )
@@ -144,6 +148,8 @@ def why_not_selectable(member: Member) -> str | None:
     """The code of the reason why a member cannot be queued; None if it can."""
     if member.card_state != CardState.NONE:
         return member.card_state
+    if member.left_at is not None:
+        return "left"
     return "number_missing" if member.member_no is None else None
 
 

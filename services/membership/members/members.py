@@ -181,6 +181,7 @@ def member_answer(session: Session, member: Member) -> MemberAnswer:
         special_retirement_month=member.special_retirement_month,
         affiliation=member.affiliation,
         registered_at=member.registered_at,
+        left_at=member.left_at,
         corrections=corrections_of(session, member.member_id),
         applications=applications_of(session, member.member_id),
         card_steps=card_steps_of(session, member.member_id),

@@ -64,6 +64,8 @@ class TransferSettings:
 def request_transfer(work: Work, request: RequestTransferRequest) -> TransferAnswer:
     """Requests a member of another union; the old union is notified, and the member by SMS.
 
+    Who has left the old union comes at once, without its consent.
+
     Raises NotFound where no member has this document and name, Conflict `already_member` for the caller's own member,
     and Conflict `transfer_open` where another request waits.
     """
@@ -98,6 +100,8 @@ def request_transfer(work: Work, request: RequestTransferRequest) -> TransferAns
         person=TransferredPerson(phone=member.phone),
     )
     publish(session, TRANSFER_REQUESTED, data)
+    if member.left_at is not None:
+        _accept(session, transfer, None)
     return _answer_of(session, caller, transfer.transfer_id)
 
 
@@ -175,6 +179,7 @@ def _accept(session: Session, transfer: Transfer, decided_by: UUID | None) -> No
     transfer.state, transfer.decided_by, transfer.decided_at = "accepted", decided_by, datetime.now(UTC)
     member.union_id, member.affiliation = transfer.to_union_id, transfer.affiliation
     member.transfers += 1
+    member.left_at = member.left_because = None
     session.flush()
     audit.record(
         session,

@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from io import BytesIO
+from typing import Any
 from uuid import UUID
 
 from openpyxl import load_workbook
@@ -29,7 +30,7 @@ def released(office: Office, batch_no: str = BATCH_NO) -> UUID:
     return member_id
 
 
-def found(office: Office, **request: str) -> set[UUID]:
+def found(office: Office, **request: Any) -> set[UUID]:
     return {item["member_id"] for item in office.listed(**request)["items"]}
 
 

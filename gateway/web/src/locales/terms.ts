@@ -74,6 +74,12 @@ export const APPLICATION_STATES = {
 /** How the last application of members ended who are free again. */
 export const LAST_OUTCOMES = { refused: "银行退回", released: "已释放" } as const;
 
+/** Why a member is one no longer. */
+export const LEAVING = { left: "退会", retired: "退休" } as const;
+
+/** Whether somebody is still a member. */
+export const MEMBERSHIPS = { false: "在会", true: "已退会、退休" } as const;
+
 export const BATCH_STATES = {
   submitted: { text: "待银行反馈", tone: "busy" },
   partly_decided: { text: "部分已反馈", tone: "busy" },

@@ -43,6 +43,10 @@ APPLICATION_STATES = ("queued", "submitted", "issued", "refused", "released", "r
 CARD_STATES = ("none", "pending", "submitted", "issued")
 
 
+REASONS_OF_LEAVING = ("left", "retired")
+"""退会, 退休."""
+
+
 LAST_OUTCOMES = ("refused", "released")
 
 
@@ -78,6 +82,7 @@ class MemberFilter:
     last_outcome: Annotated[
         str | Unset, choice(*LAST_OUTCOMES), "of members who are free since their newest application ended so"
     ] = UNSET
+    has_left: Annotated[bool | Unset, "only who has left or retired, or only who has not"] = UNSET
     last_batch_no: Annotated[
         str | Unset, text(64), "of members who are free since this batch, where they were refused or released"
     ] = UNSET
@@ -92,7 +97,7 @@ class ListMembersRequest(MemberFilter, PageRequest):
 class SelectableReason:
     """Why a member cannot be queued."""
 
-    code: Annotated[str, choice("number_missing", "pending", "submitted", "issued")]
+    code: Annotated[str, choice("number_missing", "pending", "submitted", "issued", "left")]
     reason: str
 
 
@@ -124,6 +129,7 @@ class MemberItem:
     ]
     application_id: Annotated[UUID | None, "the application of the card state"]
     ended: Annotated[EndedApplication | None, "why the member is free again; null for others"]
+    left_because: Annotated[str | None, choice(*REASONS_OF_LEAVING, allow_none=True), "null for who has not left"]
     selectable: Annotated[bool, "whether the member can be queued"]
     reason: SelectableReason | None
 
@@ -213,6 +219,7 @@ class MemberAnswer(MemberItem):
     special_retirement_month: date | None
     affiliation: Annotated[str, choice(*AFFILIATIONS)]
     registered_at: datetime
+    left_at: datetime | None
     corrections: Annotated[list[CorrectionAnswer], "newest first"]
     applications: Annotated[list[ApplicationAnswer], "newest first"]
     card_steps: Annotated[list[CardStepAnswer], "newest first"]
@@ -250,6 +257,12 @@ class UpdateMemberRequest(MemberFacts):
     """What is absent stays as it is."""
 
     member_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndMembershipRequest:
+    member_id: UUID
+    because: Annotated[str, choice(*REASONS_OF_LEAVING)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,7 +315,7 @@ class QueueMembersRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class SkippedReason(SelectableReason):
-    code: Annotated[str, choice("number_missing", "pending", "submitted", "issued", "not_found")]
+    code: Annotated[str, choice("number_missing", "pending", "submitted", "issued", "left", "not_found")]
     count: int
 
 
@@ -433,6 +446,16 @@ REGISTER_MEMBER = command(
 
 UPDATE_MEMBER = command(
     "membership.update_member", UpdateMemberRequest, MemberAnswer, allow=own_union("clerk"), title="修改会员信息"
+)
+
+
+END_MEMBERSHIP = command(
+    "membership.end_membership", EndMembershipRequest, MemberAnswer, allow=own_union("clerk"), title="办理退会"
+)
+
+
+RESUME_MEMBERSHIP = command(
+    "membership.resume_membership", GetMemberRequest, MemberAnswer, allow=own_union("clerk"), title="恢复会籍"
 )
 
 

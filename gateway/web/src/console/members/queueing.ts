@@ -2,16 +2,17 @@
 import { askToConfirm } from "@/composables/confirm";
 import { useMutation } from "@/composables/useMutation";
 import { answer, api } from "@/api/client";
-import type { QueueResult } from "@/api/types";
+import type { MemberFilter, QueueResult } from "@/api/types";
+import { memberFilter } from "@/console/members/exportRequest";
 import { count } from "@/locales/format";
 
-type Asked = { member_ids: string[] } | { filter: Record<string, string> };
+type Asked = { member_ids: string[] } | { filter: MemberFilter };
 
 export function useQueueing() {
   const queue = useMutation((key, asked: Asked) => ("filter" in asked ? inParts(key, asked.filter) : ask(key, asked)));
 
   async function queueAllOf(filters: Record<string, string>): Promise<QueueResult | undefined> {
-    const filter = Object.fromEntries(Object.entries(filters).filter(([, value]) => value));
+    const filter = memberFilter(filters);
     const scope = Object.keys(filter).length ? "符合当前查询条件的" : "本工会";
     const question = `${scope}全部未办卡会员将加入待办会员列表；尚未生成会员编号、待办中、办理中或已办卡的会员会被跳过。`;
     if (!(await askToConfirm("添加全部的未办卡会员至待办", question, "确认添加", false))) return undefined;
@@ -41,7 +42,7 @@ export function outcome(result: QueueResult): string {
 }
 
 /** One request queues 10,000 members at most; it says when there are more. */
-async function inParts(key: string, filter: Record<string, string>): Promise<QueueResult> {
+async function inParts(key: string, filter: MemberFilter): Promise<QueueResult> {
   let whole = await ask(`${key}-1`, { filter });
   for (let part = 2; whole.more; part++) {
     const next = await ask(`${key}-${part}`, { filter });
