@@ -37,7 +37,7 @@ def test_a_cut_off_day_that_a_month_lacks_is_its_last_day() -> None:
 
 
 def test_a_banks_own_date_counts_in_place_of_its_day_in_that_month_alone() -> None:
-    cut_off = CutOff(20, (date(2027, 2, 3),))
+    cut_off = CutOff(20, [date(2027, 2, 3)])
     assert cut_off.month_of(date(2027, 2, 3)) == date(2027, 2, 1)
     assert cut_off.month_of(date(2027, 2, 4)) == date(2027, 3, 1)
     assert cut_off.month_of(date(2027, 3, 20)) == date(2027, 3, 1)

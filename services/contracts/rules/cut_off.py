@@ -1,7 +1,6 @@
 """The month that a submission counts for 计入月份: a bank's cut-off day, with dates of its own for single months."""
 
 from calendar import monthrange
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -19,7 +18,7 @@ class CutOff:
     """
 
     day: int
-    dates: Iterable[date] = field(default_factory=tuple)
+    dates: list[date] = field(default_factory=list)
 
     def last_day(self, year: int, month: int) -> date:
         """The last day that counts for a month."""
