@@ -17,8 +17,13 @@ insert into card (
 )
 select application_id, member_id, application.union_id, union_name, superior_ids, card_no, card_digest, decided_at
 from application join batch using (batch_no)
-where state = 'issued'
+where state = 'issued' and not exists (select from card where card.application_id = application.application_id)
 """
+OF_APPLICATIONS = """
+alter table {table} add constraint fk_{table}_application_id
+    foreign key (application_id) references application (application_id) not valid
+"""
+"""Not valid for rows from before it: to read them all would keep people from working."""
 MAKE_CARD = """
 create function make_card() returns trigger language plpgsql as $$
 begin
@@ -39,7 +44,10 @@ create trigger issued_application_has_a_card after update of state on applicatio
 
 
 def upgrade() -> None:
-    """The cards of issued applications exist from now on, also of those that the former release issues meanwhile."""
+    """The cards of issued applications exist from now on, also of those that the former release issues meanwhile.
+
+    Applications are locked only for those cards that were issued while the others were copied.
+    """
     op.add_column("branch", sa.Column("union_hands_out", sa.Boolean(), nullable=False, server_default="false"))
     op.alter_column("bank_feedback", "batch_no", nullable=True)
     op.create_table(
@@ -61,7 +69,6 @@ def upgrade() -> None:
         sa.Column("collected_by", sa.Uuid(), nullable=True),
         sa.Column("reminded_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("unreachable", sa.Boolean(), nullable=False, server_default="false"),
-        sa.ForeignKeyConstraint(["application_id"], ["application.application_id"], name="fk_card_application_id"),
         sa.PrimaryKeyConstraint("application_id", name="pk_card"),
         sa.UniqueConstraint("card_digest", name="uq_card_card_digest"),
     )
@@ -86,9 +93,6 @@ def upgrade() -> None:
         sa.Column("reported_by", sa.Uuid(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=True),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
-        sa.ForeignKeyConstraint(
-            ["application_id"], ["application.application_id"], name="fk_card_report_application_id"
-        ),
         sa.PrimaryKeyConstraint("id", name="pk_card_report"),
         sa.UniqueConstraint("new_card_digest", name="uq_card_report_new_card_digest"),
     )
@@ -101,10 +105,13 @@ def upgrade() -> None:
         postgresql_where="new_card_digest is not null",
     )
     op.create_index("ix_card_report_early", "card_report", ["application_id"], postgresql_where="version is null")
-    op.execute("lock table application in share row exclusive mode")
     op.execute(CARDS_OF_ISSUED)
     op.execute(MAKE_CARD)
+    op.execute("lock table application in share row exclusive mode")
     op.execute(WITH_THE_ISSUE)
+    op.execute(CARDS_OF_ISSUED)
+    for table in ("card", "card_report"):
+        op.execute(OF_APPLICATIONS.format(table=table))
 
 
 def downgrade() -> None:
