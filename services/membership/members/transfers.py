@@ -40,7 +40,7 @@ from services.kit.problems import Conflict, NotFound
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
-from services.kit.schemas import UNSET
+from services.kit.schemas import UNSET, required
 from services.kit.settings import read_settings, settings_class
 from services.membership.event_builders import union_facts
 from services.membership.members.member_documents import document_digest
@@ -89,18 +89,10 @@ def request_transfer(work: Work, request: RequestTransferRequest) -> TransferAns
         due_on=due_on(today(), read_settings(TransferSettings).transfer_consent_days),
     )
     _add(session, transfer)
-    new = session.get_one(Union, transfer.to_union_id)
     audit.record(session, ("transfer", transfer.transfer_id), new={"due_on": transfer.due_on, "reason": request.reason})
-    data = TransferRequestedData(
-        transfer_id=transfer.transfer_id,
-        from_union_id=transfer.from_union_id,
-        union=union_facts(new),
-        member_no=member.member_no,
-        due_on=transfer.due_on,
-        person=TransferredPerson(phone=member.phone),
-    )
-    publish(session, TRANSFER_REQUESTED, data)
-    if member.left_at is not None:
+    if member.left_at is None:
+        _ask_for_consent(session, transfer, member)
+    else:
         _accept(session, transfer, None)
     return _answer_of(session, caller, transfer.transfer_id)
 
@@ -159,6 +151,18 @@ def _add(session: Session, transfer: Transfer) -> None:
         raise Conflict("transfer_open", "该会员已有转会申请在办理", "请等待其办结后再申请。") from waiting
 
 
+def _ask_for_consent(session: Session, transfer: Transfer, member: Member) -> None:
+    data = TransferRequestedData(
+        transfer_id=transfer.transfer_id,
+        from_union_id=transfer.from_union_id,
+        union=union_facts(session.get_one(Union, transfer.to_union_id)),
+        member_no=required(member.member_no),
+        due_on=transfer.due_on,
+        person=TransferredPerson(phone=member.phone),
+    )
+    publish(session, TRANSFER_REQUESTED, data)
+
+
 def _waiting(work: Work, transfer_id: UUID, side: InstrumentedAttribute[UUID]) -> Transfer:
     """The waiting transfer, locked, on whose side the caller's union is."""
     audit.record(work.session, ("transfer", transfer_id))
@@ -191,7 +195,7 @@ def _accept(session: Session, transfer: Transfer, decided_by: UUID | None) -> No
     data = MemberTransferredData(
         transfer_id=transfer.transfer_id,
         member_id=member.member_id,
-        member_no=str(member.member_no),
+        member_no=required(member.member_no),
         from_union_id=transfer.from_union_id,
         union=union_facts(new),
         version=member.transfers,

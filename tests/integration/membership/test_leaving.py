@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 
 from services.contracts.events.batching import BATCH_SUBMITTED, CARDS_ISSUED
+from services.contracts.events.membership import TRANSFER_REQUESTED
 from services.contracts.operations.membership import members as rpc
 from services.contracts.operations.membership.transfers import RequestTransferRequest
 from services.kit.problems import Conflict, NotFound
@@ -73,4 +74,5 @@ def test_who_has_left_moves_to_another_union_at_once(office: Office) -> None:
         work = office.work(session, newcomer)
         transfer = as_dict(transfers.request_transfer(work, RequestTransferRequest(**asked)))
     assert (transfer["state"], transfer["is_automatic"]) == ("accepted", True)
+    assert office.published(TRANSFER_REQUESTED) == []
     assert office.kept(member_id, "union_id", "left_at") == (office.other.union_id, None)
