@@ -182,7 +182,7 @@ _OVERDUE = {
     "failed": ("{} 位待办会员校验未通过", "/pending?check_state=failed&overdue=true"),
     "incomplete": ("{} 位待办会员信息未完善", "/pending?channel=special&complete=false&overdue=true"),
     "unprinted": ("{} 个办卡批次未打印清册", "/batches?register_state=unprinted&overdue=true"),
-    "uncollected": ("{} 张由工会发放的卡未领取", "/cards?overdue=true"),
+    "uncollected": ("{} 张由工会发放的卡未领取", "/cards?overdue=true&handed_out_by=union"),
     "bank_silent": ("{} 个办卡批次银行未反馈", "/batches?state=submitted&overdue=true"),
     "revocation": ("{} 件撤销申请待审核", "/revocations?state=requested&overdue=true"),
 }

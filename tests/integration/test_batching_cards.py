@@ -305,6 +305,7 @@ def test_the_list_shows_the_longest_waiting_first_with_counts(desk: Desk) -> Non
     assert [one["application_id"] for one in listed(desk, status="made", overdue=False)["items"]] == [first]
     assert [one["application_id"] for one in listed(desk, sort="-made_at")["items"]] == [first, second, third]
     assert listed(desk)["total"] == 3
+    assert (listed(desk, handed_out_by="outlet")["total"], listed(desk, handed_out_by="union")["total"]) == (3, 0)
 
 
 def test_a_superior_sees_the_cards_of_all_unions_below_and_others_see_none(desk: Desk) -> None:
@@ -422,20 +423,23 @@ def test_a_member_without_a_mobile_number_is_shown_as_not_reminded(desk: Desk) -
 
 
 def test_cards_that_an_earlier_release_issued_are_carried_over(database: DatabaseFactory) -> None:
-    """Those from before the migration, and those that its processes issue beside the new ones."""
+    """Those from before the migration, from within it, and those that its processes issue beside the new ones."""
     url = database("batching")
     engine = create_engine(url)
     desk = Desk(engine)
     with desk.begin() as session:
         seed(session)
-    batch_no, [before, after] = desk.a_batch(2)
-    _migrate(url, command.downgrade, _before("0016"))
+    batch_no, [before, meanwhile, after] = desk.a_batch(3)
+    _downgrade(url, _revision("0016").down_revision)
     _issue_as_before(engine, before)
-    _migrate(url, command.upgrade, "head")
+    with create_engine(url).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        _revision("0016").module.prepare(connection)
+    _issue_as_before(engine, meanwhile)
+    migrate.upgrade("batching", url)
     _issue_as_before(engine, after)
     with desk.begin() as session:
         found = session.scalars(select(Card)).all()
-        assert {card.application_id for card in found} == {before, after}
+        assert {card.application_id for card in found} == {before, meanwhile, after}
         for card in found:
             application = session.get_one(Application, card.application_id)
             assert (card.status, card.card_no, card.made_at) == ("made", application.card_no, application.decided_at)
@@ -446,16 +450,15 @@ def test_cards_that_an_earlier_release_issued_are_carried_over(database: Databas
     engine.dispose()
 
 
-def _before(revision: str) -> str:
-    found = ScriptDirectory.from_config(migrate._configuration("batching")).get_revision(revision)
-    return str(found and found.down_revision)
+def _revision(number: str) -> Any:
+    return ScriptDirectory.from_config(migrate._configuration("batching")).get_revision(number)
 
 
-def _migrate(url: str, run: Callable[[Any, str], None], revision: str) -> None:
+def _downgrade(url: str, revision: str) -> None:
     config = migrate._configuration("batching")
     with create_engine(url).begin() as connection:
         config.attributes["connection"] = connection
-        run(config, revision)
+        command.downgrade(config, revision)
 
 
 def _issue_as_before(engine: Engine, application_id: UUID) -> None:

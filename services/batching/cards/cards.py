@@ -194,6 +194,8 @@ def _filters(chosen: CardFilter) -> list[ColumnElement[bool]]:
     if chosen.overdue is not UNSET:
         is_late = overdue.is_overdue(overdue.CARDS)
         conditions.append(is_late if chosen.overdue else ~is_late)
+    if chosen.handed_out_by is not UNSET:
+        conditions.append(Branch.union_hands_out.is_(chosen.handed_out_by == "union"))
     if chosen.batch_no is not UNSET:
         conditions.append(begins_or_ends_with(Batch.batch_no, chosen.batch_no, BATCH_NO_BEGINNING))
     if chosen.name is not UNSET:

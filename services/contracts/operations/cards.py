@@ -18,6 +18,8 @@ from services.kit.rpc.operation import command, own_union, query
 from services.kit.rpc.paging import PageAnswer, PageRequest, sortable
 from services.kit.schemas import UNSET, Unset
 
+HANDED_OUT_BY = ("union", "outlet")
+
 LARGEST_COLLECTION = 500
 """Most cards that are marked as collected at once."""
 
@@ -32,6 +34,7 @@ class CardFilter:
     ] = UNSET
     status: Annotated[str | Unset, choice(*CARD_STATUSES)] = UNSET
     overdue: Annotated[bool | Unset, "only cards that have waited too long for collection, or only others"] = UNSET
+    handed_out_by: Annotated[str | Unset, choice(*HANDED_OUT_BY)] = UNSET
     batch_no: Annotated[str | Unset, text(40), "what the number begins or ends with"] = UNSET
     name: Annotated[NamePart | Unset, "what the name begins with"] = UNSET
 

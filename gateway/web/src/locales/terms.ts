@@ -31,6 +31,9 @@ export const TRANSFER_STATES = {
 
 export const TRANSFER_DIRECTIONS = { in: "转入", out: "转出" } as const;
 
+/** Who hands a card out. */
+export const HANDED_OUT_BY = { union: "工会发放", outlet: "网点领取" } as const;
+
 /** What happens to a card. */
 export const CARD_STEPS = {
   collected: "领卡",
