@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from services.contracts.events.batching import BATCH_SUBMITTED, CARDS_ISSUED
+from services.contracts.events.batching import BATCH_SUBMITTED, CARDS_ISSUED, CARDS_REFUSED
 from services.contracts.events.membership import MEMBER_TRANSFERRED, TRANSFER_ENDED, TRANSFER_REQUESTED
 from services.contracts.operations.membership import members as member_rpc
 from services.contracts.operations.membership import transfers as rpc
@@ -19,7 +19,7 @@ from services.contracts.values import today
 from services.kit.problems import Conflict, NotFound, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.schemas import as_dict
-from services.membership.members import members, transfers
+from services.membership.members import member_search, members, transfers
 from services.membership.models import Disclosure, Member, Transfer, Union
 from tests.documents import read
 from tests.integration.membership.office import Office, a_caller, an_account
@@ -118,6 +118,26 @@ def test_who_agrees_gives_the_member_the_number_and_the_card_to_the_new_union(
     assert published["union"]["union_id"] == office.other.union_id
     [known] = listed(office, newcomer)
     assert (known["member_no"], known["from_union"]) == (number, office.union.name)
+
+
+def test_the_new_union_finds_who_was_refused_though_the_old_one_had_applied(
+    office: Office, newcomer: Caller, form: dict[str, Any]
+) -> None:
+    (member_id,) = office.numbered(**form)
+    office.queue(member_id)
+    application_id = office.newest_application(member_id)
+    office.deliver(BATCH_SUBMITTED, (application_id, 1))
+    transfer = moved(office, transfers.request_transfer, newcomer, **identity(form))
+    moved(office, transfers.accept_transfer, office.registrar, transfer_id=transfer["transfer_id"])
+    office.deliver(CARDS_REFUSED, (application_id, 2))
+
+    def found(caller: Caller) -> list[UUID]:
+        with office.begin() as session:
+            asked = member_rpc.ListMembersRequest(last_outcome="refused")
+            answer = member_search.list_members(office.work(session, caller), asked)
+        return [one.member_id for one in answer.items]
+
+    assert (found(office.registrar), found(newcomer)) == ([], [member_id])
 
 
 def test_who_declines_keeps_the_member_and_says_why(office: Office, newcomer: Caller, form: dict[str, Any]) -> None:
