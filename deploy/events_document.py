@@ -20,8 +20,16 @@ BANK_SUMMARIES = {
     bank.SUBMITTED: "To the bank: a batch was submitted to an outlet, in parts of at most 500 applicants.",
     bank.RECALLED: "To the bank: the cards of these applicants must no longer be made.",
     bank.FEEDBACK_QUEUE: "From the bank: the outcomes for applicants.",
+    bank.CARD_FEEDBACK: "From the bank: what happened to cards; sent as `bank.feedback`.",
     bank.RECEIPT: "To the bank: the outcome of its feedback.",
 }
+_BANK_CHANNELS = {
+    bank.SUBMITTED: (bank.SUBMITTED,),
+    bank.RECALLED: (bank.RECALLED,),
+    bank.FEEDBACK_QUEUE: (bank.FEEDBACK_QUEUE, bank.CARD_FEEDBACK),
+    bank.RECEIPT: (bank.RECEIPT,),
+}
+"""The messages by the channel that carries them."""
 _CONTRACTS = Path(__file__).parents[1] / "services" / "contracts"
 BANK_GUIDE = _CONTRACTS / "bank.md"
 """The guide for the bank's integrators, a template with placeholders for what follows from the contracts."""
@@ -205,7 +213,7 @@ def _asyncapi() -> str:
         },
         "defaultContentType": "application/json",
         "channels": {contract.type: _channel(contract) for contract in EVENTS.values()}
-        | {name: _bank_channel(name) for name in bank.MESSAGES},
+        | {name: _bank_channel(name) for name in _BANK_CHANNELS},
         "operations": _operations(),
         "components": {"messages": _messages(), "schemas": _schemas()},
     }
@@ -233,7 +241,7 @@ def _bank_channel(name: str) -> dict[str, Any]:
     return {
         "address": name,
         "description": BANK_SUMMARIES[name],
-        "messages": {name: {"$ref": f"#/components/messages/{name}"}},
+        "messages": {one: {"$ref": f"#/components/messages/{one}"} for one in _BANK_CHANNELS[name]},
         "bindings": {"amqp": binding},
     }
 
@@ -245,7 +253,7 @@ def _operations() -> dict[str, Any]:
         operations[f"{contract.producer}.tells.{contract.name}"] = {"action": "send", "channel": channel}
         for consumer in contract.consumers:
             operations[f"{consumer}.hears.{contract.name}"] = {"action": "receive", "channel": channel}
-    for name in bank.MESSAGES:
+    for name in _BANK_CHANNELS:
         action = "receive" if name == bank.FEEDBACK_QUEUE else "send"
         operations[f"batching.{action}s.{name}"] = {"action": action, "channel": {"$ref": f"#/channels/{name}"}}
     return operations

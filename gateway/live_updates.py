@@ -34,6 +34,10 @@ def _both_unions_of_a_card(data: Data) -> tuple[Audience, ...]:
     return (Audience(str(data.union_id)), Audience(str(data.issued_union_id)))
 
 
+def _both_unions_of_a_transfer(data: Data) -> tuple[Audience, ...]:
+    return (Audience(str(data.from_union_id)), Audience(str(data.union.union_id)))
+
+
 def _union_and_reviewers(data: Data) -> tuple[Audience, ...]:
     union_id = data.union.union_id if hasattr(data, "union") else data.union_id
     return (Audience(str(union_id)), Audience(str(data.reviewer_union_id), "reviewer"))
@@ -50,6 +54,10 @@ def _of_members(data: Data) -> Facts:
 
 def _of_applications(data: Data) -> Facts:
     return {"count": len(data.applications)}
+
+
+def _of_cards(data: Data) -> Facts:
+    return {"count": len(data.cards)}
 
 
 def _of_batch(data: Data) -> Facts:
@@ -72,12 +80,14 @@ _STREAMED = {
             _its_union,
             _facts("import_id", "state", "rows_total", "rows_read", "rows_accepted", "rows_rejected"),
         ),
+        (membership.MEMBER_TRANSFERRED, _both_unions_of_a_transfer, _facts("transfer_id")),
         (batching.PENDING_CHANGED, _its_union, _facts("reason", "count")),
         (batching.MEMBERS_REMOVED, _its_union, _of_applications),
         (batching.BATCH_SUBMITTED, _nested_union, _of_batch),
         (batching.CARDS_ISSUED, _its_union, _of_batch),
         (batching.CARDS_REFUSED, _its_union, _of_batch),
         (batching.BATCH_RELEASED, _its_union, _of_batch),
+        (batching.CARDS_CHANGED, _its_union, _of_cards),
         (revocation.REVOCATION_REQUESTED, _union_and_reviewers, _facts("revocation_id", "batch_no")),
         (revocation.REVOCATION_APPROVED, _union_and_reviewers, _facts("revocation_id", "batch_no")),
         (revocation.REVOCATION_REJECTED, _union_and_reviewers, _facts("revocation_id", "batch_no")),

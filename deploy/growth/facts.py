@@ -59,7 +59,7 @@ select i, union_no, lot_no, state, registered_at, registered_at + interval '1 da
     {id_of("member", "registered_at", "i")} as member_id,
     case when state is not null then {id_of("application", "registered_at + interval '1 day'", "i")} end
         as application_id,
-    (70000000 + i)::text as member_no
+    (70000000 + i)::text as member_no, coalesce(state, '') = 'issued' and i % 10 < 8 as is_collected
 from (
     select i, i % {unions} as union_no, i / {unions} / {batch} as lot_no,
         ({STATES})[1 + ((i / {unions}) * 7 + i % {unions}) % 20] as state,

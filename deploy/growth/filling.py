@@ -27,6 +27,10 @@ _FIRST_TABLES = {
     "revocation": "batch",
     "notification": "inbox_message",
 }
+_STEPS = """
+(values ('collected', 1, interval '5 days'), ('activated', 2, interval '6 days')) as one (step, version, after)
+"""
+"""The steps of a card that was collected, each with its version and the time after the issue."""
 _SIZES = """
 select coalesce(parent.relname, c.relname) as name, sum(pg_total_relation_size(c.oid))::bigint as bytes,
     sum(greatest(c.reltuples, 0))::bigint as rows
@@ -114,7 +118,7 @@ def _membership(_size: Size) -> Iterator[tuple[str, str]]:
         f"""
         insert into member (member_id, union_id, member_no, name, document_type, document_number, document_digest,
             document_end, birth_date, sex, nationality, phone, phone_digest, address, affiliation, registered_at,
-            card_state, card_no, application_id, channel, applied_at)
+            card_state, card_no, card_status, card_version, application_id, channel, applied_at)
         select member_id, {union_id("union_no + 1")}, member_no,
             chr(19968 + (i % 900)::int) || chr(20000 + (i % 701)::int), 'resident_id',
             {_encrypted("310101199001011234")}, {_digest("'document' || i")}, {_digest("i % 5000 || ''")},
@@ -124,6 +128,7 @@ def _membership(_size: Size) -> Iterator[tuple[str, str]]:
             case state when 'queued' then 'pending' when 'submitted' then 'submitted' when 'issued' then 'issued'
                 else 'none' end,
             case state when 'issued' then {_encrypted("6224781234567891")} end,
+            case when is_collected then 'active' end, case when is_collected then 2 else 0 end,
             case when state in ('queued', 'submitted', 'issued') then application_id end,
             case when state in ('queued', 'submitted', 'issued') then 'ordinary' end,
             case when state in ('queued', 'submitted', 'issued') then queued_at end
@@ -148,6 +153,14 @@ def _membership(_size: Size) -> Iterator[tuple[str, str]]:
             case step when 0 then 'queued' when 1 then 'submitted' else state end,
             case step when 0 then queued_at when 1 then submitted_at else decided_at end
         from applied, generate_series(0, version) as step
+    """,
+    )
+    yield (
+        "card_step",
+        f"""
+        insert into card_step (application_id, version, member_id, step, happened_at, by_union, card_no)
+        select application_id, one.version, member_id, step, decided_at + after, false, {_encrypted("6224781234567891")}
+        from applied, {_STEPS} where is_collected
     """,
     )
 
@@ -193,6 +206,28 @@ def _batching(_size: Size) -> Iterator[tuple[str, str]]:
     """,
     )
     yield (
+        "card",
+        f"""
+        insert into card (application_id, member_id, union_id, union_name, superior_ids, status, version, card_no,
+            card_digest, made_at, collected_at, activated_at)
+        select application_id, member_id, {union}, '基层工会' || union_no, array[{union_id("0")}, {upper}],
+            case when is_collected then 'active' else 'made' end,
+            case when is_collected then 2 else 0 end, {_encrypted("6224781234567891")},
+            {_digest("'card' || i")}, decided_at, case when is_collected then decided_at + interval '5 days' end,
+            case when is_collected then decided_at + interval '6 days' end
+        from applied where state = 'issued'
+    """,
+    )
+    yield (
+        "card_report",
+        f"""
+        insert into card_report (application_id, card_digest, step, happened_at, feedback_id, version, at)
+        select application_id, {_digest("'card' || i")}, step, decided_at + after, 'cards-' || n, one.version,
+            decided_at + after
+        from applied join lot using (batch_no), {_STEPS} where is_collected
+    """,
+    )
+    yield (
         "consent_receipt",
         """
         insert into consent_receipt (application_id, member_id, version, basis, given_at, recorded_by)
@@ -223,6 +258,11 @@ def _batching(_size: Size) -> Iterator[tuple[str, str]]:
         select 'feedback-' || n, batch_no, decode(md5(batch_no), 'hex'), submitted_at + interval '10 days',
             issued + refused, issued + refused, 0, 0, submitted_at + interval '10 days' from lot
         where issued + refused > 0
+        union all select 'cards-' || n, null, decode(md5('cards' || batch_no), 'hex'), null, reports, reports, 0, 0,
+            submitted_at + interval '16 days'
+        from lot join (
+            select batch_no, 2 * count(*) as reports from applied where is_collected group by batch_no
+        ) as reported using (batch_no)
     """,
     )
 

@@ -97,6 +97,8 @@ PICTURES = (
     Picture("batches", "办卡批次管理", "/batches", "待审核", "jianlang"),
     Picture("batch", "批次详情", "/batches/{batch_no}", "银行退回", "jianlang"),
     Picture("register", "打印清册", "/batches", "待审核", "jianlang", _open_register),
+    Picture("cards", "领卡管理", "/cards", "未领卡", "jianlang"),
+    Picture("transfers", "会员转会", "/transfers", "最晚办理", "jianlang"),
     Picture("revocation", "撤销办卡批次申请", "/batches", "待审核", "jianlang", _press("撤销办卡批次申请")),
     Picture("revocations", "撤销审核", "/revocations", "待审核", "yangpu"),
     Picture("review", "审核撤销申请", "/revocations/{revocation_id}", "审核意见", "yangpu"),

@@ -19,7 +19,9 @@ _APPLIED = """
                 else 0 end) as most
         from application where batch_no is not null group by batch_no
     ) as spoken_of
-    full join (select batch_no, sum(applied) as applied from bank_feedback group by batch_no) as fed using (batch_no)
+    full join (
+        select batch_no, sum(applied) as applied from bank_feedback where batch_no is not null group by batch_no
+    ) as fed using (batch_no)
     where coalesce(applied, 0) not between coalesce(heard, 0) and coalesce(most, 0)
 """
 _REJECTED = """

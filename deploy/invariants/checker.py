@@ -7,7 +7,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from deploy.invariants import applications, audit_heads, bank_results, batches, messages, notifications, reports
+from deploy.invariants import (
+    applications,
+    audit_heads,
+    bank_results,
+    batches,
+    cards,
+    messages,
+    notifications,
+    reports,
+    transfers,
+)
 from deploy.invariants.system import Snapshots, System, Unreadable, snapshots_of
 from deploy.invariants.violations import Violation
 from services.kit.amqp.connection import BROKER_ERRORS
@@ -27,6 +37,14 @@ _IN_DATABASES: Mapping[str, Callable[[Snapshots], Iterator[Violation]]] = {
     "one_issued_card": applications.one_issued_card,
     "unique_member_number": applications.member_numbers_are_unique,
     "card_state_follows": applications.card_states_follow_applications,
+    "card_of_issue": cards.issued_applications_have_cards,
+    "one_active_card": cards.one_active_card,
+    "card_follows_reports": cards.cards_follow_reports,
+    "card_report_applied": cards.reports_are_applied,
+    "cards_agree": cards.membership_and_batching_agree,
+    "transfers_conserve": transfers.transfers_conserve_members,
+    "transfers_agree": transfers.membership_and_batching_agree,
+    "transfer_leaves_nothing": transfers.nothing_is_left_behind,
     "checks_agree": applications.checks_agree,
     "check_finished": applications.checks_are_finished,
     "import_finished": applications.imports_are_finished,

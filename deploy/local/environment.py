@@ -328,6 +328,7 @@ def _common_environment(program: str, context: RuntimeContext) -> dict[str, str]
         "RELEASE": context.version,
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
         "BANK_MODE": "auto",
+        "BANK_CARD_DELAY_MS": "15000",
         **{name: context.secrets.get(name, "") for name in ("FORMER_RELEASE_UNTIL", "CLEAR_REQUESTS_UNTIL")},
         **context.settings,
     }

@@ -3,7 +3,8 @@
 `python -m deploy.simulators.bank` with AMQP_URI, BANK_HMAC_KEY (messages by BANK_HMAC_SECOND_KEY are accepted too),
 BANK_PRIVATE_KEYS and UNION_PUBLIC_KEYS (JWK Sets; without them feedback is in clear text), BANK_PORT; BANK_MODE
 `auto` (the default) decides on each applicant in steps BANK_DELAY_MS apart and refuses about one in
-BANK_REFUSE_EVERY, `manual` waits for orders.
+BANK_REFUSE_EVERY, and reports what happens to cards in steps BANK_CARD_DELAY_MS apart (0: nothing); `manual` waits for
+orders.
 BANK_LEDGER names a file that outlasts the process. It shares the message contracts with the product, nothing else.
 """
 
@@ -24,6 +25,7 @@ from werkzeug.wrappers import Request, Response
 
 from deploy.simulators.bank_keys import Keys, OutgoingMessage
 from deploy.simulators.bank_ledger import (
+    CARD_ERRORS,
     ERRORS,
     Ledger,
     Result,
@@ -48,15 +50,13 @@ class Control(Schema):
     mode = fields.String(validate=validate.OneOf(("auto", "manual")))
     delay_ms = fields.Integer(validate=validate.Range(min=0))
     refuse_every = fields.Integer(validate=validate.Range(min=0))
+    card_delay_ms = fields.Integer(validate=validate.Range(min=0))
     skew_seconds = fields.Integer(metadata={"description": "by how much the bank's clock is ahead"})
 
 
-class FeedbackOrder(Schema):
-    """The feedback to send on a batch: these `results`, or `outcome` for the first `count` undecided applicants."""
+class MessageOrder(Schema):
+    """How feedback is sent, and what is wrong with it."""
 
-    results = fields.List(fields.Dict(keys=fields.String()), load_default=None, validate=validate.Length(min=1))
-    outcome = fields.String(load_default="issued", validate=validate.OneOf(contract.OUTCOMES))
-    count = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(min=1))
     parts = fields.Integer(load_default=1, validate=validate.Range(min=1))
     feedback_id = fields.String(load_default=None, allow_none=True)
     duplicate = fields.Boolean(load_default=False)
@@ -65,16 +65,36 @@ class FeedbackOrder(Schema):
     upper_case_signature = fields.Boolean(load_default=False)
     malformed = fields.Boolean(load_default=False)
     clear = fields.Boolean(load_default=False, metadata={"description": "not encrypted, though there is a key"})
+    ahead_seconds = fields.Integer(
+        load_default=0, metadata={"description": "by how much its times lie in the future, or in the past"}
+    )
+    delay_ms = fields.Integer(load_default=0, validate=validate.Range(min=0))
+
+
+class FeedbackOrder(MessageOrder):
+    """The feedback to send on a batch: these `results`, or `outcome` for the first `count` undecided applicants."""
+
+    results = fields.List(fields.Dict(keys=fields.String()), load_default=None, validate=validate.Length(min=1))
+    outcome = fields.String(load_default="issued", validate=validate.OneOf(contract.OUTCOMES))
+    count = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(min=1))
     faulty_line = fields.String(
         load_default=None,
         allow_none=True,
         validate=validate.OneOf(ERRORS),
         metadata={"description": "each message gets one line more, with this wrong in it"},
     )
-    ahead_seconds = fields.Integer(
-        load_default=0, metadata={"description": "by how much processed_at lies in the future, or in the past"}
+
+
+class CardOrder(MessageOrder):
+    """The reports on cards to send; `happened_at` is now where it is absent."""
+
+    cards = fields.List(fields.Dict(keys=fields.String()), required=True, validate=validate.Length(min=1))
+    faulty_line = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.OneOf(CARD_ERRORS),
+        metadata={"description": "each message gets one line more, with this wrong in it"},
     )
-    delay_ms = fields.Integer(load_default=0, validate=validate.Range(min=0))
 
 
 class RawOrder(Schema):
@@ -100,6 +120,7 @@ class Bank:
             "GET /batches": lambda _request: {"items": self._ledger.batches()},
             "GET /batches/<batch_no>": self.get_batch,
             "POST /batches/<batch_no>/feedback": self.send_feedback,
+            "POST /cards/feedback": self.send_card_feedback,
             "POST /raw": self.send_raw,
             "GET /receipts": self.get_receipts,
             "GET /control": self.get_control,
@@ -121,13 +142,25 @@ class Bank:
         """
         order = read_json(request, FeedbackOrder())
         results = self._ordered_results(batch_no, order)
-        messages = self._messages(batch_no, results, order)
+        messages = self._messages(results, order, ERRORS, {"batch_no": batch_no})
         noted = [] if order["malformed"] or order["unsigned"] else results  # invalid feedback can be sent again
         if order["delay_ms"]:
             threading.Timer(order["delay_ms"] / 1000, self._send, (batch_no, noted, messages)).start()
         else:
             self._send_or_refuse(batch_no, noted, messages)
         return json_response({"messages": len(messages), "results": len(results)}, 202)
+
+    def send_card_feedback(self, request: Request) -> Response:
+        """Sends the ordered reports on cards and answers when the broker has them, or at once if they are delayed."""
+        order = read_json(request, CardOrder())
+        happened_at = self._now(order["ahead_seconds"])
+        reports = [{"happened_at": happened_at, **report} for report in order["cards"]]
+        messages = self._messages(reports, order, CARD_ERRORS)
+        if order["delay_ms"]:
+            threading.Timer(order["delay_ms"] / 1000, self._send, ("", [], messages)).start()
+        else:
+            self._send_or_refuse("", [], messages)
+        return json_response({"messages": len(messages), "cards": len(reports)}, 202)
 
     def send_raw(self, request: Request) -> Response:
         """Sends bytes and headers to the feedback queue as they are."""
@@ -160,6 +193,7 @@ class Bank:
             time.sleep(TICK_SECONDS)
             if self._control["mode"] == "auto":
                 self._take_steps()
+                self._report_on_cards()
 
     def _take_steps(self) -> None:
         due_before = time.time() - self._control["delay_ms"] / 1000
@@ -171,11 +205,21 @@ class Bank:
             for start in range(0, len(steps), RESULTS_A_MESSAGE):
                 results = steps[start : start + RESULTS_A_MESSAGE]
                 try:
-                    self._send(
-                        batch_no, results, [self._keys.signed(self._keys.encrypted(self._feedback(batch_no, results)))]
-                    )
+                    self._send(batch_no, results, [self._sound({"batch_no": batch_no}, results)])
                 except CannotSend:
                     return  # nothing was recorded as sent: the next tick retries
+
+    def _report_on_cards(self) -> None:
+        delay = self._control["card_delay_ms"] / 1000
+        reports = list(self._ledger.next_reports(time.time() - delay).values()) if delay else []
+        for start in range(0, len(reports), RESULTS_A_MESSAGE):
+            part = reports[start : start + RESULTS_A_MESSAGE]
+            now = self._now()
+            try:
+                self._sender.send([self._sound({}, [{**report, "happened_at": now} for report in part])])
+            except CannotSend:
+                return
+            self._ledger.record_reports(report["application_id"] for report in part)
 
     def _send_or_refuse(self, batch_no: str, results: list[Result], messages: list[OutgoingMessage]) -> None:
         try:
@@ -196,10 +240,18 @@ class Bank:
             raise NotFound from unknown
         return [decide(applicant, order["outcome"]) for applicant in applicants[: order["count"]]]
 
-    def _messages(self, batch_no: str, results: list[Result], order: dict[str, Any]) -> list[OutgoingMessage]:
+    def _messages(
+        self,
+        lines: list[Result],
+        order: dict[str, Any],
+        errors: dict[str, Result],
+        head: dict[str, Any] | None = None,
+    ) -> list[OutgoingMessage]:
         bodies = [
-            self._feedback(batch_no, _with_faulty_line(part, order), _part_id(order, number), order["ahead_seconds"])
-            for number, part in enumerate(_parts(results, order["parts"]), start=1)
+            self._feedback(
+                head or {}, _with_faulty_line(part, order, errors), _part_id(order, number), order["ahead_seconds"]
+            )
+            for number, part in enumerate(_parts(lines, order["parts"]), start=1)
         ]
         if order["clear"] or order["malformed"]:
             bodies = [body[: len(body) // (2 if order["malformed"] else 1)] for body in bodies]
@@ -213,14 +265,21 @@ class Bank:
         ]
         return [message for message in messages for _ in range(2 if order["duplicate"] else 1)]
 
+    def _sound(self, head: dict[str, Any], lines: list[Result]) -> OutgoingMessage:
+        return self._keys.signed(self._keys.encrypted(self._feedback(head, lines)))
+
     def _feedback(
-        self, batch_no: str, results: list[Result], feedback_id: str | None = None, ahead_seconds: int = 0
+        self, head: dict[str, Any], lines: list[Result], feedback_id: str | None = None, ahead_seconds: int = 0
     ) -> bytes:
-        """Returns the body of a feedback; the default id is a digest of the content."""
-        now = datetime.now(UTC) + timedelta(seconds=self._control["skew_seconds"] + ahead_seconds)
-        content = {"batch_no": batch_no, "processed_at": now.isoformat(timespec="seconds"), "results": results}
+        """Returns the body of a feedback: on the batch in `head`, or else on cards. The id is a digest by default."""
+        content = {**head, "processed_at": self._now(ahead_seconds), "results": lines} if head else {"cards": lines}
         document = {"feedback_id": feedback_id or _digest(content), **content}
         return json.dumps(document, ensure_ascii=False).encode()
+
+    def _now(self, ahead_seconds: int = 0) -> str:
+        """Returns the time by the bank's clock."""
+        now = datetime.now(UTC) + timedelta(seconds=self._control["skew_seconds"] + ahead_seconds)
+        return now.isoformat(timespec="seconds")
 
 
 def main() -> None:
@@ -231,6 +290,7 @@ def main() -> None:
         "mode": os.environ.get("BANK_MODE", "auto"),
         "delay_ms": number_of("BANK_DELAY_MS", 3000),
         "refuse_every": number_of("BANK_REFUSE_EVERY", 20),
+        "card_delay_ms": number_of("BANK_CARD_DELAY_MS", 0),
         "skew_seconds": 0,
     }
     ledger_file = os.environ.get("BANK_LEDGER")
@@ -246,8 +306,8 @@ def _digest(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _with_faulty_line(results: list[Result], order: dict[str, Any]) -> list[Result]:
-    return [*results, with_error(results[0], order["faulty_line"])] if order["faulty_line"] else results
+def _with_faulty_line(lines: list[Result], order: dict[str, Any], errors: dict[str, Result]) -> list[Result]:
+    return [*lines, with_error(lines[0], order["faulty_line"], errors)] if order["faulty_line"] else lines
 
 
 def _completed(result: Result) -> Result:

@@ -11,6 +11,7 @@ from typing import Any
 
 Applicant = dict[str, Any]
 Result = dict[str, Any]
+Report = dict[str, Any]
 
 DECIDED = ("issued", "refused")
 RECEIPTS_KEPT = 10_000
@@ -23,6 +24,12 @@ ERRORS: dict[str, Result] = {
     "nobody": {"application_id": None, "member_no": None},
 }
 """Errors that can be put into a line."""
+CARD_ERRORS: dict[str, Result] = {
+    "card_no": {"card_no": "6231620000000000012"},
+    "step": {"step": "stolen"},
+    "nobody": {"application_id": None, "member_no": None, "card_no": "6231620000000000013"},
+}
+"""Errors that can be put into a report on a card."""
 REFUSAL = {"reason_code": "photo_unclear", "reason": "证件影像不清晰"}
 
 
@@ -104,6 +111,27 @@ class Ledger:
                     applicant |= {"outcome": result["outcome"], "since": time.time()}
             self._save()
 
+    def next_reports(self, due_before: float) -> dict[str, Report]:
+        """Returns the next report on each card whose former step is older than `due_before`, by application."""
+        with self._lock:
+            applicants = [one for batch in self._batches.values() for one in batch["applicants"].values()]
+            due = [one for one in applicants if one["outcome"] == "issued" and one["since"] <= due_before]
+            planned = {one["application_id"]: life_of_card(one["application_id"]) for one in due}
+            return {
+                one["application_id"]: planned[one["application_id"]][one.get("card_steps", 0)]
+                for one in due
+                if one.get("card_steps", 0) < len(planned[one["application_id"]])
+            }
+
+    def record_reports(self, application_ids: Iterable[str]) -> None:
+        """Records that the bank sent the next report on these cards."""
+        with self._lock:
+            applicants = {key: one for batch in self._batches.values() for key, one in batch["applicants"].items()}
+            for application_id in application_ids:
+                applicant = applicants[application_id]
+                applicant |= {"card_steps": applicant.get("card_steps", 0) + 1, "since": time.time()}
+            self._save()
+
     def _batch_of(self, batch_no: str) -> dict[str, Any]:
         new: dict[str, Any] = {"batch_no": batch_no, "applicants": {}, "recalled": [], "repetitions": 0}
         return self._batches.setdefault(batch_no, new)
@@ -127,9 +155,34 @@ def decide(applicant: Applicant, outcome: str) -> Result:
     return {"application_id": applicant["application_id"], "outcome": outcome, **extra}
 
 
-def with_error(result: Result, how: str) -> Result:
-    """Returns the result with an error in it, as a bank's program might make."""
-    return {name: value for name, value in (result | ERRORS[how]).items() if value is not _ABSENT}
+def with_error(line: Result, how: str, errors: dict[str, Result] = ERRORS) -> Result:
+    """Returns the result or report with an error in it, as a bank's program might make."""
+    return {name: value for name, value in (line | errors[how]).items() if value is not _ABSENT}
+
+
+def life_of_card(application_id: str) -> list[Report]:
+    """Returns what happens to a card, without times, always the same for an application.
+
+    One in five is never collected, one in seven is lost and replaced, one in eleven is closed in the end.
+    """
+    fate = _number_from(f"life {application_id}")
+    first, second = card_number(application_id), card_number(f"{application_id} again")
+    steps: list[tuple[str, str]] = []
+    if fate % 5:
+        steps = [("collected", first), ("activated", first)]
+    if steps and fate % 7 == 0:
+        steps += [("lost", first), ("replaced", first), ("collected", second), ("activated", second)]
+    if steps and fate % 11 == 0:
+        steps += [("closed", steps[-1][1])]
+    return [
+        {
+            "application_id": application_id,
+            "card_no": number,
+            "step": step,
+            **({"new_card_no": second} if step == "replaced" else {}),
+        }
+        for step, number in steps
+    ]
 
 
 def refusing_every(nth: int) -> Callable[[Applicant], str]:

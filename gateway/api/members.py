@@ -66,6 +66,18 @@ ROUTES = (
         has_secrets=True,
         summary="Show the full numbers of a member (显示); the reason is recorded, and the number an hour is limited",
     ),
+    rpc_route(
+        "POST",
+        f"{_MEMBERS}/<uuid:member_id>/leave",
+        rpc.END_MEMBERSHIP,
+        summary="Record that a member has left or retired (办理退会)",
+    ),
+    rpc_route(
+        "POST",
+        f"{_MEMBERS}/<uuid:member_id>/resume",
+        rpc.RESUME_MEMBERSHIP,
+        summary="Take a former member back (恢复会籍)",
+    ),
     export,
     rpc_route(
         "POST",

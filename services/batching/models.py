@@ -1,10 +1,11 @@
-"""Tables: branches and outlets, applications from the pending list to the bank's decision, batches, bank feedback."""
+"""Tables: branches and outlets, applications from the pending list to the bank's decision, batches, cards, feedback."""
 
 from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    Date,
     DateTime,
     ForeignKey,
     Identity,
@@ -18,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from services.batching.cards.card_states import Status
 from services.batching.pending.application_states import Check, State
 from services.batching.pending.channels import Charset
 from services.kit.data.database import EncryptedText, new_metadata
@@ -33,7 +35,9 @@ class Base(DeclarativeBase):
 class Branch(Base):
     """A bank's branch that issues cards 发卡支行; `charset` is the character set in which its systems hold names.
 
-    Outlets of a closed branch cannot be chosen.
+    Outlets of a closed branch cannot be chosen. By the bank's own `cut_off_day`, or the setting where it has none, and
+    its `cut_off_dates` of single months submissions count for a month (rules/cut_off.py). Where `union_hands_out`,
+    clerks hand out its cards and mark them as collected.
     """
 
     __tablename__ = "branch"
@@ -42,6 +46,9 @@ class Branch(Base):
     name: Mapped[str]
     charset: Mapped[Charset] = mapped_column(String)
     closed: Mapped[bool] = mapped_column(server_default="false")
+    union_hands_out: Mapped[bool] = mapped_column(server_default="false")
+    cut_off_day: Mapped[int | None]
+    cut_off_dates: Mapped[list[date]] = mapped_column(ARRAY(Date), server_default="{}")
 
 
 class Outlet(Base):
@@ -138,6 +145,11 @@ Index(
     "ix_application_refused_batch_no",
     Application.batch_no,
     postgresql_where=Application.state == literal_column(f"'{State.REFUSED}'"),
+)
+Index(
+    "ix_application_queued_member_id",
+    Application.member_id,
+    postgresql_where=Application.state == literal_column(f"'{State.QUEUED}'"),
 )
 Index("uq_application_card_digest", Application.card_digest, unique=True)
 Index(
@@ -285,17 +297,105 @@ class ReminderDay(Base):
     done_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
+class Card(Base):
+    """The card of an issued application; the database makes it together with the issue.
+
+    The numbers and times are those of the current number. `version` counts its published steps. The union is the
+    member's current one. `collected_by` is the clerk's account where a union handed it out, and `reminded_at` when the
+    member was told that it waits for collection, or found `unreachable` because no mobile number is known.
+    """
+
+    __tablename__ = "card"
+
+    application_id: Mapped[UUID] = mapped_column(ForeignKey("application.application_id"), primary_key=True)
+    member_id: Mapped[UUID]
+    union_id: Mapped[UUID]
+    union_name: Mapped[str]
+    superior_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
+    status: Mapped[str] = mapped_column(server_default=Status.MADE)
+    version: Mapped[int] = mapped_column(server_default="0")
+    card_no: Mapped[str] = mapped_column(EncryptedText)
+    card_digest: Mapped[bytes] = mapped_column(unique=True)
+    made_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    collected_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    activated_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    lost_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    collected_by: Mapped[UUID | None]
+    reminded_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    unreachable: Mapped[bool] = mapped_column(server_default="false")
+
+
+IN_USE = Card.status != literal_column(f"'{Status.CLOSED}'")
+"""Whether the card is not closed: a member has at most one such card."""
+WAITING = Card.status == literal_column(f"'{Status.MADE}'")
+"""Whether the card waits for collection. Literal, for the partial indexes."""
+
+Index("uq_card_in_use_member_id", Card.member_id, unique=True, postgresql_where=IN_USE)
+Index("ix_card_union_id_status", Card.union_id, Card.status, Card.made_at, Card.application_id)
+Index("ix_card_made_at", Card.made_at, Card.application_id)
+Index("ix_card_superior_ids", Card.superior_ids, postgresql_using="gin")
+Index("ix_card_to_remind", Card.made_at, postgresql_where=WAITING & Card.reminded_at.is_(None))
+
+
+class MovedMember(Base):
+    """The union of a member who moved there from another one; `version` is that of the newest known transfer."""
+
+    __tablename__ = "moved_member"
+
+    member_id: Mapped[UUID] = mapped_column(primary_key=True)
+    union_id: Mapped[UUID]
+    union_name: Mapped[str]
+    superior_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
+    version: Mapped[int]
+    transferred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class CardReport(Base):
+    """A step of the card of a number, as the bank or a clerk reported it.
+
+    `version` is that of the published step; None while its number is not known to be the application's, because the
+    report overtook the issue or the replacement. A clerk's report has `reported_by` instead of a feedback.
+    """
+
+    __tablename__ = "card_report"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    application_id: Mapped[UUID] = mapped_column(ForeignKey("application.application_id"))
+    card_digest: Mapped[bytes]
+    step: Mapped[str]
+    happened_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    new_card_no: Mapped[str | None] = mapped_column(EncryptedText)
+    new_card_digest: Mapped[bytes | None] = mapped_column(unique=True)
+    feedback_id: Mapped[str | None]
+    reported_by: Mapped[UUID | None]
+    version: Mapped[int | None]
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+Index("uq_card_report_step", CardReport.application_id, CardReport.card_digest, CardReport.step, unique=True)
+Index(
+    "uq_card_report_successor",
+    CardReport.application_id,
+    CardReport.card_digest,
+    unique=True,
+    postgresql_where=CardReport.new_card_digest.is_not(None),
+)
+Index("ix_card_report_early", CardReport.application_id, postgresql_where=CardReport.version.is_(None))
+
+
 class BankFeedback(Base):
     """A feedback of the bank and the outcome of its results: `results` = `applied` + `repeated` + `rejected`.
 
-    The first record of a feedback's id has the digest of the content: other content under that id is rejected.
+    One on cards belongs to no batch. The first record of a feedback's id has the digest of the content: other content
+    under that id is rejected.
     """
 
     __tablename__ = "bank_feedback"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     feedback_id: Mapped[str] = mapped_column(index=True)
-    batch_no: Mapped[str] = mapped_column(index=True)
+    batch_no: Mapped[str | None] = mapped_column(index=True)
     content_digest: Mapped[bytes | None]
     processed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     results: Mapped[int]

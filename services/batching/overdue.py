@@ -1,4 +1,4 @@
-"""Overdue work 超期 of batching: entries of pending lists and batches, marked in lists and reminded of once a day."""
+"""Overdue work 超期 of batching: pending entries, batches and cards, marked in lists and reminded of once a day."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,17 @@ import structlog
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from services.batching.models import COMPLETE, HAS_UNDECIDED, PENDING, Application, Batch, ReminderDay
+from services.batching.models import (
+    COMPLETE,
+    HAS_UNDECIDED,
+    PENDING,
+    WAITING,
+    Application,
+    Batch,
+    Branch,
+    Card,
+    ReminderDay,
+)
 from services.batching.pending.application_states import Check
 from services.contracts.events.overdue import WORK_OVERDUE, OverdueWork, WorkOverdueData
 from services.contracts.overdue import ReminderSettings, day_of_reminders, last_day_of, overdue_before
@@ -37,6 +47,8 @@ class OverdueSettings:
     """How many working days after its submission a batch's register may stay unprinted."""
     overdue_bank_silent_days: int = 10
     """How many working days after its submission the bank may be silent on a batch."""
+    overdue_uncollected_days: int = 22
+    """How many working days after it was made a card may wait for collection; then its member is reminded once."""
 
     def limit_of(self, kind: str) -> int:
         """The limit of a kind of waiting work."""
@@ -78,6 +90,23 @@ BATCHES: Mapping[str, Waiting] = {
 }
 """The kinds of batches that wait; a personal application has no register to print."""
 
+CARDS: Mapping[str, Waiting] = {"uncollected": Waiting(Card, WAITING, Card.__table__.c.made_at)}
+"""Cards that wait for collection."""
+
+_HANDED_OUT = (
+    select(Application.application_id)
+    .join(Batch, Batch.batch_no == Application.batch_no)
+    .join(Branch, Branch.code == Batch.branch_code)
+    .where(Application.application_id == Card.application_id, Branch.union_hands_out)
+    .exists()
+)
+_OF_CLERKS: Mapping[str, Waiting] = {
+    **ENTRIES,
+    **BATCHES,
+    "uncollected": Waiting(Card, and_(WAITING, _HANDED_OUT), Card.__table__.c.made_at),
+}
+"""What people are reminded of: cards that the bank hands out are between it and the member."""
+
 
 def is_overdue(kinds: Mapping[str, Waiting]) -> ColumnElement[bool]:
     """Whether a row is overdue in any of these kinds."""
@@ -105,6 +134,16 @@ def kinds_of_overdue(batch: Batch) -> list[str]:
         for kind, is_waiting in waiting.items()
         if is_waiting and batch.submitted_at < overdue_before(settings.limit_of(kind))
     ]
+
+
+def is_card_overdue(card: Card) -> bool:
+    """Whether a card that waits for collection has waited too long."""
+    return card.made_at < uncollected_before()
+
+
+def uncollected_before() -> datetime:
+    """The moment such that a card made before it and not collected since is overdue."""
+    return overdue_before(read_settings(OverdueSettings).overdue_uncollected_days)
 
 
 def remind(database: Database) -> None:
@@ -138,7 +177,7 @@ def _is_overdue(kind: Waiting, limit: int) -> ColumnElement[bool]:
 
 def _overdue_works(session: Session, escalation_days: int) -> Iterator[OverdueWork]:
     settings = read_settings(OverdueSettings)
-    for name, kind in {**ENTRIES, **BATCHES}.items():
+    for name, kind in _OF_CLERKS.items():
         for level, further_days in (("overdue", 0), ("escalated", escalation_days)):
             counted = (
                 select(kind.model.union_id, func.count(), func.min(kind.since))

@@ -17,13 +17,14 @@ from sqlalchemy.orm import Session
 
 from services.batching.bank.bank_operations import resend
 from services.batching.batches.batch_numbers import parts_of
-from services.batching.batches.submission import SubmissionSettings, count_month
+from services.batching.batches.counting import count_month
 from services.batching.models import (
     Application,
     BankFeedback,
     Batch,
     BatchCounter,
     BatchPerson,
+    Branch,
     ConsentReceipt,
     Outlet,
     PersonalApplication,
@@ -52,7 +53,6 @@ from services.kit.data.repair import Learned
 from services.kit.operations import audit
 from services.kit.rpc.request import Caller
 from services.kit.rpc.work import Work
-from services.kit.settings import read_settings
 
 _REASON = "数据库恢复后核对"
 _NOBODY_KNOWS = "不详"
@@ -188,7 +188,7 @@ def _add_batch(session: Session, known: KnownBatch, learned: Learned) -> None:
         return
     if known.contact_name is None:
         learned.left.append(f"batch {known.batch_no}: its contact is not known, ask the union")
-    last_day = read_settings(SubmissionSettings).last_day_of_count
+    branch = session.get_one(Branch, outlet.branch_code)
     session.add(
         Batch(
             batch_no=known.batch_no,
@@ -207,7 +207,7 @@ def _add_batch(session: Session, known: KnownBatch, learned: Learned) -> None:
             contact_phone=known.contact_phone or "",
             submitted_by=known.submitted_by or UUID(int=0),
             submitted_at=known.submitted_at,
-            count_month=count_month(known.submitted_at, last_day),
+            count_month=count_month(branch, known.submitted_at),
             register_hash="",
             total=known.total,
         )

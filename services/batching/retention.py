@@ -17,12 +17,15 @@ TABLES: Sequence[Table] = (
     Kept("batch_counter", "One row for each union's day with a batch; `make invariants` compares it with the batches."),
     Kept("batch_person", f"{_WITH_APPLICATION} Append-only."),
     Kept("branch", "Batches name it."),
+    Kept("card", "The state of a member's card; kept with the member's application."),
+    Kept("card_report", "What the card follows from, and recognizes a report that comes again, however late."),
     Kept(
         "consent_receipt",
         f"{_WITH_APPLICATION} The handler must be able to prove it (Personal Information "
         "Protection Law, articles 14 and 69).",
     ),
     Kept("listed_union", "One row a union, for the lists of those above; no personal data."),
+    Kept("moved_member", "The union of a member who has moved; a card that is issued later belongs there."),
     Kept("outlet", "Batches name it."),
     Kept("personal_application", "Kept with its application."),
     Kept("reminder_day", "One row a day, so that nobody is reminded twice; no personal data."),

@@ -7,7 +7,16 @@ from services.batching import overdue
 from services.batching.bank import bank_feedback, bank_operations, bank_reading
 from services.batching.bank.bank_queue import BankQueue
 from services.batching.batches import batches, outlets, preparation, releases, submission, summary
-from services.batching.pending import check_results, checks, consents, listing, pending, personal_applications
+from services.batching.cards import cards, reminders
+from services.batching.pending import (
+    check_results,
+    checks,
+    consents,
+    listing,
+    pending,
+    personal_applications,
+    transfers,
+)
 from services.batching.register import registers
 from services.batching.retention import TABLES
 from services.contracts import bank
@@ -15,6 +24,7 @@ from services.contracts.events.membership import (
     APPLICATION_CANCELLED,
     AUDIT_HEAD_SIGNED,
     CORRECTION_REFUSED,
+    MEMBER_TRANSFERRED,
     MEMBERS_QUEUED,
 )
 from services.contracts.events.revocation import (
@@ -25,8 +35,10 @@ from services.contracts.events.revocation import (
 )
 from services.contracts.events.validation import MEMBERS_VALIDATED
 from services.contracts.operations import batching as ops
+from services.contracts.operations import cards as card_ops
 from services.kit.data.database import Database
 from services.kit.data.retention import Retention
+from services.kit.events.contract import MESSAGE_SIZE
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Message, subscribe_batch, subscribes
 from services.kit.operations.audit_heads import AuditHeadVerification, handle_signed_head
@@ -74,6 +86,21 @@ class BatchingService(BaseService):
     get_attachments = handles(ops.GET_ATTACHMENTS, registers.get_attachments)
     get_batch_summary = handles(ops.GET_BATCH_SUMMARY, summary.summarise)
 
+    # Cards
+
+    list_cards = handles(card_ops.LIST_CARDS, cards.list_cards)
+    export_cards = handles(card_ops.EXPORT_CARDS, cards.export_cards)
+    get_collection_list = handles(card_ops.GET_COLLECTION_LIST, cards.get_collection_list)
+    mark_collected = handles(card_ops.MARK_COLLECTED, cards.mark_collected)
+
+    @timer(interval=300)
+    def remind_of_collection(self) -> None:
+        """Reminds members whose cards have waited long for collection."""
+        reminded = MESSAGE_SIZE
+        while reminded == MESSAGE_SIZE:
+            with self.database.begin() as session:
+                reminded = reminders.remind_some(session)
+
     # Batches at the bank, for operators
 
     get_bank_batch = handles(ops.GET_BANK_BATCH, bank_operations.get_bank_batch)
@@ -94,6 +121,7 @@ class BatchingService(BaseService):
     revocation_approved = subscribes(REVOCATION_APPROVED, releases.revocation_approved)
     revocation_rejected = subscribes(REVOCATION_REJECTED, releases.revocation_rejected)
     revocation_closed = subscribes(REVOCATION_CLOSED, releases.revocation_closed)
+    member_transferred = subscribes(MEMBER_TRANSFERRED, transfers.member_transferred)
     audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, handle_signed_head)
 
     @timer(interval=60)

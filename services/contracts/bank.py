@@ -1,10 +1,10 @@
-"""Messages between batching and the bank: batches and recalls out, feedback in, receipts out; signed JSON.
+"""Messages between batching and the bank: batches and recalls out, feedback on applicants and cards in, receipts out.
 
 Outgoing messages go to the exchange `bank` (topic) by their name as routing key; batches and recalls wait in the queue
 `bank.batches`, receipts in `bank.receipts`. The bank sends feedback to the exchange `bank.feedback` with the routing
-key `bank.feedback`, and may do nothing else on the broker. Bodies are encrypted for their reader (see
-`bank_encryption`); then the header `x-signature` holds the hex HMAC-SHA256 of the body's bytes, as they are sent, under
-the key shared with the bank.
+key `bank.feedback`, and may do nothing else on the broker; a feedback has either the `results` of a batch or `cards`.
+Bodies are signed JSON, encrypted for their reader (see `bank_encryption`); then the header `x-signature` holds the hex
+HMAC-SHA256 of the body's bytes, as they are sent, under the key shared with the bank.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
-from services.contracts.shared import CHANNELS, DOCUMENT_TYPES
+from services.contracts.shared import CARD_STEPS, CHANNELS, DOCUMENT_TYPES
 from services.kit.events.contract import MESSAGE_SIZE, choice
 
 EXCHANGE = "bank"
@@ -24,6 +24,8 @@ RECEIPTS_QUEUE = "bank.receipts"
 FEEDBACK_EXCHANGE = "bank.feedback"
 FEEDBACK_QUEUE = "bank.feedback"
 """The queue of feedback, and also its routing key."""
+CARD_FEEDBACK = "bank.feedback.cards"
+"""The name of a feedback on cards in examples and documents; it is sent and encrypted as `bank.feedback`."""
 REJECTED_QUEUE = "bank.feedback.rejected"
 SUBMITTED = "batch.submitted"
 RECALLED = "batch.recalled"
@@ -56,6 +58,8 @@ REJECTIONS = {
     "card_no_differs": "The card was issued before with another number.",
     "card_no_reused": "Another application has this card number.",
     "already_issued": "The member holds a card of another application.",
+    "unknown_card": "No card has this number. Name the application too, if `issued` may not have come yet.",
+    "replaced_differently": "Another number has followed this card before.",
 }
 """Why a feedback, or one of its results, is rejected: stable codes and their meaning."""
 _CARD_NUMBER = re.compile(r"[0-9]{16,19}")
@@ -237,13 +241,82 @@ class BankFeedback(FeedbackEnvelope):
     )
 
 
+class CardReport(BankMessage):
+    """What happened to one card: each step of a card's number is reported once, in any order."""
+
+    application_id = fields.UUID(
+        allow_none=True,
+        load_default=None,
+        metadata=_meta("whose card it is, as in `batch.submitted`; needed where the report may overtake `issued`"),
+    )
+    member_no = fields.String(
+        allow_none=True,
+        load_default=None,
+        validate=validate.Length(max=20),
+        metadata=_meta("whose card it is; must agree with the card"),
+    )
+    card_no = fields.String(
+        required=True, metadata=_meta("number of the card", limits="16 to 19 digits with a Luhn check")
+    )
+    step = choice(*CARD_STEPS, required=True, metadata=_meta("what happened to the card of this number"))
+    happened_at = fields.AwareDateTime(
+        required=True,
+        validate=validate.Range(*PLAUSIBLE),
+        metadata=_meta("when it happened", limits="ISO 8601 with offset; at most a day ahead"),
+    )
+    new_card_no = fields.String(
+        allow_none=True,
+        load_default=None,
+        metadata=_meta(
+            "number of the card that follows; needed for `replaced`, and for `renewed` if the number changes",
+            limits="16 to 19 digits with a Luhn check",
+        ),
+    )
+
+    @validates_schema
+    def check_numbers(self, data: dict[str, object], **_: object) -> None:
+        """Validates the numbers, and that the steps that may give another number, and only these, do so."""
+        numbers = {name: str(data[name]) for name in ("card_no", "new_card_no") if data.get(name)}
+        for name, number in numbers.items():
+            if not is_card_number(number):
+                raise ValidationError("A card number has 16 to 19 digits with a Luhn check.", name)
+        if ("new_card_no" in numbers) > (data["step"] in ("replaced", "renewed")):
+            raise ValidationError("Only a replaced or renewed card has a new number.", "new_card_no")
+        if data["step"] == "replaced" and "new_card_no" not in numbers:
+            raise ValidationError("A replaced card needs its new number.", "new_card_no")
+        if data["step"] == "replaced" and numbers["new_card_no"] == numbers["card_no"]:
+            raise ValidationError("A replaced card has another number.", "new_card_no")
+
+
+class CardFeedbackEnvelope(BankMessage):
+    """A feedback on cards without validation of its reports: an error here makes the whole message invalid."""
+
+    feedback_id = fields.String(
+        required=True,
+        validate=validate.Length(1, 64),
+        metadata=_meta("the bank's own id of this feedback; the same id means the same content, sent again"),
+    )
+    cards = fields.List(fields.Raw(allow_none=True), required=True, validate=validate.Length(1, LARGEST_FEEDBACK))
+
+
+class CardFeedback(CardFeedbackEnvelope):
+    """One feedback of the bank on cards that it has issued, of any batches."""
+
+    cards = fields.List(
+        fields.Nested(CardReport),
+        required=True,
+        validate=validate.Length(1, LARGEST_FEEDBACK),
+        metadata=_meta("reports, each judged by itself"),
+    )
+
+
 class Rejection(BankMessage):
     """One reason why a feedback, or some of its results, were rejected. Never names a person."""
 
     lines = fields.List(
         fields.Integer(),
         required=True,
-        metadata=_meta("positions in `results`, counted from 0; empty where the whole message was rejected"),
+        metadata=_meta("positions in `results` or `cards`, from 0; empty where the whole message was rejected"),
     )
     field = fields.String(
         required=True, allow_none=True, metadata=_meta("field that is wrong; null where no single one is")
@@ -257,12 +330,14 @@ class Receipt(BankMessage):
 
     feedback_id = fields.String(required=True, metadata=_meta("as the bank gave it"))
     batch_no = fields.String(
-        required=True, allow_none=True, metadata=_meta("as the bank gave it; null where it could not be read")
+        required=True,
+        allow_none=True,
+        metadata=_meta("as the bank gave it; null for cards, and where it could not be read"),
     )
     seen_before = fields.Boolean(
         required=True, metadata=_meta("true where a feedback of this id and content had come before")
     )
-    results = fields.Integer(required=True, metadata=_meta("how many results the feedback held"))
+    results = fields.Integer(required=True, metadata=_meta("how many results or reports the feedback held"))
     applied = fields.Integer(required=True, metadata=_meta("results that said something new and were taken"))
     repeated = fields.Integer(required=True, metadata=_meta("results that said nothing new: known, or overtaken"))
     rejected = fields.Integer(required=True, metadata=_meta("results that were not taken"))
@@ -282,6 +357,7 @@ MESSAGES: dict[str, type[BankMessage]] = {
     SUBMITTED: BatchSubmitted,
     RECALLED: BatchRecalled,
     FEEDBACK_QUEUE: BankFeedback,
+    CARD_FEEDBACK: CardFeedback,
     RECEIPT: FeedbackReceipts,
 }
 

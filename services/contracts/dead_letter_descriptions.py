@@ -33,6 +33,9 @@ EVENT_TITLES = {
     "reminders_due": "超期提醒",
     "act_recorded": "操作日志",
     "audit_head_signed": "操作日志签名",
+    "transfer_requested": "转会申请",
+    "transfer_ended": "转会申请办结",
+    "member_transferred": "会员转会",
     "members_validated": "系统校验结果",
     "validation_requested": "提交系统校验",
     "pending_changed": "待办变动",
@@ -45,6 +48,8 @@ EVENT_TITLES = {
     "cards_refused": "银行退回",
     "batch_released": "批次释放",
     "issue_times_corrected": "改正处理时间",
+    "cards_changed": "卡片状态变动",
+    "collection_reminded": "领卡提醒",
     "revocation_requested": "申请撤销",
     "revocation_approved": "同意撤销",
     "revocation_rejected": "不同意撤销",
@@ -65,6 +70,8 @@ RESULT_TITLES = {
     "card_no_differs": "与先前反馈的卡号不同",
     "contradicts_issued": "银行先前反馈为已办卡",
     "contradicts_refused": "银行先前反馈为退回",
+    "unknown_card": "系统中没有该卡号",
+    "replaced_differently": "与先前反馈的新卡号不同",
 }
 """Why a result of the bank was rejected, by the code of the contradiction."""
 
@@ -86,7 +93,10 @@ _REASONS = (
     (re.compile(r"feedback_id: feedback_id_reused"), "反馈编号已用于内容不同的反馈"),
     (re.compile(r"processed_at: before_submission"), "处理时间早于批次提交时间"),
     (re.compile(r"processed_at: in_the_future"), "处理时间晚于现在一天以上"),
-    (re.compile(r"(?P<what>feedback_id|batch_no|processed_at|results|message): .*", re.S), "字段不符合约定：{what}"),
+    (
+        re.compile(r"(?P<what>feedback_id|batch_no|processed_at|results|cards|message): .*", re.S),
+        "字段不符合约定：{what}",
+    ),
     (re.compile(r"too_large: (?P<what>\d+) bytes"), "消息过大（{what} 字节）"),
     (re.compile(r"(?:the event speaks of )?an application that was never queued"), "会员服务中没有这些人员的办卡申请"),
     (
@@ -112,8 +122,8 @@ _CAUSES = (
     ("Reject", "内容有误"),
 )
 _ANY_OTHER = "处理时程序出错"
-_REFUSED_RESULT = re.compile(r"results\.[0-9]+: (\w+)")
-_FAULTY_FIELD = re.compile(r"results\.([0-9]+)\.(\w+): ")
+_REFUSED_RESULT = re.compile(r"(?:results|cards)\.[0-9]+: (\w+)")
+_FAULTY_FIELD = re.compile(r"(?:results|cards)\.([0-9]+)\.(\w+): ")
 _UNION_IN_BATCH_NO = re.compile(r"cbc([0-9A-Z]{18})[0-9]{8}")
 _LONGEST_NAME = 200
 
@@ -171,7 +181,7 @@ def _data(letter: DeadLetterMessage) -> dict[str, Any]:
 
 def _persons(data: dict[str, Any]) -> int | None:
     """How many persons a message concerns."""
-    for name in ("applications", "members", "results", "checks"):
+    for name in ("applications", "members", "results", "checks", "cards"):
         if isinstance(data.get(name), list):
             return len(data[name])
     return 1 if "member_id" in data else None

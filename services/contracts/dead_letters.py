@@ -45,7 +45,8 @@ class BankDeadLetters:
 
 
 def _ids_of_feedback(document: dict[str, Any]) -> dict[str, Any]:
-    results = [result for result in document.get("results") or () if isinstance(result, dict)]
+    lines = document.get("results") or document.get("cards") or ()
+    results = [result for result in lines if isinstance(result, dict)]
     named: dict[str, Any] = {name: str(document[name])[:64] for name in ("feedback_id", "batch_no") if name in document}
     ids = [str(UUID(str(result["application_id"]))) for result in results if result.get("application_id")]
     return {**named, "application_ids": ids}

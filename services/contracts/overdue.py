@@ -13,6 +13,7 @@ ROLE_OF_KIND: dict[str, str] = {
     "incomplete": "clerk",
     "unprinted": "clerk",
     "bank_silent": "clerk",
+    "uncollected": "clerk",
     "revocation": "reviewer",
 }
 """The kinds of waiting work, each with the role that can act on it."""

@@ -20,6 +20,10 @@ DOCUMENT_TYPES = (
 )
 CHANNELS = ("ordinary", "special")
 UNION_KINDS = ("city", "superior", "grassroots")
+CARD_STATUSES = ("made", "collected", "active", "lost", "closed")
+"""The status of a member's card: 已制卡, 已领卡, 已激活, 已挂失, 已销卡."""
+CARD_STEPS = ("collected", "activated", "lost", "replaced", "renewed", "closed")
+"""What happens to the card of a number after it is made: 领卡, 激活, 挂失, 补卡, 换卡, 销卡."""
 SWITCH_REASONS = {
     "rare_character": "姓名含生僻字",
     "name_not_enterable": "发卡支行的系统无法录入姓名",

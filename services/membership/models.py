@@ -28,7 +28,7 @@ from sqlalchemy.types import Uuid
 from services.kit.data.database import NAMES_KEYS, EncryptedBytes, EncryptedText, new_metadata
 from services.kit.data.months import CURRENT_MONTH
 from services.kit.data.ordering import smallest_first
-from services.membership.applications.application_states import LIVE, CardState, State
+from services.membership.applications.application_states import ENDED, LIVE, CardState, State
 
 
 class Base(DeclarativeBase):
@@ -245,7 +245,9 @@ class Member(Base):
     `document_digest` is unique for each person and kind of document in the whole city; `document_end` finds members by
     the end of the number, and is filled in later where an earlier release wrote the number. `replaced_phone` is the
     last replaced number, until the new one can be used to sign in. `application_id`, `channel` and `applied_at` belong
-    to the application of the card state; they are null for CardState.NONE.
+    to the application of the card state; they are null for CardState.NONE. `card_status` is that of the newest known
+    step of the card, `card_version`; null means that nothing happened to the card since it was made. `transfers` is how
+    often the member has moved to another union.
     """
 
     __tablename__ = "member"
@@ -277,6 +279,11 @@ class Member(Base):
     registered_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     card_state: Mapped[str] = mapped_column(server_default=CardState.NONE)
     card_no: Mapped[str | None] = mapped_column(EncryptedText)
+    card_status: Mapped[str | None]
+    card_version: Mapped[int] = mapped_column(server_default="0")
+    transfers: Mapped[int] = mapped_column(server_default="0")
+    left_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    left_because: Mapped[str | None]
     application_id: Mapped[UUID | None]
     channel: Mapped[str | None]
     applied_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -301,6 +308,7 @@ for _name, _columns in {
     ),
     "ix_member_union_id_sex": (Member.sex, Member.member_id),
     "ix_member_union_id_card_state": (Member.card_state, Member.member_id),
+    "ix_member_union_id_card_status": (Member.card_status, Member.member_id),
     "ix_member_union_id_channel": (Member.channel, Member.member_id),
     "ix_member_union_id_applied_at": (Member.applied_at, Member.member_id),
     "ix_member_union_id_document_end": (Member.document_end, Member.member_id),
@@ -378,6 +386,37 @@ class Application(Base):
     consented_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
+class Transfer(Base):
+    """A member's move to another union, which that union requests; without a decision until `due_on` it happens.
+
+    `decided_by` is null where the time has passed.
+    """
+
+    __tablename__ = "transfer"
+    __table_args__ = (
+        Index(None, "member_id"),
+        Index(None, "from_union_id", "requested_at"),
+        Index(None, "to_union_id", "requested_at"),
+        Index("uq_transfer_open", "member_id", unique=True, postgresql_where=text("state = 'requested'")),
+        Index("ix_transfer_due", "due_on", postgresql_where=text("state = 'requested'")),
+        CheckConstraint("from_union_id <> to_union_id", name="two_unions"),
+    )
+
+    transfer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("member.member_id"))
+    from_union_id: Mapped[UUID] = mapped_column(ForeignKey("union.union_id"))
+    to_union_id: Mapped[UUID] = mapped_column(ForeignKey("union.union_id"))
+    affiliation: Mapped[str]
+    reason: Mapped[str | None] = mapped_column(EncryptedText)
+    state: Mapped[str] = mapped_column(server_default="requested")
+    requested_by: Mapped[UUID] = mapped_column(ForeignKey("account.account_id"))
+    requested_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    due_on: Mapped[date]
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.account_id"))
+    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    remark: Mapped[str | None] = mapped_column(EncryptedText)
+
+
 class MemberCorrection(Base):
     """A clerk's correction of a member in the pending list; `old` and `new` are CorrectedFacts as JSON.
 
@@ -402,6 +441,12 @@ Index(
     Application.member_id,
     unique=True,
     postgresql_where=Application.state.in_([literal_column(f"'{state}'") for state in LIVE]),
+)
+Index(
+    "ix_application_ended",
+    Application.union_id,
+    Application.application_id,
+    postgresql_where=Application.state.in_([literal_column(f"'{state}'") for state in ENDED]),
 )
 Index(
     "uq_application_issued_member_id",
@@ -432,6 +477,21 @@ Index(
         [literal_column(f"'{state}'") for state in (State.ISSUED, State.REFUSED, State.RELEASED, State.REMOVED)]
     ),
 )
+
+
+class CardStep(Base):
+    """A step of a member's card after it was made, by batching's events; `card_no` is the number after it."""
+
+    __tablename__ = "card_step"
+    __table_args__ = (Index(None, "member_id"),)
+
+    application_id: Mapped[UUID] = mapped_column(ForeignKey("application.application_id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("member.member_id"))
+    step: Mapped[str]
+    happened_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    by_union: Mapped[bool]
+    card_no: Mapped[str] = mapped_column(EncryptedText)
 
 
 class ImportJob(Base):

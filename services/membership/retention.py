@@ -97,6 +97,7 @@ TABLES: Sequence[Table] = (
         "kept whole in the files.",
     ),
     Monthly("audit_reach", Days(AuditTerms, "audit_days"), "gone: it follows from the entries", "With its entries."),
+    Kept("card_step", "The history of a member's card, which the member and the union see; kept with the member."),
     Expiring(
         "disclosure",
         _RECORD,
@@ -171,6 +172,7 @@ TABLES: Sequence[Table] = (
         rows_older("sms_code", "issued_at"),
         "Codes are counted over a day.",
     ),
+    Kept("transfer", "From where and by whose decision a member came; kept with the member."),
     Kept("union", "Every other record belongs to one."),
     Expiring(
         "used_captcha",

@@ -7,6 +7,7 @@ from services.contracts.events.audit import ACTS_RECORDED, ActRecordedData
 from services.contracts.events.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,
+    CARDS_CHANGED,
     CARDS_ISSUED,
     CARDS_REFUSED,
     CHANNEL_ASSIGNED,
@@ -22,6 +23,7 @@ from services.contracts.operations.membership import identity as identity_ops
 from services.contracts.operations.membership import imports as import_ops
 from services.contracts.operations.membership import members as member_ops
 from services.contracts.operations.membership import preferences as preference_ops
+from services.contracts.operations.membership import transfers as transfer_ops
 from services.kit.data.database import Database
 from services.kit.data.retention import Retention
 from services.kit.events.relay import Relay
@@ -30,7 +32,7 @@ from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.membership import reminders, unions
 from services.membership.accounts import accounts, lost_second_factors, phone_changes, reset_links
-from services.membership.applications import applications, personal_applications, queueing
+from services.membership.applications import applications, cards, personal_applications, queueing
 from services.membership.audit import audit_archive, audit_log, audit_search, event_checks
 from services.membership.audit.audit_heads import AuditHeads
 from services.membership.audit.audit_log import ChainKeys
@@ -42,12 +44,14 @@ from services.membership.members import (
     disclosures,
     document_ends,
     exports,
+    leaving,
     member_search,
     members,
     number_searches,
     numbering,
     person_search,
     summary,
+    transfers,
 )
 from services.membership.retention import TABLES
 
@@ -114,11 +118,29 @@ class MembershipService(BaseService):
     get_member = handles(member_ops.GET_MEMBER, members.get_member)
     register_member = handles(member_ops.REGISTER_MEMBER, members.register_member)
     update_member = handles(member_ops.UPDATE_MEMBER, members.update_member)
+    end_membership = handles(member_ops.END_MEMBERSHIP, leaving.end_membership)
+    resume_membership = handles(member_ops.RESUME_MEMBERSHIP, leaving.resume_membership)
     reveal_member = handles(member_ops.REVEAL_MEMBER, disclosures.reveal_member)
     export_members = handles(member_ops.EXPORT_MEMBERS, exports.export_members)
     queue_members = handles(member_ops.QUEUE_MEMBERS, queueing.queue_members)
     member_registered = subscribes(MEMBER_REGISTERED, numbering.member_registered)
     get_member_summary = handles(member_ops.GET_MEMBER_SUMMARY, summary.member_summary)
+
+    # Transfers
+
+    request_transfer = handles(transfer_ops.REQUEST_TRANSFER, transfers.request_transfer)
+    list_transfers = handles(transfer_ops.LIST_TRANSFERS, transfers.list_transfers)
+    accept_transfer = handles(transfer_ops.ACCEPT_TRANSFER, transfers.accept_transfer)
+    decline_transfer = handles(transfer_ops.DECLINE_TRANSFER, transfers.decline_transfer)
+    withdraw_transfer = handles(transfer_ops.WITHDRAW_TRANSFER, transfers.withdraw_transfer)
+
+    @timer(interval=300)
+    def accept_overdue_transfers(self) -> None:
+        """Transfers members on whose transfer nobody decided in time."""
+        accepted = transfers.AT_ONCE
+        while accepted == transfers.AT_ONCE:
+            with self.database.begin() as session:
+                accepted = transfers.accept_overdue(session)
 
     # Imports
 
@@ -189,7 +211,7 @@ class MembershipService(BaseService):
     apply_personally = handles(member_ops.APPLY_PERSONALLY, personal_applications.apply)
     get_personal_applications = handles(member_ops.GET_PERSONAL_APPLICATIONS, personal_applications.list_applications)
 
-    # Steps of applications, from batching
+    # Steps of applications and cards, from batching
 
     channel_assigned = subscribes(CHANNEL_ASSIGNED, applications.channel_assigned)
     member_corrected = subscribes(MEMBER_CORRECTED, corrections.member_corrected)
@@ -199,3 +221,4 @@ class MembershipService(BaseService):
     cards_issued = subscribes(CARDS_ISSUED, applications.cards_issued)
     issue_times_corrected = subscribes(ISSUE_TIMES_CORRECTED, applications.issue_times_corrected)
     cards_refused = subscribes(CARDS_REFUSED, applications.cards_refused)
+    cards_changed = subscribes(CARDS_CHANGED, cards.cards_changed)

@@ -12,6 +12,7 @@ from services.contracts.events.batching import (
     BatchSubmittedData,
     CardsIssuedData,
     CardsRefusedData,
+    CollectionRemindedData,
     MembersRefusedData,
 )
 from services.contracts.events.membership import (
@@ -20,9 +21,12 @@ from services.contracts.events.membership import (
     CorrectionRefusedData,
     ImportProgressedData,
     MemberPhoneChangedData,
+    MemberTransferredData,
     OtpIssuedData,
     RemindersDueData,
     ResetLinkMadeData,
+    TransferEndedData,
+    TransferRequestedData,
 )
 from services.contracts.events.revocation import (
     RevocationApprovedData,
@@ -81,6 +85,13 @@ def cards_refused(session: Session, settings: SmsSettings, event: Event[CardsRef
     _text_contact(session, settings, data, "cards_refused", partial(texts.sms_cards_refused, data.batch_no))
 
 
+def collection_reminded(session: Session, event: Event[CollectionRemindedData]) -> None:
+    """Reminds members by SMS that their cards wait for collection."""
+    for member in event.data.members:
+        text = texts.sms_collection_reminded(member.outlet_name, member.handed_out_by_union)
+        sms.enqueue(session, "collection_reminded", member.phone, text)
+
+
 def batch_released(session: Session, event: Event[BatchReleasedData]) -> None:
     """Adds to the clerk's message about the decision how many are free; cancelled applications have another event."""
     data = event.data
@@ -124,6 +135,33 @@ def application_cancelled(session: Session, event: Event[ApplicationCancelledDat
     message = texts.application_cancelled(data.member_no)
     for union_id in {data.union_id, data.issued_union_id}:
         post(session, Audience(union_id, "clerk"), f"application_cancelled:{data.application_id}", message)
+
+
+def transfer_requested(session: Session, event: Event[TransferRequestedData]) -> None:
+    """Asks the old union's clerk to decide, and tells the member by SMS."""
+    data = event.data
+    message = texts.transfer_requested(data.union.name, data.member_no, data.due_on)
+    post(session, Audience(data.from_union_id, "clerk"), f"transfer_requested:{data.transfer_id}", message)
+    if data.person.phone:
+        text = texts.sms_transfer_requested(data.union.name, data.due_on)
+        sms.enqueue(session, "transfer_requested", data.person.phone, text)
+
+
+def transfer_ended(session: Session, event: Event[TransferEndedData]) -> None:
+    """Tells the union that did not end it: the new one of a refusal, the old one of a withdrawal."""
+    data = event.data
+    union_id = data.to_union_id if data.state == "declined" else data.from_union_id
+    message = texts.transfer_ended(data.state, data.remark)
+    post(session, Audience(union_id, "clerk"), f"transfer_ended:{data.transfer_id}", message)
+
+
+def member_transferred(session: Session, event: Event[MemberTransferredData]) -> None:
+    """Tells the clerks of both unions."""
+    data = event.data
+    left = texts.member_transferred_out(data.union.name, data.member_no, automatic=data.automatic)
+    post(session, Audience(data.from_union_id, "clerk"), f"transferred_out:{data.transfer_id}", left)
+    come = texts.member_transferred_in(data.member_no)
+    post(session, Audience(data.union.union_id, "clerk"), f"transferred_in:{data.transfer_id}", come)
 
 
 def correction_refused(session: Session, event: Event[CorrectionRefusedData]) -> None:

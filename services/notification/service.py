@@ -14,6 +14,7 @@ from services.contracts.events.batching import (
     CARDS_ISSUED,
     CARDS_REFUSED,
     CHANNEL_ASSIGNED,
+    COLLECTION_REMINDED,
     MEMBERS_REFUSED,
     MEMBERS_REMOVED,
     BatchReleasedData,
@@ -28,10 +29,13 @@ from services.contracts.events.membership import (
     CORRECTION_REFUSED,
     IMPORT_PROGRESSED,
     MEMBER_PHONE_CHANGED,
+    MEMBER_TRANSFERRED,
     MEMBERS_COUNTED,
     OTP_ISSUED,
     REMINDERS_DUE,
     RESET_LINK_MADE,
+    TRANSFER_ENDED,
+    TRANSFER_REQUESTED,
     UNIONS_CHANGED,
     ResetLinkMadeData,
 )
@@ -101,6 +105,7 @@ class NotificationService(BaseService):
     sms_provider = SmsProvider()
 
     members_validated = subscribes(MEMBERS_VALIDATED, event_notifications.members_validated)
+    collection_reminded = subscribes(COLLECTION_REMINDED, event_notifications.collection_reminded)
     revocation_requested = subscribes(REVOCATION_REQUESTED, event_notifications.revocation_requested)
     revocation_approved = subscribes(REVOCATION_APPROVED, event_notifications.revocation_approved)
     revocation_rejected = subscribes(REVOCATION_REJECTED, event_notifications.revocation_rejected)
@@ -111,6 +116,9 @@ class NotificationService(BaseService):
     import_progressed = subscribes(IMPORT_PROGRESSED, event_notifications.import_progressed)
     otp_issued = subscribes(OTP_ISSUED, event_notifications.otp_issued)
     member_phone_changed = subscribes(MEMBER_PHONE_CHANGED, event_notifications.member_phone_changed)
+    transfer_requested = subscribes(TRANSFER_REQUESTED, event_notifications.transfer_requested)
+    transfer_ended = subscribes(TRANSFER_ENDED, event_notifications.transfer_ended)
+    member_transferred = subscribes(MEMBER_TRANSFERRED, event_notifications.member_transferred)
     account_changed = subscribes(ACCOUNT_CHANGED, event_notifications.account_changed)
     reminders_due = subscribes(REMINDERS_DUE, event_notifications.reminders_due)
     audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, handle_signed_head)

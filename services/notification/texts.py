@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 
 from services.contracts.masks import mask_phone
 from services.contracts.operations.reports import Figures
@@ -114,6 +114,33 @@ def members_refused(members: Sequence[tuple[str, str]]) -> MessageText:
     return MessageText("members_refused", "会员未能加入待办", body, "/members?card_state=none")
 
 
+def transfer_requested(union: str, member_no: str, due_on: date) -> MessageText:
+    """To the old union's clerk: another union requests a member."""
+    body = f"{union}申请将会员 {member_no} 转入。请在 {due_on.isoformat()} 前办理；逾期未办的，会员自动转入该工会。"
+    return MessageText("transfer_requested", "会员转会待办理", body, "/transfers?state=requested")
+
+
+def transfer_ended(state: str, remark: str | None) -> MessageText:
+    """To the union that requested a member, or to the old one whose decision is no longer needed."""
+    if state == "withdrawn":
+        return MessageText("transfer_ended", "转会申请已撤回", "对方工会已撤回转会申请，无需办理。", "/transfers")
+    reason = f"原因：{remark}" if remark else ""
+    return MessageText("transfer_ended", "转会申请未获同意", f"会员所在工会不同意转会。{reason}", "/transfers")
+
+
+def member_transferred_out(union: str, member_no: str, *, automatic: bool) -> MessageText:
+    """To the old union's clerk."""
+    why = "逾期未办，已自动" if automatic else "已"
+    body = f"会员 {member_no} {why}转入{union}，待办中的申请已取消，办理中的申请继续办理。"
+    return MessageText("member_transferred_out", "会员已转出", body, "/transfers?direction=out")
+
+
+def member_transferred_in(member_no: str) -> MessageText:
+    """To the new union's clerk."""
+    body = f"会员 {member_no} 已转入本工会，会员编号和卡片不变；未办卡的，可添加至待办。"
+    return MessageText("member_transferred_in", "会员已转入", body, "/members")
+
+
 def import_finished(accepted: int, rejected: int, import_id: str) -> MessageText:
     """An import of members ended."""
     advice = "请下载错误清单，修改后重新导入有误的行。" if rejected else "会员编号已生成，可以提交办卡。"
@@ -171,6 +198,7 @@ _OVERDUE = {
     "failed": ("{} 位待办会员校验未通过", "/pending?check_state=failed&overdue=true"),
     "incomplete": ("{} 位待办会员信息未完善", "/pending?channel=special&complete=false&overdue=true"),
     "unprinted": ("{} 个办卡批次未打印清册", "/batches?register_state=unprinted&overdue=true"),
+    "uncollected": ("{} 张由工会发放的卡未领取", "/cards?overdue=true&handed_out_by=union"),
     "bank_silent": ("{} 个办卡批次银行未反馈", "/batches?state=submitted&overdue=true"),
     "revocation": ("{} 件撤销申请待审核", "/revocations?state=requested&overdue=true"),
 }
@@ -210,6 +238,18 @@ def sms_account_changed(account_name: str, change: str, changed_by: str | None) 
 def sms_cards_issued(batch_no: str, count: int) -> str:
     """To the batch's contact, who for a personal application is the member."""
     return f"{SIGNATURE}批次{batch_no}新增{count}人办卡成功，请持卡人携带本人证件原件到网点领卡。"
+
+
+def sms_collection_reminded(outlet_name: str, handed_out_by_union: bool) -> str:
+    """To a member whose card has waited long for collection."""
+    place = "所在工会" if handed_out_by_union else outlet_name
+    return f"{SIGNATURE}您的工会会员服务卡已制好，尚未领取，请本人携带身份证件原件到{place}领卡。"
+
+
+def sms_transfer_requested(union: str, due_on: date) -> str:
+    """To a member whom another union requests."""
+    advice = "如非本人要求，请立即联系所在工会。"
+    return f"{SIGNATURE}{union}申请将您的会员关系转入，{due_on.month}月{due_on.day}日前办结。{advice}"
 
 
 def sms_cards_refused(batch_no: str, count: int) -> str:

@@ -78,6 +78,27 @@ def test_cards_that_the_bank_issues_are_counted_without_reloading_and_each_perso
     assert all("*" in person["document_number"] for person in listed)
 
 
+def test_who_was_refused_is_marked_in_card_information_and_queued_again_from_the_batch(
+    new_batch: Submitted, page_of: PageOf, stack: Stack
+) -> None:
+    answer_batch(stack, new_batch.batch_no, {"outcome": "refused", "count": 2})
+    page = page_of(new_batch.clerk)
+    page.goto("/members?last_outcome=refused")
+    expect(page.locator(ROWS)).to_have_count(2)
+    expect(page.locator(ROWS).first).to_contain_text("银行退回")
+    expect(page.locator(ROWS).first).to_contain_text("证件影像不清晰")
+    expect(page.get_by_role("button", name="将全部退回、释放的会员重新加入待办")).to_be_visible()
+    assert serious_findings(page) == []
+
+    page.goto(f"/batches/{new_batch.batch_no}")
+    page.get_by_role("button", name="退回、释放人员重新加入待办").click()
+    page.get_by_role("dialog", name="重新加入待办").get_by_role("button", name="重新加入待办").click()
+
+    expect(page.get_by_text("2 位会员已加入待办会员列表")).to_be_visible()
+    page.get_by_role("button", name="查看待办会员列表").click()
+    expect(page.locator(ROWS)).to_have_count(2)
+
+
 def test_the_register_is_looked_at_in_the_page_and_saved(batch: Submitted, page_of: PageOf) -> None:
     page = page_of(batch.clerk)
     open_batches(page)

@@ -36,6 +36,27 @@ def test_an_outlet_that_the_city_adds_can_be_chosen_until_it_is_closed(page_of: 
     assert desk.clerk.get("outlets", q=name)["items"] == []
 
 
+def test_a_bank_that_the_city_gives_its_own_cut_off_day_counts_by_it(page_of: PageOf, desk: Desk) -> None:
+    name = f"测试银行{desk.number}"
+    city = page_of("city")
+    city.goto("/outlets")
+    city.get_by_role("button", name="新增发卡支行").click()
+    dialog = city.get_by_role("dialog", name="新增发卡支行")
+    dialog.get_by_label("支行代码").fill(f"bank-{desk.number}")
+    dialog.get_by_label("支行名称").fill(name)
+    dialog.get_by_label("每月截止日").fill("32")
+    dialog.get_by_role("button", name="新增").click()
+    expect(dialog).to_contain_text("请填写 1 至 31 的数字")
+    dialog.get_by_label("每月截止日").fill("31")
+    assert serious_findings(city) == []
+    dialog.get_by_role("button", name="新增").click()
+    expect(city.get_by_text("发卡支行已新增")).to_be_visible()
+
+    branch = next(one for one in desk.clerk.get("branches")["items"] if one["name"] == name)
+    assert branch["cut_off_day"] == 31
+    assert branch["counting"]["last_day"].startswith(branch["counting"]["month"])
+
+
 def test_an_announcement_with_a_file_is_published_edited_and_withdrawn(page_of: PageOf, desk: Desk) -> None:
     city = page_of("city")
     title = f"关于测试的通知{desk.number}"

@@ -9,7 +9,7 @@ from playwright.sync_api import Download, Page, expect
 from deploy.local.demo_people import fill_in
 from tests.browser.accessibility import serious_findings
 from tests.browser.conftest import PageOf
-from tests.desks import Desk, a_desk, an_administrator_of, people
+from tests.desks import Desk, a_desk, a_desk_below, an_administrator_of, people
 
 ROWS = ".data-table tbody tr"
 _WATCH_FOR_PROGRESS = """() => {
@@ -401,3 +401,60 @@ def test_axe_finds_nothing_serious_on_the_pages_of_members(desk_with_25: Desk, p
     page.goto("/members/imports")
     expect(page.get_by_text("已完成")).to_be_visible()
     assert serious_findings(page) == []
+
+
+def test_who_is_a_member_elsewhere_is_asked_for_and_the_other_union_agrees(desk: Desk, page_of: PageOf) -> None:
+    old = a_desk_below(desk.office)
+    (person,) = people(1)
+    old.register(person)
+    page = page_of(desk.clerk)
+    page.goto("/members")
+    page.get_by_role("button", name="登记会员").click()
+    dialog = page.get_by_role("dialog", name="登记会员")
+    dialog.get_by_label("姓名").fill(person.name)
+    dialog.get_by_label("证件号码").fill(person.document_number)
+    dialog.get_by_role("button", name="登记", exact=True).click()
+    expect(dialog).to_contain_text("该证件号码已在其他工会登记")
+    expect(dialog).not_to_contain_text(old.clerk.account["union"]["name"])
+    assert serious_findings(page) == []
+    dialog.get_by_role("button", name="申请转会").click()
+    expect(page.get_by_text(f"已申请 {person.name} 转会")).to_be_visible()
+    page.goto("/transfers")
+    row = page.locator(".data-table tbody tr").filter(has_text=person.name)
+    expect(row).to_contain_text("其他工会 →")
+
+    other = page_of(old.clerk)
+    other.goto("/transfers?state=requested")
+    expect(other.locator(".data-table tbody tr").filter(has_text=person.name)).to_contain_text("待办理")
+    assert serious_findings(other) == []
+    other.get_by_role("button", name=f"同意转会：{person.name}").click()
+    other.get_by_role("dialog", name="同意转会").get_by_role("button", name="同意转会").click()
+    expect(other.get_by_text("已转入").first).to_be_visible()
+
+    page.goto("/members")
+    expect(row).to_be_visible()
+
+
+def test_who_retires_is_marked_cannot_be_ticked_and_comes_back(desk: Desk, page_of: PageOf) -> None:
+    (person,) = people(1)
+    (member_id,) = desk.register(person)
+    page = page_of(desk.clerk)
+    page.goto(f"/members/{member_id}")
+    page.get_by_role("button", name="办理退会").click()
+    dialog = page.get_by_role("dialog", name="办理退会")
+    dialog.get_by_role("combobox", name="原因").press("Enter")
+    page.get_by_role("option", name="退休").click()
+    dialog.get_by_role("button", name="办理退会").click()
+    expect(page.get_by_text(f"{person.name} 已办理退会")).to_be_visible()
+
+    page.goto("/members?has_left=true")
+    row = page.locator(".data-table tbody tr").filter(has_text=person.name)
+    expect(row).to_contain_text("已退休")
+    expect(row.get_by_role("checkbox")).to_have_attribute("aria-disabled", "true")
+    assert serious_findings(page) == []
+
+    page.goto(f"/members/{member_id}")
+    page.get_by_role("button", name="恢复会籍").click()
+    page.get_by_role("dialog", name="恢复会籍").get_by_role("button", name="恢复").click()
+    expect(page.get_by_text(f"{person.name} 已恢复会籍")).to_be_visible()
+    assert desk.clerk.get(f"members/{member_id}")["selectable"]

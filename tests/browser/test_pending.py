@@ -76,11 +76,14 @@ def test_results_of_the_check_come_in_and_who_passed_is_submitted_after_all_was_
     dialog = page.get_by_role("dialog", name="请核对后确认提交")
     expect(dialog).to_contain_text("3 人")
     expect(dialog).to_contain_text("上海市杨浦区闸殷路1555号国华广场102室")
+    counting = queued.clerk.get("outlets", q="国华广场")["items"][0]["counting"]
+    expect(dialog).to_contain_text(f"计入 {int(counting['month'][5:])} 月")
     expect(dialog).to_contain_text("如填写错误号码将导致银行无法及时联系")
     dialog.get_by_role("button", name="确认提交").click()
 
     expect(page.get_by_role("dialog", name="提交成功")).to_contain_text("cbc")
-    assert [batch["total"] for batch in queued.clerk.get("batches")["items"]] == [3]
+    [batch] = queued.clerk.get("batches")["items"]
+    assert (batch["total"], batch["count_month"]) == (3, counting["month"])
 
 
 def see_what_is_missing(page: Page) -> None:

@@ -1,4 +1,4 @@
-"""Works as the bank through the simulator: sends results in parts, and late ones for recalled cards."""
+"""Works as the bank through the simulator: sends results in parts, late ones for recalled cards, reports on cards."""
 
 import hashlib
 import random
@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import requests
 
+from deploy.simulators.bank_ledger import life_of_card
 from tests.chaos.bank_faults import BANK_FAULTS, REUSED, SOUND, BankFault
 from tests.chaos.faults import BankBehaviour
 from tests.chaos.promises import Promises
@@ -19,6 +20,8 @@ _REST_OF_A_BATCH = 4.0
 _REFUSED_OF_100 = 6
 _LATE_OF_100 = 15
 _DECIDED = ("issued", "refused")
+_EARLY_ONE_IN = 4
+"""The share of reports on cards that are also sent before the result that issues the card."""
 
 
 class BankDesk:
@@ -94,11 +97,35 @@ class BankDesk:
             self._reuse_feedback_id(batch_no, results[0]["application_id"])
             name = None
         fault = BANK_FAULTS[name] if name else SOUND
+        reports = [
+            report for one in results if one["outcome"] == "issued" for report in life_of_card(one["application_id"])
+        ]
+        self._dice.shuffle(reports)
+        early = reports[: len(reports) // _EARLY_ONE_IN]
+        self._report(early)
         self._send(batch_no, results, fault)
         if fault.spoils_all:
             self._send(batch_no, results, SOUND)
         self._promises.record_results(results)
         self.messages += 1
+        self._report(reports)
+
+    def _report(self, reports: list[dict[str, Any]]) -> None:
+        """Reports what happens to cards, in any order, in parts that come twice where the bank sends twice."""
+        if not reports:
+            return
+        parts = self._dice.randint(1, 4)
+        order = {
+            "cards": reports,
+            "parts": parts,
+            "duplicate": self._behaviour.twice,
+            "reorder": self._behaviour.out_of_order,
+        }
+        while not self._post("cards/feedback", order | {"feedback_id": (feedback_id := str(uuid4()))}):
+            time.sleep(_PAUSE)
+        numbers = range(1, min(parts, len(reports)) + 1)
+        self._promises.record_feedback([f"{feedback_id}-{n}" for n in numbers] if parts > 1 else [feedback_id], SOUND)
+        self._promises.record_cards(reports)
 
     def _send(self, batch_no: str, results: list[dict[str, Any]], fault: BankFault) -> None:
         """Retries until the simulator has sent all parts; each attempt has a new id, since its time differs."""

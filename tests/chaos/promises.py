@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deploy.local.client import ApiClient
+from deploy.simulators.bank_ledger import life_of_card
 from tests.chaos.bank_faults import BankFault, is_answered_as
 from tests.chaos.clients import RetryingClient
 
 _READERS = 6
+_STATUS_AFTER = {"collected": "collected", "activated": "active", "lost": "lost", "closed": "closed"}
+"""The status of a card after the last step of its life."""
 _LIVE = ("queued", "submitted")
 
 
@@ -36,6 +39,8 @@ class Promises:
         """The decision that the bank sent, by application."""
         self.results_sent = 0
         """How many results the bank sent, with repeated ones and intermediate steps."""
+        self.cards: set[str] = set()
+        """The applications of whose cards the bank has reported all that happens to them."""
         self.feedbacks: list[tuple[str, BankFault]] = []
         """The ids of the bank's feedback, each with the error in it."""
         self.decisions: dict[str, str] = {}
@@ -51,6 +56,10 @@ class Promises:
                 self.results_sent += 1
                 if result["outcome"] in ("issued", "refused"):
                     self.results[result["application_id"]] = result["outcome"]
+
+    def record_cards(self, reports: Iterable[dict[str, Any]]) -> None:
+        with self._lock:
+            self.cards |= {report["application_id"] for report in reports}
 
     def record_feedback(self, feedback_ids: Iterable[str], fault: BankFault) -> None:
         with self._lock:
@@ -120,6 +129,7 @@ def verify_union(own: UnionPromises, promises: Promises, clerk: ApiClient, verdi
         verdict.lost.append(f"{where}: {own.removed - removed} of {own.removed} applications removed")
     for member in details:
         _hold_cards(member, verdict)
+        _verify_card(promises, member, verdict)
     persons = _verify_batches(own, clerk, verdict)
     _hold_agreement(applications, persons, where, verdict)
     holders = {
@@ -195,6 +205,16 @@ def _hold_cards(member: dict[str, Any], verdict: Verdict) -> None:
         verdict.duplicated.append(f"cards of member {member['member_id']}")
     if states["queued"] + states["submitted"] > 1:
         verdict.duplicated.append(f"live applications of member {member['member_id']}")
+
+
+def _verify_card(promises: Promises, member: dict[str, Any], verdict: Verdict) -> None:
+    """Verifies that a member's card is as the bank reported last, in whatever order the reports came."""
+    issued = [one["application_id"] for one in member["applications"] if one["state"] == "issued"]
+    for application_id in promises.cards.intersection(issued):
+        life = life_of_card(application_id)
+        found = member["card_status"], len(member["card_steps"])
+        is_kept = found == (_STATUS_AFTER[life[-1]["step"]], len(life))
+        verdict.expect("reports on cards applied", is_kept, f"{application_id} is {found} after {len(life)} reports")
 
 
 def _verify_batches(own: UnionPromises, clerk: ApiClient, verdict: Verdict) -> dict[str, dict[str, Any]]:

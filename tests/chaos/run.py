@@ -19,6 +19,7 @@ from services.membership.seed import demo_password
 from tests.chaos.bank_desk import BankDesk
 from tests.chaos.clients import RetryingClient
 from tests.chaos.faults import Faults, InjectedFault
+from tests.chaos.movers import Movers, hire_movers
 from tests.chaos.plan import ALL_KINDS, Fault, Kind, draw
 from tests.chaos.promises import (
     PhoneMember,
@@ -73,6 +74,8 @@ class Size:
     members_a_union: int = 250
     members_a_round: int = 50
     phones: int = 20
+    transfers: int = 20
+    """How many transfers between two unions are requested."""
     kinds: Sequence[Kind] = ALL_KINDS
     scale: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(SERVICES, 2))
     is_durable: bool = True
@@ -164,10 +167,10 @@ def run_chaos(size: Size, folder: Path, say: Say = print) -> Outcome:
         office = Office(world.stack.gateway_url, world.stack.simulator_urls["sms"])
         clerks = hire_clerks(office, size.clerks, size.seed)
         with Watch(world.ready_urls, _probe(clerks[0])) as watch:
-            phones = _work_under_fire(outcome, world, office, clerks, say)
+            phones, movers = _work_under_fire(outcome, world, office, clerks, say)
             _come_to_rest(outcome, world, watch)
         say("comparing what was answered with the final state")
-        _hold_accounts(outcome, office, clerks, phones)
+        _hold_accounts(outcome, office, clerks, phones, movers)
         verify_receipts(office.promises, _receipts(world), outcome.verdict)
         outcome.invariants = [str(one) for one in check(world.system, settle_seconds=_SETTLE_SECONDS)]
         _sum_up(outcome, world, office, watch)
@@ -176,11 +179,12 @@ def run_chaos(size: Size, folder: Path, say: Say = print) -> Outcome:
 
 def _work_under_fire(
     outcome: Outcome, world: World, office: Office, clerks: Sequence[Clerk], say: Say
-) -> list[PhoneMember]:
+) -> tuple[list[PhoneMember], Movers]:
     """Returns when the faults are over and all workers have finished or their time is over."""
     size = outcome.size
     desk = BankDesk(world.stack.simulator_urls["bank"], office.promises, world.targets.behaviour, size.seed)
     reviewer, phone_clerk = hire_reviewer(office), hire_phone_clerk(office)
+    movers = hire_movers(office, size.seed)
     phones: list[PhoneMember] = []
     is_over = threading.Event()
     say(f"{size.faults} faults strike within {size.seconds:.0f} s, while {len(clerks)} clerks work")
@@ -192,6 +196,8 @@ def _work_under_fire(
     ]
     every = _WORKING_SHARE * size.seconds / max(1, size.phones)
     fronts.append(office.begin("phones", apply_on_phones, office, phone_clerk, phones, size.phones, every))
+    every = _WORKING_SHARE * size.seconds / max(1, size.transfers)
+    fronts.append(office.begin("movers", movers.work, size.transfers, begin, every))
     others = [
         office.begin("reviewer", review, office, reviewer, size.seed, is_over),
         office.begin("bank", desk.work, is_over, office.over),
@@ -208,7 +214,7 @@ def _work_under_fire(
     office.troubles += [f"not finished in time: {one.name}" for one in (*fronts, *others) if one.is_alive()]
     office.over.set()
     outcome.results_sent = office.promises.results_sent
-    return phones
+    return phones, movers
 
 
 def _join(threads: Sequence[threading.Thread], deadline: float) -> None:
@@ -230,10 +236,13 @@ def _come_to_rest(outcome: Outcome, world: World, watch: Watch) -> None:
         time.sleep(0.5)
 
 
-def _hold_accounts(outcome: Outcome, office: Office, clerks: Sequence[Clerk], phones: Sequence[PhoneMember]) -> None:
-    _be_patient([*(clerk.client for clerk in clerks), *(phone.client for phone in phones)])
+def _hold_accounts(
+    outcome: Outcome, office: Office, clerks: Sequence[Clerk], phones: Sequence[PhoneMember], movers: Movers
+) -> None:
+    _be_patient([*(one.client for one in (*clerks, *movers.clerks)), *(phone.client for phone in phones)])
     for clerk in clerks:
         verify_union(clerk.promised, office.promises, clerk.client, outcome.verdict)
+    movers.verify(outcome.verdict)
     verify_phone_members(office.promises, phones, outcome.verdict)
     sent = requests.get(f"{office.sms_url}/messages", timeout=30).json()["items"]
     verify_messages(office.promises, sent, outcome.verdict)

@@ -1,10 +1,12 @@
 """The plan of a chaos run repeats by its seed, and lost and duplicated promises are detected."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from deploy.simulators.bank_ledger import life_of_card
 from tests.chaos.bank_faults import BANK_FAULTS, SOUND
 from tests.chaos.plan import ALL_KINDS, draw
 from tests.chaos.promises import Promises, UnionPromises, Verdict, verify_messages, verify_receipts, verify_union
@@ -31,7 +33,14 @@ class Answers:
         self.batches = [BATCH]
 
     def a_member(self, name: str, number: str) -> dict[str, Any]:
-        return {"member_id": str(uuid4()), "name": name, "member_no": number, "applications": [self.application]}
+        return {
+            "member_id": str(uuid4()),
+            "name": name,
+            "member_no": number,
+            "applications": [self.application],
+            "card_status": "active",
+            "card_steps": life_of_card(self.application["application_id"]),
+        }
 
     def all_pages(self, path: str) -> list[dict[str, Any]]:
         if path == "batches/cbc1/members":
@@ -44,11 +53,12 @@ class Answers:
         return next(one for one in self.members if path.endswith(one["member_id"]))
 
 
-def held(answers: Answers, **facts_changed: Any) -> Verdict:
+def held(answers: Answers, cards: Sequence[dict[str, Any]] = (), **facts_changed: Any) -> Verdict:
     """The verdict on answers about one member, one application and one batch, and a card that the bank issued."""
     facts = {"names": ["王甲"], "queued": 1, "batches": {"cbc1": BATCH}}
     promises = Promises()
     promises.record_results([{"application_id": answers.application["application_id"], "outcome": "issued"}])
+    promises.record_cards(cards)
     verdict = Verdict()
     verify_union(UnionPromises(**(facts | facts_changed)), promises, answers, verdict)  # type: ignore[arg-type]
     return verdict
@@ -87,6 +97,18 @@ def test_a_result_that_was_not_applied_and_services_that_disagree_are_seen() -> 
     assert len(held(answers).lost) == 1
     answers.persons[0]["state"] = "submitted"
     assert ["bank results applied" in one for one in held(answers).lost] == [True]
+
+
+def test_a_report_on_a_card_that_was_not_applied_is_seen() -> None:
+    answers = Answers()
+    while [one["step"] for one in life_of_card(answers.application["application_id"])] != ["collected", "activated"]:
+        answers.application["application_id"] = str(uuid4())
+    answers.members = [answers.a_member("王甲", "1")]
+    answers.persons = [dict(answers.application)]
+    cards = life_of_card(answers.application["application_id"])
+    assert held(answers, cards=cards).offenders == []
+    answers.members[0] |= {"card_status": "collected", "card_steps": cards[:1]}
+    assert ["reports on cards applied" in one for one in held(answers, cards=cards).lost] == [True]
 
 
 def test_what_is_there_twice_is_seen() -> None:

@@ -17,6 +17,7 @@ _SHORT = Size(
     members_a_union=30,
     members_a_round=15,
     phones=1,
+    transfers=8,
     kinds=_BRIEF,
     scale={**dict.fromkeys(SERVICES, 1), "batching": 2},
     is_durable=False,
@@ -31,3 +32,5 @@ def test_nothing_is_lost_or_doubled_while_everything_is_hurt(monkeypatch: pytest
     assert outcome.verdict.promised["members registered"] == _SHORT.members
     assert outcome.verdict.promised["bank results applied"] > 0
     assert outcome.verdict.promised["applications on the phone"] == _SHORT.phones
+    assert outcome.verdict.promised["reports on cards applied"] > 0
+    assert outcome.verdict.promised["members transferred"] > 0

@@ -98,8 +98,12 @@ class Clerk:
             self.promised.names.append(form["name"])
         if forms[alone:]:
             self.import_members(forms[alone:])
+        self.apply_for_all()
+
+    def apply_for_all(self) -> None:
+        """Queues all members without a card, and submits those who pass the check."""
         self.office.wait(self.are_all_numbered)
-        self._queue()
+        self.queue()
         self.office.wait(self.are_all_listed)
         self._switch_one()
         for channel in ("ordinary", "special"):
@@ -123,7 +127,8 @@ class Clerk:
         waiting = self.client.get("members", card_state="none", size=200)["items"]
         return all(member["selectable"] for member in waiting)
 
-    def _queue(self) -> None:
+    def queue(self) -> None:
+        """Queues all members without a card."""
         try:
             self.promised.queued += self.client.post("members/queue", {"filter": {"card_state": "none"}})["queued"]
         except ApiProblem as refused:
@@ -211,7 +216,7 @@ def hire_clerks(office: Office, count: int, seed: int) -> list[Clerk]:
     return [
         Clerk(
             office,
-            _new_clerk(office, administrator, f"chaos{number}", _SERIAL + number),
+            new_clerk(office, administrator, f"chaos{number}", _SERIAL + number),
             number * serials // max(count, 1),
             random.Random(f"{seed} {number}"),
         )
@@ -236,6 +241,28 @@ def review(office: Office, reviewer: ApiClient, seed: int, is_over: threading.Ev
         time.sleep(1)
 
 
+def new_clerk(office: Office, administrator: ApiClient, name: str, serial: int) -> RetryingClient:
+    """Creates a union with a clerk, who sets a password."""
+    union = administrator.post(
+        "unions",
+        {
+            "name": f"上海第 {serial} 号公司工会",
+            "code": a_union_code(serial),
+            "superior_union_id": administrator.account["union"]["union_id"],
+        },
+    )
+    phone = f"137{serial % 10**8:08d}"
+    administrator.post(
+        f"unions/{union['union_id']}/accounts",
+        {"account_name": name, "display_name": "王芳", "roles": ["clerk"], "phone": phone},
+        str(uuid4()),
+    )
+    clerk = office.client()
+    _choose_password(office, clerk, phone)
+    clerk.sign_in(name, _PASSWORD)
+    return clerk
+
+
 def _decide(office: Office, reviewer: ApiClient, revocation_id: str, agrees: bool) -> None:
     decision = "approve" if agrees else "reject"
     try:
@@ -250,7 +277,7 @@ def _decide(office: Office, reviewer: ApiClient, revocation_id: str, agrees: boo
 def hire_phone_clerk(office: Office) -> ApiClient:
     """Returns the clerk of a union of members in flexible employment."""
     administrator = office.client().sign_in("yangpu-admin", demo_password())
-    return _new_clerk(office, administrator, "chaosphone", _SERIAL - 1)
+    return new_clerk(office, administrator, "chaosphone", _SERIAL - 1)
 
 
 def apply_on_phones(office: Office, clerk: ApiClient, members: list[PhoneMember], count: int, every: float) -> None:
@@ -294,28 +321,6 @@ def _sign_in_on_phone(office: Office, client: ApiClient, phone: str) -> None:
 def _passwords(office: Office, phone: str) -> list[str]:
     answer = requests.get(f"{office.sms_url}/messages", params={"phone": phone}, timeout=10).json()
     return [found[1] for message in answer["items"] if (found := re.search(r"验证码(\d{6})", message["text"]))]
-
-
-def _new_clerk(office: Office, administrator: ApiClient, name: str, serial: int) -> RetryingClient:
-    """Creates a union with a clerk, who sets a password."""
-    union = administrator.post(
-        "unions",
-        {
-            "name": f"上海第 {serial} 号公司工会",
-            "code": a_union_code(serial),
-            "superior_union_id": administrator.account["union"]["union_id"],
-        },
-    )
-    phone = f"137{serial % 10**8:08d}"
-    administrator.post(
-        f"unions/{union['union_id']}/accounts",
-        {"account_name": name, "display_name": "王芳", "roles": ["clerk"], "phone": phone},
-        str(uuid4()),
-    )
-    clerk = office.client()
-    _choose_password(office, clerk, phone)
-    clerk.sign_in(name, _PASSWORD)
-    return clerk
 
 
 def _choose_password(office: Office, clerk: RetryingClient, phone: str) -> None:

@@ -97,6 +97,32 @@ def test_a_result_that_makes_no_sense_is_refused(change: dict[str, object], fiel
     assert field in refused.value.messages["results"][0]  # type: ignore[call-overload]
 
 
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"card_no": "6224781234567892"}, "card_no"),
+        ({"step": "stolen"}, "step"),
+        ({"step": "replaced"}, "new_card_no"),
+        ({"step": "replaced", "new_card_no": "6224781234567891"}, "new_card_no"),
+        ({"new_card_no": "6231620000000000013"}, "new_card_no"),
+        ({"happened_at": "2026-12-04T02:30:00"}, "happened_at"),
+        ({"happened_at": "1980-01-01T00:00:00+08:00"}, "happened_at"),
+    ],
+)
+def test_a_report_on_a_card_that_makes_no_sense_is_refused(change: dict[str, object], field: str) -> None:
+    example = readable_example(bank.CARD_FEEDBACK)
+    example["cards"][0] |= change
+    with pytest.raises(ValidationError) as refused:
+        bank.CardFeedback().load(example)
+    assert field in refused.value.messages["cards"][0]  # type: ignore[call-overload]
+
+
+def test_a_renewed_card_may_keep_its_number() -> None:
+    example = readable_example(bank.CARD_FEEDBACK)
+    example["cards"][0] |= {"step": "renewed"}
+    assert bank.CardFeedback().load(example)["cards"][0]["new_card_no"] is None
+
+
 def test_a_signature_holds_for_its_body_and_key_only() -> None:
     signature = bank.sign(b"body", b"key")
     assert bank.is_signed(b"body", signature, [b"key"])

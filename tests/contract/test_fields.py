@@ -35,7 +35,8 @@ def _modules() -> Iterator[str]:
 def _schemas() -> Iterator[type[Schema]]:
     for module in _modules():
         for _, kind in inspect.getmembers(importlib.import_module(module), inspect.isclass):
-            if is_dataclass(kind) and kind.__module__ == module and not kind.__name__.endswith("Settings"):
+            is_private = kind.__name__.startswith("_") or kind.__name__.endswith("Settings")
+            if is_dataclass(kind) and kind.__module__ == module and not is_private:
                 yield schema_of(kind)
             elif issubclass(kind, Schema):
                 yield kind

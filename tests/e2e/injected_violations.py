@@ -126,6 +126,85 @@ VIOLATIONS = (
         ),
     ),
     InjectedViolation(
+        "card_of_issue",
+        "batching",
+        (
+            "delete from card where application_id = "
+            + _nth("card", "application_id", 7, "version = 0")
+            + " returning application_id",
+        ),
+    ),
+    InjectedViolation(
+        "one_active_card",
+        "batching",
+        (
+            "drop index uq_card_in_use_member_id",
+            "update card set member_id = (select member_id from card where application_id = "
+            + _nth("card", "application_id", 8)
+            + ") where application_id = "
+            + _nth("card", "application_id", 9),
+            "select member_id from card where application_id = " + _nth("card", "application_id", 8),
+        ),
+    ),
+    InjectedViolation(
+        "card_follows_reports",
+        "batching",
+        (
+            "update card set status = 'active' where application_id = "
+            + _nth("card", "application_id", 10, "version = 0")
+            + " returning application_id",
+        ),
+    ),
+    InjectedViolation(
+        "card_report_applied",
+        "batching",
+        (
+            "insert into card_report (application_id, card_digest, step, happened_at) select application_id,"
+            " 'another number', 'collected', now() from card where application_id = "
+            + _nth("card", "application_id", 11)
+            + " returning application_id",
+        ),
+    ),
+    InjectedViolation(
+        "cards_agree",
+        "membership",
+        (
+            "update member set card_status = 'lost' where member_id = "
+            + _nth("member", "member_id", 12, "card_state = 'issued'")
+            + " returning application_id",
+        ),
+    ),
+    InjectedViolation(
+        "transfers_conserve",
+        "membership",
+        (
+            "update member set transfers = 1 where member_id = "
+            + _nth("member", "member_id", 13, "card_state = 'issued'")
+            + " returning member_id",
+        ),
+    ),
+    InjectedViolation(
+        "transfers_agree",
+        "batching",
+        (
+            "insert into moved_member (member_id, union_id, union_name, version, transferred_at) select member_id,"
+            " union_id, 'elsewhere', 1, now() from application where application_id = "
+            + _nth("application", "application_id", 14, _ISSUED)
+            + " returning member_id",
+        ),
+    ),
+    InjectedViolation(
+        "transfer_leaves_nothing",
+        "batching",
+        (
+            "insert into application (application_id, member_id, member_no, union_id, listed_at, name, document_type,"
+            " document_number, document_digest, other_facts, channel) select gen_random_uuid(), member_id, member_no,"
+            " gen_random_uuid(), now() - interval '1 day', name, document_type, document_number, document_digest,"
+            " other_facts, channel from application join moved_member using (member_id) limit 1"
+            " returning application_id",
+        ),
+    ),
+    InjectedViolation(
         "checks_agree",
         "batching",
         (

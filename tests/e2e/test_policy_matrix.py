@@ -24,8 +24,8 @@ from tests.e2e.matrix_world import NOBODYS_ID, RELATIONS, Thing, World, build
 pytestmark = pytest.mark.long("every route by every role over HTTP; tests/contract/test_gateway_answers.py is quicker")
 
 FREE_NAMES = dict.fromkeys(("message_id", "announcement_id", "attachment_id", "guide_id", "code"), NOBODYS_ID)
-FREE_NAMES |= {"queue": "batching.members_queued.dead", "id": NOBODYS_ID}
-"""Names in paths of what belongs to no union, or to one's own inbox: any id will do."""
+FREE_NAMES |= {"queue": "batching.members_queued.dead", "id": NOBODYS_ID, "transfer_id": NOBODYS_ID}
+"""Names in paths of what belongs to no union, to two, or to one's own inbox: any id will do."""
 
 SIGNS_OUT = {"gateway.sign_out"}
 STREAMS = {"gateway.stream"}
@@ -70,6 +70,9 @@ def body_of(route: Route, thing: Thing, outlet: dict[str, str]) -> dict[str, Any
             "contact_phone": "13911112222",
             "consent_version": CURRENT_CONSENT.version,
         },
+        "membership.end_membership": {"because": "left"},
+        "membership.decline_transfer": {"remark": "矩阵"},
+        "batching.mark_collected": {"application_ids": [thing["application_id"]]},
         "batching.remove_pending_many": {"application_ids": [thing["application_id"]]},
         "batching.check_pending": {"application_ids": [thing["application_id"]]},
         "batching.resend_to_bank": {"what": "batch", "reason": "矩阵"},
@@ -88,14 +91,14 @@ BOUND = {
     "membership.create_union",
     "membership.queue_members",
     "batching.check_pending",
+    "batching.mark_collected",
     "batching.remove_pending_many",
 }
 BOUND |= {"revocation.request_revocation", "revocation.decide_revocations"}
 """Routes that name a union's thing in the body alone."""
 OF_A_SET = {
-    "membership.queue_members",
-    "batching.check_pending",
-    "batching.remove_pending_many",
+    *("membership.queue_members", "batching.check_pending"),
+    *("batching.mark_collected", "batching.remove_pending_many"),
     "revocation.decide_revocations",
 }
 """Routes that take a set, and ignore or refuse one by one what is not in the caller's scope."""

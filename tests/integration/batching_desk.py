@@ -269,6 +269,17 @@ def a_feedback(batch_no: str, *results: dict[str, Any], key: bytes = KEY, **chan
     return a_message(body, {bank.SIGNATURE_HEADER: bank.sign(body, key)})
 
 
+def a_card_feedback(*reports: dict[str, Any], **changes: Any) -> Message:
+    """Returns a signed message of the bank about cards; what happened, happens now where nothing else is said."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    lines = [
+        {name: str(value) if isinstance(value, UUID) else value for name, value in {"happened_at": now, **one}.items()}
+        for one in reports
+    ]
+    body = json.dumps({"feedback_id": str(uuid4()), "cards": lines, **changes}, ensure_ascii=False).encode()
+    return a_message(body, {bank.SIGNATURE_HEADER: bank.sign(body, KEY)})
+
+
 def a_message(body: bytes, headers: dict[str, Any]) -> Message:
     return Message(body, headers, None, AmqpMessage(body))
 
@@ -281,7 +292,7 @@ def fresh(engine: Engine) -> Desk:
         session.execute(
             text(
                 "truncate application, batch, batch_person, consent_receipt, batch_counter, bank_feedback,"
-                " personal_application, listed_union, reminder_day, outbox"
+                " personal_application, listed_union, reminder_day, card, card_report, moved_member, outbox"
             )
         )
         session.execute(text("alter table batch_person enable trigger user"))

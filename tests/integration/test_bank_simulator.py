@@ -163,6 +163,24 @@ def test_the_bank_can_write_a_faulty_line_and_be_ahead_of_its_time(bank: BankPro
     assert shouted.headers[contract.SIGNATURE_HEADER] == contract.sign(shouted.body, KEY).upper()
 
 
+def test_the_bank_reports_on_cards_as_it_is_told_and_with_errors(bank: BankProcess) -> None:
+    cards = [{"card_no": "6224781234567891", "step": step} for step in ("collected", "activated")]
+    order = {"cards": cards, "parts": 2, "duplicate": True, "reorder": True, "feedback_id": "c"}
+    told = requests.post(f"{bank.url}/cards/feedback", json=order, timeout=_SECONDS).json()
+    assert told == {"messages": 4, "cards": 2}
+    received = [json.loads(message.body) for message in bank.received()]
+    assert [one["feedback_id"] for one in received] == ["c-2", "c-2", "c-1", "c-1"]
+    for one in received:
+        contract.CardFeedback().load(one)
+    for how, field in {"card_no": "card_no", "step": "step"}.items():
+        requests.post(f"{bank.url}/cards/feedback", json={"cards": cards, "faulty_line": how}, timeout=_SECONDS)
+        [message] = bank.received()
+        with pytest.raises(ValidationError) as refused:
+            contract.CardFeedback().load(json.loads(message.body))
+        assert [*refused.value.messages["cards"]] == [2]  # type: ignore[call-overload]
+        assert field in refused.value.messages["cards"][2]  # type: ignore[call-overload]
+
+
 def test_the_bank_keeps_the_receipts_that_it_is_sent(bank: BankProcess) -> None:
     receipt = {"feedback_id": "f-receipt", "applied": 1}
     bank.publish(contract.RECEIPT, {"receipts": [receipt, {**receipt, "feedback_id": "another"}]}, KEY)

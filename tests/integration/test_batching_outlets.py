@@ -1,6 +1,7 @@
 """Branches and outlets: maintained by the city's administrators, chosen by clerks while they are open."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -8,8 +9,10 @@ import pytest
 from sqlalchemy import Engine, create_engine
 
 from services.batching.batches import batches, outlets
+from services.batching.register.register import LOCAL_TIME
 from services.contracts.operations import batching as rpc
 from services.contracts.operations.batching import BatchRequest
+from services.contracts.rules.working_days import due_on
 from services.kit.problems import Conflict, Forbidden, Invalid, NotFound
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
@@ -156,3 +159,39 @@ def test_what_there_is_not_cannot_be_changed(desk: Desk) -> None:
 @pytest.mark.parametrize("code", ["A", "Abc", "x", "a b", "-a", "a" * 21])
 def test_a_code_that_is_no_code_is_refused(code: str) -> None:
     assert set(errors_in(rpc.CreateBranchRequest, {**BRANCH, "code": code})) == {"code"}
+
+
+def test_a_batch_counts_for_the_month_that_its_bank_says_and_that_was_shown_before(desk: Desk) -> None:
+    today = datetime.now(LOCAL_TIME).date()
+    yesterday = today - timedelta(days=1)
+    do(desk, outlets.update_branch, code=OUTLET["branch_code"], cut_off_day=31)
+    with desk.begin() as session:
+        asked = read(rpc.ListOutletsRequest, {"branch_code": OUTLET["branch_code"]})
+        shown = outlets.list_outlets(desk.work(session), asked).items[0].counting
+    assert (shown.month, shown.last_day.month) == (f"{today:%Y-%m}", today.month)
+    assert due_on(today, 10) == shown.notified_by
+    batch_no, _ = desk.a_batch(1)
+    assert desk.show_batch(batch_no)["count_month"] == shown.month
+
+    if yesterday.month == today.month:
+        closed = do(desk, outlets.update_branch, code=OUTLET["branch_code"], cut_off_dates=[yesterday])
+        assert closed["counting"]["month"] > shown.month
+        assert closed["cut_off_dates"] == [yesterday]
+        later, _ = desk.a_batch(1)
+        assert desk.show_batch(later)["count_month"] == closed["counting"]["month"]
+    assert desk.show_batch(batch_no)["count_month"] == shown.month
+
+
+def test_a_bank_without_a_day_of_its_own_counts_by_the_setting(desk: Desk) -> None:
+    do(desk, outlets.update_branch, code=OUTLET["branch_code"], cut_off_day=5)
+    usual = do(desk, outlets.update_branch, code=OUTLET["branch_code"], cut_off_day=None)
+    assert usual["cut_off_day"] is None
+    assert usual["counting"]["last_day"].day == 20
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [({"cut_off_day": 32}, "cut_off_day"), ({"cut_off_dates": ["2027-02-03", "2027-02-10"]}, "cut_off_dates")],
+)
+def test_impossible_cut_off_dates_are_refused(request_: dict[str, Any], field: str) -> None:
+    assert field in errors_in(rpc.UpdateBranchRequest, {"code": "icbc-sh", **request_})

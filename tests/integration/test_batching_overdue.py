@@ -8,18 +8,18 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, update
 
 from services.batching import overdue
 from services.batching.batches import batches
-from services.batching.models import Application, Batch
+from services.batching.models import Application, Batch, Branch, Card
 from services.contracts.events.overdue import WORK_OVERDUE
 from services.contracts.operations.batching import ListBatchesRequest
 from services.contracts.rules.working_days import due_on
 from services.kit import clock
 from services.kit.schemas import as_dict
-from tests.integration.batching_desk import Desk, a_feedback, fresh
-from tests.mothers import a_union, an_applicant
+from tests.integration.batching_desk import Desk, a_card_feedback, a_feedback, fresh
+from tests.mothers import a_card_number, a_union, an_applicant
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BEGAN = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
@@ -140,6 +140,23 @@ def test_overdue_work_is_published_by_union_with_what_has_waited_beyond_the_seco
         ("unchecked", other.union_id, "overdue", 1),
     }
     assert {work["since"] for work in published(desk) if work["union_id"] == desk.union_id} == {BEGAN.astimezone(UTC)}
+
+
+@pytest.mark.parametrize("by_union", [True, False])
+def test_clerks_are_reminded_of_uncollected_cards_that_their_union_hands_out(
+    desk: Desk, at: Callable[..., None], by_union: bool
+) -> None:
+    batch_no, (waiting, collected) = desk.a_batch(2)
+    numbers = {waiting: a_card_number(), collected: a_card_number()}
+    issued = ({"application_id": one, "outcome": "issued", "card_no": number} for one, number in numbers.items())
+    desk.feed(a_feedback(batch_no, *issued))
+    desk.feed(a_card_feedback({"card_no": numbers[collected], "step": "collected"}))
+    with desk.begin() as session:
+        session.execute(update(Card).values(made_at=BEGAN))
+        session.execute(update(Branch).values(union_hands_out=by_union))
+    at(days_later(22))
+    overdue.remind(desk.database)
+    assert _told(desk) == ({("uncollected", desk.union_id, "overdue", 1)} if by_union else set())
 
 
 def test_a_day_s_reminders_go_out_once_however_often_a_process_restarts(desk: Desk, at: Callable[..., None]) -> None:

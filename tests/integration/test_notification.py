@@ -120,6 +120,28 @@ def misbehave(sms_url: str, mode: str, for_calls: int | None = None) -> None:
     requests.put(f"{sms_url}/control", json={"mode": mode, "for_calls": for_calls}, timeout=5).raise_for_status()
 
 
+def test_a_member_whose_card_waits_is_reminded_by_sms(begin: Begin) -> None:
+    with begin() as session:
+        event_notifications.collection_reminded(session, example(batching.COLLECTION_REMINDED))
+        [sms_text] = session.scalars(select(Sms)).all()
+    assert (sms_text.phone, sms_text.kind) == ("13800000000", "collection_reminded")
+    assert "尚未领取" in str(sms_text.text)
+
+
+def test_a_transfer_is_told_to_the_union_that_has_to_act_and_to_the_member(begin: Begin) -> None:
+    requested, moved = example(membership.TRANSFER_REQUESTED), example(membership.MEMBER_TRANSFERRED)
+    with begin() as session:
+        event_notifications.transfer_requested(session, requested)
+        event_notifications.transfer_ended(session, example(membership.TRANSFER_ENDED))
+        event_notifications.member_transferred(session, moved)
+    with begin() as session:
+        old = [one.kind for one in listed(session, a_clerk_of(requested.data.from_union_id)).items]
+        new = [one.kind for one in listed(session, a_clerk_of(moved.data.union.union_id)).items]
+        [told] = session.scalars(select(Sms.kind))
+    assert sorted(old) == ["member_transferred_out", "transfer_requested"]
+    assert (sorted(new), told) == (["member_transferred_in", "transfer_ended"], "transfer_requested")
+
+
 def test_each_event_reaches_who_is_concerned_and_nobody_else(begin: Begin) -> None:
     settings = SmsSettings("http://127.0.0.1:1")
     with begin() as session:

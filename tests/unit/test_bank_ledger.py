@@ -1,5 +1,6 @@
 """The simulated bank's ledger: batches, recalls, decisions, card numbers."""
 
+import time
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -7,8 +8,8 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.simulators.bank_ledger import Ledger, card_number, decide, refusing_every
-from services.contracts.bank import FeedbackResult, is_card_number
+from deploy.simulators.bank_ledger import Ledger, card_number, decide, life_of_card, refusing_every
+from services.contracts.bank import CardFeedback, FeedbackResult, is_card_number
 
 BATCH_NO = "cbc001"
 
@@ -71,3 +72,28 @@ def test_about_one_in_so_many_is_refused_and_nobody_for_zero() -> None:
     refused = [applicant for applicant in applicants if refusing_every(20)(applicant) == "refused"]
     assert 60 < len(refused) < 140
     assert {refusing_every(0)(applicant) for applicant in applicants} == {"issued"}
+
+
+@given(st.uuids())
+def test_the_reports_on_a_card_fit_the_contract_and_begin_with_its_number(application_id: UUID) -> None:
+    life = life_of_card(str(application_id))
+    assert life == life_of_card(str(application_id))
+    if life:
+        reports = [{**one, "happened_at": "2026-11-24T02:00:00+00:00"} for one in life]
+        CardFeedback().load({"feedback_id": "1", "cards": reports})
+        assert life[0]["card_no"] == card_number(str(application_id))
+        steps = [(one["card_no"], one["step"]) for one in life]
+        assert len(steps) == len(set(steps))
+
+
+def test_a_card_is_reported_on_step_by_step_once_it_is_issued() -> None:
+    application_id = next(one for one in map(str, range(100)) if len(life_of_card(one)) == 6)
+    ledger = Ledger()
+    ledger.store_batch(a_batch(application_id))
+    assert ledger.next_reports(time.time()) == {}
+    ledger.record(BATCH_NO, [{"application_id": application_id, "outcome": "issued"}])
+    told: list[dict[str, Any]] = []
+    while reports := ledger.next_reports(time.time()):
+        told += reports.values()
+        ledger.record_reports(reports)
+    assert told == life_of_card(application_id)

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
-from services.batching.batches.submission import count_month
+from services.batching.batches.counting import count_month
+from services.batching.models import Branch
 from services.batching.register.attachments import attachments_zip
 from services.batching.register.consent_form import consent_form
 from services.batching.register.numerals import in_financial_characters
@@ -315,7 +316,13 @@ def test_long_text_is_wrapped_without_losing_a_character() -> None:
     ],
 )
 def test_a_submission_after_the_20th_in_shanghai_counts_for_the_next_month(submitted_at: datetime, month: str) -> None:
-    assert count_month(submitted_at, 20) == month
+    assert count_month(Branch(cut_off_day=None, cut_off_dates=[]), submitted_at) == month
+
+
+def test_a_bank_with_a_cut_off_day_and_dates_of_its_own_counts_by_them() -> None:
+    branch = Branch(cut_off_day=25, cut_off_dates=[date(2027, 2, 3)])
+    days = (datetime(2026, 11, 25, 4, tzinfo=UTC), datetime(2027, 2, 4, 4, tzinfo=UTC))
+    assert [count_month(branch, day) for day in days] == ["2026-11", "2027-03"]
 
 
 @pytest.mark.parametrize("name", ["<b>&amp;", "<para>x</para>", "(王) Tj", "=1+1", "a\\b"])

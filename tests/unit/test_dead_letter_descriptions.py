@@ -54,6 +54,16 @@ def test_a_rejected_feedback_names_its_union_by_the_code_in_the_batch_number() -
     assert letter.summary().explanation == "该批次中没有该会员；卡号已发给其他会员"
 
 
+def test_a_rejected_feedback_on_cards_is_explained_by_line_and_counts_the_cards() -> None:
+    feedback = {"feedback_id": "f", "cards": [{}, {}, {}]}
+    reason = "cards.0: unknown_card, cards.1.card_no: A card number has 16 to 19 digits, cards.2: replaced_differently"
+
+    letter = replace(_LETTER, queue=bank.REJECTED_QUEUE, type=None, reason=reason, body=json.dumps(feedback).encode())
+
+    assert (letter.summary().subject, letter.summary().persons) == ("银行反馈", 3)
+    assert letter.summary().explanation == "第 2 条结果的 card_no 不符合约定；系统中没有该卡号；与先前反馈的新卡号不同"
+
+
 @pytest.mark.parametrize("body", [b"\xff", b"[]", b"null", b'{"data": 7}', b'{"data": {"union": 1, "members": 2}}'])
 def test_a_letter_that_says_nothing_sensible_is_listed_all_the_same(body: bytes) -> None:
     for queue in (_LETTER.queue, bank.REJECTED_QUEUE):

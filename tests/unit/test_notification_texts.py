@@ -1,6 +1,6 @@
 """Texts of messages: each says what happened, fits its place, and has a link."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -21,6 +21,10 @@ MESSAGES = {
     "revocation_closed": texts.revocation_closed(BATCH_NO),
     "application_cancelled": texts.application_cancelled("0070258040"),
     "members_refused": texts.members_refused([("0070258040", "证件号码校验位不正确")]),
+    "transfer_requested": texts.transfer_requested("上海长宁电子有限公司工会", "0070258040", date(2026, 12, 8)),
+    "transfer_ended": texts.transfer_ended("declined", "会员未离职"),
+    "member_transferred_out": texts.member_transferred_out("上海长宁电子有限公司工会", "0070258040", automatic=True),
+    "member_transferred_in": texts.member_transferred_in("0070258040"),
     "import_finished": texts.import_finished(8, 2, "0192"),
     "import_failed": texts.import_failed("0192", "文件设有密码。", 0),
     "work_overdue": texts.work_overdue([("unchecked", 3), ("bank_silent", 1)], 0),
@@ -36,6 +40,9 @@ MESSAGES = {
 SMS = (
     texts.sms_cards_issued(BATCH_NO, 3),
     texts.sms_cards_refused(BATCH_NO, 3),
+    texts.sms_collection_reminded("中国工商银行股份有限公司上海市杨浦区五角场国华广场支行", handed_out_by_union=False),
+    texts.sms_collection_reminded("工商银行国华支行", handed_out_by_union=True),
+    texts.sms_transfer_requested("上海建朗信息科技有限公司工会", date(2026, 12, 8)),
     texts.sms_revocation_decided(BATCH_NO, approved=True),
     texts.sms_revocation_decided(BATCH_NO, approved=False),
     texts.sms_revocation_closed(BATCH_NO),
@@ -82,6 +89,18 @@ def test_an_import_says_what_to_do_with_bad_rows_only_where_there_are_some() -> 
 def test_an_sms_is_signed_and_fits_into_two_parts(text: str) -> None:
     assert text.startswith(texts.SIGNATURE)
     assert len(text) <= 134
+
+
+def test_a_transfer_says_what_happens_without_a_decision_and_why_it_was_declined() -> None:
+    assert "2026-12-08 前办理；逾期未办的，会员自动转入" in MESSAGES["transfer_requested"].body
+    assert "原因：会员未离职" in MESSAGES["transfer_ended"].body
+    assert "逾期未办，已自动转入" in MESSAGES["member_transferred_out"].body
+    assert "12月8日前办结" in texts.sms_transfer_requested("某工会", date(2026, 12, 8))
+
+
+def test_a_reminder_says_where_the_card_waits() -> None:
+    assert "到工商银行国华支行领卡" in texts.sms_collection_reminded("工商银行国华支行", handed_out_by_union=False)
+    assert "到所在工会领卡" in texts.sms_collection_reminded("工商银行国华支行", handed_out_by_union=True)
 
 
 def test_a_one_time_password_says_until_when_it_counts_in_shanghais_time() -> None:

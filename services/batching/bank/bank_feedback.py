@@ -1,4 +1,4 @@
-"""Bank feedback 银行反馈: judges and applies chunks of messages; contradictory results are rejected."""
+"""Bank feedback 银行反馈 on applicants and cards: judges and applies chunks of messages; rejects contradictions."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +15,7 @@ from services.batching.bank.bank_messages import BankSettings, send_signed
 from services.batching.bank.bank_reading import CONTENT, LINES, Fault, Feedback, read_feedback
 from services.batching.bank.bank_receipts import send_receipts
 from services.batching.bank.bank_results import Applicant, Applicants, Result
+from services.batching.cards import card_reports
 from services.batching.models import Application, BankFeedback, Batch
 from services.batching.pending.application_states import BankStatus, Contradiction, Outcome, State
 from services.contracts import bank
@@ -40,7 +41,10 @@ from services.kit.schemas import required
 from services.kit.settings import read_settings
 
 _FURTHEST_AHEAD = timedelta(days=1)
-_TAKEN_ONCE = ("uq_bank_feedback_content", "uq_application_card_digest", "uq_application_issued_member_id")
+_TAKEN_ONCE = (
+    *("uq_bank_feedback_content", "uq_application_card_digest", "uq_application_issued_member_id"),
+    *card_reports.TAKEN_ONCE,
+)
 """Unique indexes that two processes can violate when both find the same value unused."""
 _MOST_RACES = 5
 _processed_at = attrgetter("processed_at")
@@ -66,7 +70,7 @@ Batched = Row[str, UUID, bool, str, str, datetime]
 
 
 def apply_feedback(session: Session, feedbacks: Sequence[Feedback]) -> None:
-    """Applies all results once, in a few statements; rejects invalid ones, and sends receipts to the bank.
+    """Applies all results, then all reports on cards, in a few statements; rejects invalid ones, and sends receipts.
 
     A result is a repetition when it was applied before, or when the bank has reported a later outcome since. A message
     whose results are all invalid is rejected unchanged; of one with some invalid results only these are, in a newly
@@ -89,18 +93,21 @@ def apply_feedback(session: Session, feedbacks: Sequence[Feedback]) -> None:
 
 
 def _apply(session: Session, feedbacks: Sequence[Feedback]) -> None:
-    batches = _lock_batches(session, {feedback.batch_no for feedback in feedbacks if feedback.batch_no})
+    reports = [report for feedback in feedbacks for report in feedback.reports.values()]
+    of_cards = card_reports.batches_of(session, reports)
+    batches = _lock_batches(session, {feedback.batch_no for feedback in feedbacks if feedback.batch_no} | of_cards)
     _judge_messages(session, batches, feedbacks)
     sound = [feedback for feedback in feedbacks if not feedback.faults]
     applicants = _load_applicants(session, batches, [result for one in sound for result in one.results.values()])
     for feedback in sound:
         _take(applicants, feedback)
     _store_changes(session, applicants.changed())
-    _store_counts(session, applicants, sound)
+    _store_counts(session, applicants, [feedback for feedback in sound if not feedback.is_of_cards])
     _publish_decisions(session, batches, applicants.changed())
+    _apply_reports(session, applicants, sound)
     for feedback in feedbacks:
         _reject_refused(session, feedback)
-    if records := [_record(feedback) for feedback in feedbacks if feedback.processed_at]:
+    if records := [_record(feedback) for feedback in feedbacks if feedback.has_envelope]:
         session.execute(insert_rows(BankFeedback, records))
     send_receipts(session, feedbacks)
 
@@ -117,16 +124,25 @@ def _judge_messages(session: Session, batches: dict[str, Batched], feedbacks: Se
     behind = timedelta(seconds=read_settings(BankSettings).bank_clock_behind_seconds)
     latest = datetime.now(UTC) + _FURTHEST_AHEAD
     for feedback in feedbacks:
-        if feedback.processed_at is None:
+        if not feedback.has_envelope:
             continue
         batch = batches.get(feedback.batch_no or "")
         feedback.is_first = feedback.feedback_id not in contents
         if contents.setdefault(feedback.feedback_id, feedback.content) != feedback.content:
             feedback.faults.append(Fault("feedback_id_reused", "feedback_id"))
+        elif feedback.processed_at is None:
+            _refuse_future_reports(feedback, latest)
         elif batch is not None and feedback.processed_at < batch.submitted_at - behind:
             feedback.faults.append(Fault("before_submission", "processed_at"))
         elif feedback.processed_at > latest:
             feedback.faults.append(Fault("in_the_future", "processed_at"))
+
+
+def _refuse_future_reports(feedback: Feedback, latest: datetime) -> None:
+    for position, report in list(feedback.reports.items()):
+        if report.happened_at > latest:
+            del feedback.reports[position]
+            feedback.refusals[position] = [Fault("in_the_future", "happened_at")]
 
 
 def _known_contents(session: Session, feedback_ids: Sequence[str]) -> dict[str, bytes]:
@@ -160,10 +176,11 @@ def _load_applicants(session: Session, batches: dict[str, Batched], results: Seq
             )
         )
     ).all()
+    owners = {row.card_digest: row.application_id for row in issued if row.card_digest}
     return Applicants(
         batches,
         applicants,
-        card_owners={row.card_digest: row.application_id for row in issued if row.card_digest},
+        card_owners=owners | card_reports.owners_of_new_numbers(session, cards),
         holders={row.member_id: row.application_id for row in issued},
     )
 
@@ -208,6 +225,24 @@ def _take(applicants: Applicants, feedback: Feedback) -> None:
         else:
             feedback.applied += is_new
             feedback.repeated += not is_new
+
+
+def _apply_reports(session: Session, applicants: Applicants, feedbacks: Sequence[Feedback]) -> None:
+    issued = [one.application_id for one in applicants.changed() if one.decision is Outcome.ISSUED]
+    reports = [report for feedback in feedbacks for report in feedback.reports.values()]
+    if not reports and not issued:
+        return
+    cards = card_reports.load(session, reports, issued)
+    for feedback in feedbacks:
+        for position, report in feedback.reports.items():
+            try:
+                is_new = cards.apply(report)
+            except Contradiction as contradiction:
+                feedback.refusals[position] = [Fault(contradiction.code)]
+            else:
+                feedback.applied += is_new
+                feedback.repeated += not is_new
+    card_reports.store(session, cards)
 
 
 def _store_changes(session: Session, changed: Sequence[Applicant]) -> None:
@@ -336,9 +371,10 @@ def _reject_refused(session: Session, feedback: Feedback) -> None:
 def _part_of(feedback: Feedback) -> dict[str, Any]:
     """The rejected results of a feedback, as a feedback of its own."""
     positions = sorted(feedback.refusals)
+    lines = feedback.document[feedback.lines_name]
     return {
         **feedback.document,
-        "results": [feedback.document["results"][position] for position in positions],
+        feedback.lines_name: [lines[position] for position in positions],
         LINES: [feedback.line(position) for position in positions],
         CONTENT: feedback.content.hex(),
     }
@@ -355,7 +391,7 @@ def _said_of(feedback: Feedback) -> Iterator[str]:
     for fault in feedback.faults:
         yield fault.said_of(None)
     for position, faults in sorted(feedback.refusals.items()):
-        yield from (fault.said_of(feedback.line(position)) for fault in faults)
+        yield from (fault.said_of(feedback.line(position), feedback.lines_name) for fault in faults)
 
 
 def _record(feedback: Feedback) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from services.batching.bank import bank_messages
 from services.batching.event_builders import steps
 from services.batching.facts import publish_counted
-from services.batching.models import Application, BankFeedback, Batch, BatchPerson
+from services.batching.models import Application, BankFeedback, Batch, BatchPerson, Card
 from services.batching.pending.application_states import State
 from services.contracts.events.batching import ISSUE_TIMES_CORRECTED, IssueTimesCorrectedData
 from services.contracts.operations.batching import (
@@ -173,6 +173,14 @@ def _feedbacks(session: Session, batch_no: str) -> list[BankFeedbackAnswer]:
 
 
 def _correct_times(session: Session, batch_no: str, wrong: datetime, right: datetime) -> Sequence[Any]:
+    session.execute(
+        update(Card)
+        .where(
+            Card.application_id == Application.application_id, Application.batch_no == batch_no, Card.made_at == wrong
+        )
+        .values(made_at=right)
+        .execution_options(synchronize_session=False)
+    )
     return session.execute(
         update(Application)
         .where(Application.batch_no == batch_no, Application.decided_at == wrong)

@@ -1,4 +1,4 @@
-"""Reads feedback: verifies its signature, loads its envelope, and loads each result separately."""
+"""Reads feedback: verifies its signature, loads its envelope, and loads each result or card report separately."""
 
 import json
 from collections.abc import Iterator
@@ -10,6 +10,8 @@ from marshmallow import ValidationError
 
 from services.batching.bank.bank_messages import bank_keys
 from services.batching.bank.bank_results import Result
+from services.batching.cards.card_reports import Report
+from services.batching.cards.card_states import CardStep
 from services.batching.pending.application_states import Outcome
 from services.batching.pending.persons import card_digest
 from services.contracts import bank
@@ -30,6 +32,8 @@ _LARGEST_CONTENT = (1 << 20) + (64 << 10)
 
 _load_envelope = fast_load(bank.FeedbackEnvelope())
 _load_result = fast_load(bank.FeedbackResult())
+_load_card_envelope = fast_load(bank.CardFeedbackEnvelope())
+_load_report = fast_load(bank.CardReport())
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -40,17 +44,18 @@ class Fault(NamedTuple):
     field: str | None = None
     reason: str | None = None
 
-    def said_of(self, line: int | None) -> str:
-        """The fault in the form of the header `x-reason`: `results.1.card_no: …`, `results.0: unknown_batch`."""
-        place = [] if line is None else ["results", str(line)]
+    def said_of(self, line: int | None, lines: str = "results") -> str:
+        """The fault in the form of the header `x-reason`: `results.1.card_no: …`, `cards.0: unknown_card`."""
+        place = [] if line is None else [lines, str(line)]
         return f"{'.'.join(place + ([self.field] if self.field else [])) or 'message'}: {self.reason or self.code}"
 
 
 @dataclass(slots=True)
 class Feedback:
-    """One feedback message of the bank, and the outcome of its results.
+    """One feedback message of the bank, on a batch's applicants or on cards, and the outcome of its lines.
 
-    `total` is the number of its results; `results` are the valid ones by position; `refusals` the faults of the others.
+    `total` is the number of its lines; `results` or `reports` are the valid ones by position; `refusals` the faults of
+    the others.
     `faults` are those of the whole message: with any, nothing of it is applied. `content` is a digest by which other
     content under the same id is detected. `lines` are the positions in the bank's original message, for a part cut
     out of it.
@@ -64,6 +69,7 @@ class Feedback:
     batch_no: str | None = None
     processed_at: datetime | None = None
     results: dict[int, Result] = field(default_factory=dict)
+    reports: dict[int, Report] = field(default_factory=dict)
     refusals: dict[int, list[Fault]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     applied: int = 0
@@ -71,6 +77,18 @@ class Feedback:
     is_first: bool = True
     """Whether no earlier feedback has its id."""
     lines: list[int] | None = None
+    has_envelope: bool = True
+    """Whether all but its lines could be read; otherwise it gets a receipt, but is not kept on record."""
+
+    @property
+    def is_of_cards(self) -> bool:
+        """Whether it reports on cards instead of a batch's applicants."""
+        return _is_of_cards(self.document)
+
+    @property
+    def lines_name(self) -> str:
+        """The field of the message that has its lines."""
+        return "cards" if self.is_of_cards else "results"
 
     @property
     def is_repetition(self) -> bool:
@@ -95,8 +113,9 @@ def read_feedback(message: Message) -> Feedback:
     if not bank.is_signed(message.body, message.headers.get(bank.SIGNATURE_HEADER), bank_keys()):
         raise Reject("bad_signature")
     document = _document_in(message)
+    lines_name = "cards" if _is_of_cards(document) else "results"
     try:
-        loaded = _load_envelope(document)
+        loaded = _load_card_envelope(document) if lines_name == "cards" else _load_envelope(document)
     except ValidationError as error:
         return _without_envelope(message, document, error)
     feedback = Feedback(
@@ -104,20 +123,27 @@ def read_feedback(message: Message) -> Feedback:
         document=document,
         feedback_id=loaded["feedback_id"],
         content=_content_of(document),
-        total=len(loaded["results"]),
-        batch_no=loaded["batch_no"],
-        processed_at=loaded["processed_at"],
-        lines=_lines_of(document),
+        total=len(loaded[lines_name]),
+        batch_no=loaded.get("batch_no"),
+        processed_at=loaded.get("processed_at"),
+        lines=_lines_of(document, lines_name),
     )
     message.headers[bank.FEEDBACK_ID_HEADER] = feedback.feedback_id
     if clear_text() == "no" and not is_encrypted(message.body):
         feedback.faults.append(Fault("not_encrypted"))
-    for position, line in enumerate(loaded["results"]):
+    for position, line in enumerate(loaded[lines_name]):
         try:
-            feedback.results[position] = _result(loaded, _load_result(line))
+            if lines_name == "cards":
+                feedback.reports[position] = _report(feedback.feedback_id, _load_report(line))
+            else:
+                feedback.results[position] = _result(loaded, _load_result(line))
         except ValidationError as error:
             feedback.refusals[position] = list(_faults(error))
     return feedback
+
+
+def _is_of_cards(document: Any) -> bool:
+    return isinstance(document, dict) and "cards" in document and "results" not in document
 
 
 def _document_in(message: Message) -> Any:
@@ -138,14 +164,15 @@ def _without_envelope(message: Message, document: Any, error: ValidationError) -
     if not isinstance(document, dict) or any(fault.field == "feedback_id" for fault in faults):
         raise Reject(f"bad_schema: {', '.join(fault.field or '_schema' for fault in faults)}") from error
     message.headers[bank.FEEDBACK_ID_HEADER] = document["feedback_id"]
-    batch_no, results = document.get("batch_no"), document.get("results")
+    batch_no, results = document.get("batch_no"), document.get("cards" if _is_of_cards(document) else "results")
     return Feedback(
         message=message,
         document=document,
         feedback_id=document["feedback_id"],
         content=_content_of(document),
         total=len(results) if isinstance(results, list) else 0,
-        batch_no=None if any(fault.field == "batch_no" for fault in faults) else batch_no,
+        batch_no=None if _is_of_cards(document) or any(one.field == "batch_no" for one in faults) else batch_no,
+        has_envelope=False,
         faults=faults,
     )
 
@@ -172,9 +199,9 @@ def _content_of(document: dict[str, Any]) -> bytes:
         raise Reject("not_json") from None
 
 
-def _lines_of(document: dict[str, Any]) -> list[int] | None:
+def _lines_of(document: dict[str, Any], lines_name: str) -> list[int] | None:
     lines = document.get(LINES)
-    if CONTENT in document and isinstance(lines, list) and len(lines) == len(document["results"]):
+    if CONTENT in document and isinstance(lines, list) and len(lines) == len(document[lines_name]):
         return [line if type(line) is int else position for position, line in enumerate(lines)]
     return None
 
@@ -191,4 +218,19 @@ def _result(feedback: dict[str, Any], result: dict[str, Any]) -> Result:
         card=card_digest(card_no) if card_no else None,
         reason_code=result["reason_code"],
         reason=result["reason"],
+    )
+
+
+def _report(feedback_id: str, report: dict[str, Any]) -> Report:
+    new_card_no = report["new_card_no"] if report["new_card_no"] != report["card_no"] else None
+    return Report(
+        application_id=report["application_id"],
+        member_no=report["member_no"],
+        card_no=report["card_no"],
+        card=card_digest(report["card_no"]),
+        step=CardStep(report["step"]),
+        happened_at=report["happened_at"],
+        new_card_no=new_card_no,
+        new_card=card_digest(new_card_no) if new_card_no else None,
+        feedback_id=feedback_id,
     )

@@ -1,9 +1,12 @@
 """Branches that issue cards and their outlets: listed for clerks, maintained by the city's administrators."""
 
+from typing import Any
+
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from services.batching.batches.counting import counting_now
 from services.batching.models import Branch, Outlet
 from services.contracts.operations.batching import (
     BranchAnswer,
@@ -38,7 +41,7 @@ def list_branches(work: Work, request: ListBranchesRequest) -> ListBranchesAnswe
 
 def list_outlets(work: Work, request: ListOutletsRequest) -> ListOutletsAnswer:
     """Outlets of a branch, or of all; `q` is part of the name, address or district."""
-    matching = select(Outlet).join(Branch, Branch.code == Outlet.branch_code)
+    matching = select(Outlet, Branch).join(Branch, Branch.code == Outlet.branch_code)
     columns = {"code": Outlet.code, "name": Outlet.name, "district": Outlet.district}
     matching = matching.order_by(*in_order(request.sort, columns, Outlet.code))
     if request.state != "all":
@@ -51,7 +54,7 @@ def list_outlets(work: Work, request: ListOutletsRequest) -> ListOutletsAnswer:
         places = (Outlet.name, Outlet.address, Outlet.district)
         matching = matching.where(or_(*(place.contains(request.q, autoescape=True) for place in places)))
     rows, counted = page_of(work.session, matching, request)
-    return ListOutletsAnswer.of([outlet_answer(row.Outlet) for row in rows], request, counted)
+    return ListOutletsAnswer.of([outlet_answer(row.Outlet, row.Branch) for row in rows], request, counted)
 
 
 def outlet_of_branch(session: Session, branch_code: str, outlet_code: str) -> Outlet:
@@ -75,9 +78,9 @@ def can_be_chosen(session: Session, outlet_code: str) -> bool:
 def create_branch(work: Work, request: CreateBranchRequest) -> BranchAnswer:
     """A new branch, for the city's administrators; raises Forbidden, Conflict `branch_exists`."""
     _check_city(work.caller)
-    branch = Branch(code=request.code, name=request.name, charset=request.charset, closed=False)
+    branch = Branch(**vars(request), closed=False)
     _add(work.session, branch, Conflict("branch_exists", "该发卡支行代码已被使用", "请换一个代码。"))
-    audit.record(work.session, ("branch", branch.code), new=vars(branch_answer(branch)))
+    audit.record(work.session, ("branch", branch.code), new=_recorded(branch))
     return branch_answer(branch)
 
 
@@ -87,21 +90,22 @@ def update_branch(work: Work, request: UpdateBranchRequest) -> BranchAnswer:
     branch = work.session.get(Branch, request.code, with_for_update=True)
     if branch is None:
         raise NotFound(title="未找到该发卡支行")
-    old = branch_answer(branch)
-    change_fields(branch, request, ("name", "charset", "closed"))
-    audit.record(work.session, ("branch", branch.code), old=vars(old), new=vars(branch_answer(branch)))
+    old = _recorded(branch)
+    change_fields(branch, request, ("name", "charset", "closed", "union_hands_out", "cut_off_day", "cut_off_dates"))
+    audit.record(work.session, ("branch", branch.code), old=old, new=_recorded(branch))
     return branch_answer(branch)
 
 
 def create_outlet(work: Work, request: CreateOutletRequest) -> OutletAnswer:
     """A new outlet, for the city's administrators; raises Forbidden, Invalid, Conflict `outlet_exists`."""
     _check_city(work.caller)
-    if work.session.get(Branch, request.branch_code) is None:
+    branch = work.session.get(Branch, request.branch_code)
+    if branch is None:
         raise Invalid([FieldProblem("branch_code", "unknown_branch", "没有该发卡支行，请重新选择")])
     outlet = Outlet(**vars(request), closed=False)
     _add(work.session, outlet, Conflict("outlet_exists", "该经办网点代码已被使用", "请换一个代码。"))
-    audit.record(work.session, ("outlet", outlet.code), new=vars(outlet_answer(outlet)))
-    return outlet_answer(outlet)
+    audit.record(work.session, ("outlet", outlet.code), new=_recorded(outlet))
+    return outlet_answer(outlet, branch)
 
 
 def update_outlet(work: Work, request: UpdateOutletRequest) -> OutletAnswer:
@@ -110,18 +114,27 @@ def update_outlet(work: Work, request: UpdateOutletRequest) -> OutletAnswer:
     outlet = work.session.get(Outlet, request.code, with_for_update=True)
     if outlet is None:
         raise NotFound(title="未找到该经办网点")
-    old = outlet_answer(outlet)
+    old = _recorded(outlet)
     change_fields(outlet, request, ("name", "address", "district", "phone", "closed"))
-    audit.record(work.session, ("outlet", outlet.code), old=vars(old), new=vars(outlet_answer(outlet)))
-    return outlet_answer(outlet)
+    audit.record(work.session, ("outlet", outlet.code), old=old, new=_recorded(outlet))
+    return outlet_answer(outlet, work.session.get_one(Branch, outlet.branch_code))
 
 
 def branch_answer(branch: Branch) -> BranchAnswer:
     """A branch as answers show it."""
-    return BranchAnswer(code=branch.code, name=branch.name, charset=branch.charset, closed=branch.closed)
+    return BranchAnswer(
+        code=branch.code,
+        name=branch.name,
+        charset=branch.charset,
+        closed=branch.closed,
+        union_hands_out=branch.union_hands_out,
+        cut_off_day=branch.cut_off_day,
+        cut_off_dates=sorted(branch.cut_off_dates),
+        counting=counting_now(branch),
+    )
 
 
-def outlet_answer(outlet: Outlet) -> OutletAnswer:
+def outlet_answer(outlet: Outlet, branch: Branch) -> OutletAnswer:
     """An outlet as answers show it."""
     return OutletAnswer(
         code=outlet.code,
@@ -131,6 +144,7 @@ def outlet_answer(outlet: Outlet) -> OutletAnswer:
         district=outlet.district,
         phone=outlet.phone,
         closed=outlet.closed,
+        counting=counting_now(branch),
     )
 
 
@@ -149,3 +163,9 @@ def _add(session: Session, place: Branch | Outlet, taken: Conflict) -> None:
         session.flush()
     except IntegrityError as error:
         raise taken from error
+
+
+def _recorded(place: Branch | Outlet) -> dict[str, Any]:
+    """The columns of a branch or outlet, for its audit event."""
+    values = {column.key: getattr(place, column.key) for column in place.__table__.columns}
+    return {name: [str(one) for one in value] if isinstance(value, list) else value for name, value in values.items()}

@@ -1,16 +1,14 @@
-"""What a clerk's next submission begins with: the outlet and contact of the last one, and the month it counts for."""
+"""What a clerk's next submission begins with: the outlet and contact of the last one."""
 
-from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from services.batching.batches.outlets import can_be_chosen, outlet_answer
-from services.batching.batches.submission import SubmissionSettings, count_month
-from services.batching.models import Batch, Outlet
-from services.contracts.operations.batching import PreparedSubmission, PrepareSubmissionRequest
+from services.batching.models import Batch, Branch, Outlet
+from services.contracts.operations.batching import OutletAnswer, PreparedSubmission, PrepareSubmissionRequest
 from services.kit.rpc.work import Work
-from services.kit.settings import read_settings
 
 
 def prepare_submission(work: Work, _request: PrepareSubmissionRequest) -> PreparedSubmission:
@@ -26,12 +24,17 @@ def prepare_submission(work: Work, _request: PrepareSubmissionRequest) -> Prepar
         .order_by(Batch.submitted_at.desc())
         .limit(1)
     )
-    last_day = read_settings(SubmissionSettings).last_day_of_count
-    is_open = last is not None and can_be_chosen(session, last.outlet_code)
+    if last is None:
+        return PreparedSubmission(outlet=None, contact_name=None, contact_phone=None)
     return PreparedSubmission(
-        count_month=count_month(datetime.now(UTC), last_day),
-        last_day_of_count=last_day,
-        outlet=outlet_answer(session.get_one(Outlet, last.outlet_code)) if last and is_open else None,
-        contact_name=last.contact_name if last else None,
-        contact_phone=last.contact_phone if last else None,
+        outlet=_open_outlet(session, last.outlet_code),
+        contact_name=last.contact_name,
+        contact_phone=last.contact_phone,
     )
+
+
+def _open_outlet(session: Session, code: str) -> OutletAnswer | None:
+    if not can_be_chosen(session, code):
+        return None
+    outlet = session.get_one(Outlet, code)
+    return outlet_answer(outlet, session.get_one(Branch, outlet.branch_code))

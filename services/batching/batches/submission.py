@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from services.batching.bank import bank_messages
 from services.batching.batches.batch_numbers import next_batch_no
 from services.batching.batches.batches import get_batch
+from services.batching.batches.counting import count_month
 from services.batching.batches.outlets import outlet_of_branch
 from services.batching.event_builders import publish_pending_changed, steps, submitted_batch
 from services.batching.models import PENDING, Application, Batch, BatchPerson, Branch, Outlet
@@ -53,10 +54,8 @@ _CHECK_TITLES = {
 
 @settings_class
 class SubmissionSettings:
-    """The month that a batch counts for, and how long a passed check is valid."""
+    """How long a passed check is valid."""
 
-    last_day_of_count: int = 20
-    """The last day of a month on which a submitted batch counts for that month."""
     check_holds_hours: int = 24
     """Choice: a check that passed longer ago is repeated at the submission."""
 
@@ -160,7 +159,7 @@ def form_batch(session: Session, submission: Submission, applications: Sequence[
         contact_phone=submission.contact_phone,
         submitted_by=submission.submitted_by,
         submitted_at=submitted_at,
-        count_month=count_month(submitted_at, read_settings(SubmissionSettings).last_day_of_count),
+        count_month=count_month(session.get_one(Branch, outlet.branch_code), submitted_at),
         register_hash=register.digest(),
         total=len(applications),
     )
@@ -173,13 +172,6 @@ def form_batch(session: Session, submission: Submission, applications: Sequence[
     _publish_submitted(session, submission, batch, submitted)
     bank_messages.send_submitted(session, batch, applications)
     return batch
-
-
-def count_month(submitted_at: datetime, last_day: int) -> str:
-    """The month that a submission counts for, as `2026-11`: after `last_day` in Shanghai the next month."""
-    day = submitted_at.astimezone(LOCAL_TIME).date()
-    months = day.year * 12 + day.month - 1 + (day.day > last_day)
-    return f"{months // 12}-{months % 12 + 1:02d}"
 
 
 def _recheck_outdated(database: Database, caller: Caller, channel: str) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from services.batching.event_builders import publish_pending_changed, steps
 from services.batching.facts import publish_counted
 from services.batching.models import Application, ListedUnion
-from services.batching.pending import personal_applications
+from services.batching.pending import personal_applications, transfers
 from services.batching.pending.application_states import State
 from services.batching.pending.channels import channel_for
 from services.batching.pending.pending import LISTING_CHARSET, publish_channel
@@ -42,7 +42,7 @@ log = structlog.get_logger()
 
 
 def members_queued(session: Session, event: Event[MembersQueuedData]) -> None:
-    """Lists queued members; those that are listed already stay unchanged."""
+    """Lists queued members; those that are listed already stay unchanged, and those who moved since are not listed."""
     queued = event.data
     persons = {person.application_id: person for person in queued.persons}
     applications = {application.application_id: application for application in queued.applications}
@@ -65,6 +65,7 @@ def members_queued(session: Session, event: Event[MembersQueuedData]) -> None:
         personal_applications.start(session, queued, queued.personal_application, listed_ids)
     else:
         publish_pending_changed(session, queued.union.union_id, "queued", len(listed))
+    transfers.end_queued(session, [row.member_id for row in listed])
 
 
 def remember_union(session: Session, union: UnionFacts, queued_at: datetime) -> None:

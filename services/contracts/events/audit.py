@@ -25,6 +25,7 @@ RECORD_KINDS = {
     "phone_change": "更换手机号申请",
     "revocation": "撤销申请",
     "session": "登录会话",
+    "transfer": "转会申请",
     "union": "工会",
     "dead_letter": "死信",
     "feedback": "银行反馈",

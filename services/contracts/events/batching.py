@@ -11,6 +11,8 @@ from services.contracts.consent import BASES
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.overdue import WORK_OVERDUE
 from services.contracts.shared import (
+    CARD_STATUSES,
+    CARD_STEPS,
     CHANNELS,
     DOCUMENT_TYPES,
     RETIREMENT_CATEGORIES,
@@ -221,6 +223,56 @@ class ApplicationsCountedData(EventData):
     rebuild_id: Annotated[UUID | None, "the rebuild of the reports that it belongs to"] = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class ChangedCard(ApplicationStep):
+    """A step of the card of an issued application; `version` counts the card's steps, not the application's."""
+
+    step: Annotated[str, choice(*CARD_STEPS)]
+    happened_at: datetime
+    status: Annotated[
+        str, choice(*CARD_STATUSES), "the card's status with all that is known; the newest version counts"
+    ]
+    by_union: Annotated[bool, "the union handed the card out; otherwise the bank reported the step"] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardNumber(EventData):
+    application_id: UUID
+    card_no: Annotated[str, "the current number"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardsChangedData(EventData):
+    union_id: UUID
+    cards: Annotated[list[ChangedCard], CHUNK, "steps; a card may have several"]
+    numbers: Annotated[list[CardNumber], ENCRYPTED]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitingCard(EventData):
+    """The member whose card waits for collection, and where. Always encrypted."""
+
+    application_id: UUID
+    phone: Annotated[str, "the number that the bank was given"]
+    outlet_name: str
+    outlet_address: str
+    handed_out_by_union: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectionReminder(EventData):
+    application_id: UUID
+    member_id: UUID
+    made_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectionRemindedData(EventData):
+    union_id: UUID
+    reminders: Annotated[list[CollectionReminder], CHUNK]
+    members: Annotated[list[WaitingCard], ENCRYPTED]
+
+
 VALIDATION_REQUESTED = EventContract(
     "batching",
     "validation_requested",
@@ -306,6 +358,21 @@ APPLICATIONS_COUNTED = EventContract(
     "Applications came in, were corrected, or are counted anew for a rebuild of the reports: without personal data.",
     consumers=("notification",),
 )
+CARDS_CHANGED = EventContract(
+    "batching",
+    "cards_changed",
+    CardsChangedData,
+    "Cards were collected, activated, lost, replaced, renewed or closed.",
+    consumers=("membership",),
+    is_live=True,
+)
+COLLECTION_REMINDED = EventContract(
+    "batching",
+    "collection_reminded",
+    CollectionRemindedData,
+    "Cards have waited long for collection: their members are reminded.",
+    consumers=("notification",),
+)
 ACT_RECORDED = ACTS_RECORDED["batching"]
 OVERDUE = WORK_OVERDUE["batching"]
 EVENTS = (
@@ -321,6 +388,8 @@ EVENTS = (
     BATCH_RELEASED,
     ISSUE_TIMES_CORRECTED,
     APPLICATIONS_COUNTED,
+    CARDS_CHANGED,
+    COLLECTION_REMINDED,
     ACT_RECORDED,
     OVERDUE,
 )

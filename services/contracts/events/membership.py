@@ -300,6 +300,44 @@ class RemindersDueData(EventData):
     recipients: Annotated[list[ReminderRecipients], ENCRYPTED]
 
 
+@dataclass(frozen=True, kw_only=True)
+class TransferredPerson(EventData):
+    """The telephone of the member who is to be transferred. Always encrypted."""
+
+    phone: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferRequestedData(EventData):
+    transfer_id: UUID
+    from_union_id: UUID
+    union: Annotated[UnionFacts, "the union that requests the member"]
+    member_no: str
+    due_on: Annotated[date, "the last day to decide; after it the member is transferred"]
+    person: Annotated[TransferredPerson, ENCRYPTED]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferEndedData(EventData):
+    transfer_id: UUID
+    from_union_id: UUID
+    to_union_id: UUID
+    state: Annotated[str, choice("declined", "withdrawn")]
+    remark: Annotated[str | None, "the old union's reason"] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberTransferredData(EventData):
+    transfer_id: UUID
+    member_id: UUID
+    member_no: str
+    from_union_id: UUID
+    union: Annotated[UnionFacts, "the member's union from now on"]
+    version: Annotated[int, validate.Range(min=1), "how often the member has moved: the newest counts"]
+    transferred_at: datetime
+    automatic: Annotated[bool, "nobody decided in time"] = False
+
+
 MEMBER_REGISTERED = EventContract(
     "membership",
     "member_registered",
@@ -425,6 +463,28 @@ REMINDERS_DUE = EventContract(
     "People are reminded of overdue work: those who can act on it, and the next superior of what has waited too long.",
     consumers=("notification",),
 )
+TRANSFER_REQUESTED = EventContract(
+    "membership",
+    "transfer_requested",
+    TransferRequestedData,
+    "A union requested a member of another one, which is asked to agree; the member is told.",
+    consumers=("notification",),
+)
+TRANSFER_ENDED = EventContract(
+    "membership",
+    "transfer_ended",
+    TransferEndedData,
+    "A transfer was declined by the old union, or withdrawn by the new one: the member stays.",
+    consumers=("notification",),
+)
+MEMBER_TRANSFERRED = EventContract(
+    "membership",
+    "member_transferred",
+    MemberTransferredData,
+    "A member belongs to another union from now on, with number and card.",
+    consumers=("batching", "notification"),
+    is_live=True,
+)
 ACT_RECORDED = ACTS_RECORDED["membership"]
 EVENTS = (
     MEMBER_REGISTERED,
@@ -446,4 +506,7 @@ EVENTS = (
     ACT_RECORDED,
     AUDIT_HEAD_SIGNED,
     REMINDERS_DUE,
+    TRANSFER_REQUESTED,
+    TRANSFER_ENDED,
+    MEMBER_TRANSFERRED,
 )

@@ -1,6 +1,6 @@
 """The operations of batching: the pending list, branches and outlets, batches, registers, counts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
@@ -10,6 +10,7 @@ from marshmallow import ValidationError, validate
 from services.contracts.consent import BASES
 from services.contracts.fields import Address, DocumentNumber, Mobile, NamePart, Nationality, PersonName, Phone
 from services.contracts.operations.roles import ACCOUNTS, STAFF, SUPERIORS, subordinates
+from services.contracts.rules.cut_off import LAST_CUT_OFF_DAY
 from services.contracts.shared import CHANNELS, DOCUMENT_TYPES, RETIREMENT_CATEGORIES, SEXES, SWITCH_REASONS
 from services.kit.events.contract import choice
 from services.kit.fields import FullMatch, text
@@ -186,6 +187,24 @@ class RemovePendingAnswer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CountingAnswer:
+    """What a submission to the bank would count for, were it made now."""
+
+    month: Annotated[str, "the month it counts for: 2026-12"]
+    last_day: Annotated[date, "the last day that counts for that month"]
+    notified_by: Annotated[date, "by when the bank tells members by SMS"]
+
+
+def _check_dates(dates: list[date] | Unset) -> None:
+    """Validates that each month has one cut-off date at most."""
+    if dates is not UNSET and len({(day.year, day.month) for day in dates}) < len(dates):
+        raise ValidationError("每个月只能有一个截止日期", "cut_off_dates")
+
+
+CutOffDates = Annotated[list[date], validate.Length(max=36, error="最多填写 36 个月的截止日期")]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ListBranchesRequest:
     state: Annotated[str, choice(*PLACE_STATES)] = "open"
 
@@ -196,6 +215,10 @@ class BranchAnswer:
     name: str
     charset: Annotated[str, choice(*CHARSETS), "the character set in which its systems hold names"]
     closed: bool
+    union_hands_out: Annotated[bool, "unions hand out its cards, and mark them as collected"] = False
+    cut_off_day: Annotated[int | None, "the last day of a month that counts for it; null for the usual day"]
+    cut_off_dates: Annotated[list[date], "the last days that count for their months, in place of the day"]
+    counting: CountingAnswer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +231,13 @@ class CreateBranchRequest:
     code: PlaceCode
     name: Annotated[str, text(50)]
     charset: Annotated[str, choice(*CHARSETS)]
+    union_hands_out: bool = False
+    cut_off_day: Annotated[int | None, validate.Range(1, LAST_CUT_OFF_DAY, error="截止日应为 1 至 31 日")] = None
+    cut_off_dates: CutOffDates = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Validates the dates."""
+        _check_dates(self.cut_off_dates)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,6 +248,15 @@ class UpdateBranchRequest:
     name: Annotated[str | Unset, text(50)] = UNSET
     charset: Annotated[str | Unset, choice(*CHARSETS)] = UNSET
     closed: bool | Unset = UNSET
+    union_hands_out: bool | Unset = UNSET
+    cut_off_day: Annotated[int | Unset | None, validate.Range(1, LAST_CUT_OFF_DAY, error="截止日应为 1 至 31 日")] = (
+        UNSET
+    )
+    cut_off_dates: CutOffDates | Unset = UNSET
+
+    def __post_init__(self) -> None:
+        """Validates the dates."""
+        _check_dates(self.cut_off_dates)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,6 +277,7 @@ class OutletAnswer:
     district: str
     phone: str
     closed: bool
+    counting: CountingAnswer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,10 +317,8 @@ class PrepareSubmissionRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedSubmission:
-    """The month that a batch would count for now, and the outlet and contact of the caller's own last submission."""
+    """The outlet and contact of the caller's own last submission."""
 
-    count_month: Annotated[str, "2026-11"]
-    last_day_of_count: Annotated[int, "the last day of a month on which submissions count for that month"]
     outlet: Annotated[OutletAnswer | None, "null without a former submission, and where the outlet has closed"]
     contact_name: str | None
     contact_phone: Annotated[str | None, "whole: the caller typed it"]

@@ -1,14 +1,14 @@
 """The Chinese titles of actions in the audit log: operations by name, and repairs on the command line."""
 
-from services.contracts.operations import batching, notification, operators, reports, revocation, validation
-from services.contracts.operations.membership import accounts, identity, imports, members, preferences
+from services.contracts.operations import batching, cards, notification, operators, reports, revocation, validation
+from services.contracts.operations.membership import accounts, identity, imports, members, preferences, transfers
 from services.contracts.services import SERVICES
 from services.kit.operations.operators import OF_EVERY_SERVICE
 from services.kit.rpc.operation import Operation
 
 _MODULES = (
-    *(identity, accounts, members, imports, preferences),
-    *(validation, batching, revocation, notification, reports, operators),
+    *(identity, accounts, members, transfers, imports, preferences),
+    *(validation, batching, cards, revocation, notification, reports, operators),
 )
 _DECLARED = [
     *(one for module in _MODULES for one in vars(module).values() if isinstance(one, Operation)),

@@ -27,6 +27,9 @@ class CardState(StrEnum):
 LIVE = (State.QUEUED, State.SUBMITTED)
 """The states of a live application, of which a member has at most one."""
 
+ENDED = (State.REFUSED, State.RELEASED)
+"""The states of an application that ended without a card though it was submitted; its member is free again."""
+
 _NEXT: Mapping[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.QUEUED, State.SUBMITTED, State.REMOVED}),
     State.SUBMITTED: frozenset({State.ISSUED, State.REFUSED, State.RELEASED}),

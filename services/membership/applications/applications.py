@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Row, Select, Uuid, select, update
+from sqlalchemy import Integer, Row, Select, Uuid, case, select, update
 from sqlalchemy.orm import Session
 
 from services.contracts.events.batching import (
@@ -237,7 +237,8 @@ def _update_members(session: Session, state: State, steps: Sequence[Step]) -> No
             Member.applied_at: Application.queued_at,
         }
     if card_state == CardState.ISSUED:
-        changes[Member.card_no] = step.c.card_no
+        # A step of the card that came before the issue has a number that is as new or newer.
+        changes[Member.card_no] = case((Member.card_version > 0, Member.card_no), else_=step.c.card_no)
     else:
         source &= Member.application_id == Application.application_id
     session.execute(update(Member).where(source).values(changes).execution_options(synchronize_session=False))

@@ -20,6 +20,7 @@ from services.kit.problems import Conflict
 from services.kit.rpc.work import Work
 from services.kit.schemas import change_fields, values_of
 from services.membership.applications.application_states import CardState
+from services.membership.applications.cards import card_steps_of, status_of
 from services.membership.applications.queueing import PersonalChoice, queue
 from services.membership.members import member_phone_changes
 from services.membership.members.members import applications_of
@@ -31,7 +32,7 @@ _CHANGEABLE = ("address", "document_expiry", "document_issued")
 
 def get_profile(work: Work, _request: GetPersonalProfileRequest) -> PersonalProfileAnswer:
     """The caller's own data, masked, and whether an application can be made (会员信息梳理)."""
-    return _profile(work.session.get_one(Member, UUID(work.caller.member_id)))
+    return _profile(work.session, work.session.get_one(Member, UUID(work.caller.member_id)))
 
 
 def update_profile(work: Work, request: UpdatePersonalProfileRequest) -> PersonalProfileAnswer:
@@ -48,7 +49,7 @@ def update_profile(work: Work, request: UpdatePersonalProfileRequest) -> Persona
     audit.record(work.session, old={name: getattr(member, name) for name in changes}, new=changes)
     change_fields(member, request, _CHANGEABLE)
     work.session.flush()
-    return _profile(member)
+    return _profile(work.session, member)
 
 
 def apply(work: Work, request: ApplyPersonallyRequest) -> PersonalApplicationAnswer:
@@ -74,7 +75,7 @@ def list_applications(work: Work, _request: GetPersonalApplicationsRequest) -> P
     return PersonalApplicationsAnswer(items=_applications_of(work.session, UUID(work.caller.member_id)))
 
 
-def _profile(member: Member) -> PersonalProfileAnswer:
+def _profile(session: Session, member: Member) -> PersonalProfileAnswer:
     refusal = _why_not(member)
     return PersonalProfileAnswer(
         member_id=member.member_id,
@@ -89,6 +90,8 @@ def _profile(member: Member) -> PersonalProfileAnswer:
         retirement_category=member.retirement_category,
         card_state=member.card_state,
         card_no=mask_card(member.card_no) if member.card_no else None,
+        card_status=status_of(member),
+        card_steps=card_steps_of(session, member.member_id),
         can_apply=refusal is None,
         reason=_words(refusal) if refusal else None,
     )
@@ -109,6 +112,8 @@ def _why_not(member: Member) -> Conflict | None:
     """Why the member cannot apply on the phone now; None if the member can."""
     if member.affiliation == "employer" or member.document_type != "resident_id":
         return Conflict("through_union", "请由所在工会办理", "个人办卡仅限持居民身份证的灵活就业和企业外会员。")
+    if member.left_at is not None:
+        return Conflict("has_left", "您已退会或退休，不能办卡", "如有疑问请联系所在工会。")
     if member.member_no is None:
         return Conflict("number_missing", "会员编号尚未生成", "请稍后再申请。")
     if member.card_state != CardState.NONE:

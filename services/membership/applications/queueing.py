@@ -180,7 +180,8 @@ def _lock_matching(session: Session, union_id: UUID, chosen: MemberFilter) -> tu
     """The members of the filter that can be queued, locked, and whether there are more than one request can queue."""
     selectable = (
         select(Member)
-        .where(*filters(union_id, chosen), Member.card_state == CardState.NONE, Member.member_no.is_not(None))
+        .where(*filters(union_id, chosen), Member.card_state == CardState.NONE)
+        .where(Member.member_no.is_not(None), Member.left_at.is_(None))
         .order_by(Member.member_id)
         .limit(LARGEST_QUEUEING + 1)
         .with_for_update()

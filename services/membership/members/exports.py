@@ -12,6 +12,7 @@ from services.contracts.masks import mask_card, mask_document, mask_phone
 from services.contracts.operations.membership.members import (
     EXPORT_MEMBERS,
     LARGEST_EXPORT,
+    EndedApplication,
     ExportMembersRequest,
     MemberFilter,
 )
@@ -21,6 +22,8 @@ from services.kit.problems import Forbidden, Problem
 from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.work import Work
 from services.kit.sheet_cells import XLSX, heading_row, saved, text_row
+from services.membership.applications.cards import status_of
+from services.membership.applications.ended import ended_applications
 from services.membership.imports.sheets import DOCUMENT_TYPE_WORDS, SEX_WORDS
 from services.membership.members.disclosures import Disclosed, record
 from services.membership.members.member_search import SHANGHAI, filters, union_to_search
@@ -31,9 +34,11 @@ _SEX = "性别"
 """The heading of the sex, which is exported only with whole numbers, for these contain it."""
 HEADINGS = (
     *("会员编号", "姓名", _SEX, "证件类型", "证件号码", "证件到期日", "联系电话"),
-    *("银行卡号", "状态", "办理通道", "申办时间"),
+    *("银行卡号", "状态", "卡片状态", "办理通道", "申办时间", "退回或释放原因"),
 )
 CARD_STATE_WORDS = {"none": "未办卡", "pending": "待办中", "submitted": "办理中", "issued": "已办卡"}
+END_WORDS = {"refused": "银行退回", "released": "已释放"}
+CARD_STATUS_WORDS = {"made": "已制卡", "collected": "已领卡", "active": "已激活", "lost": "已挂失", "closed": "已销卡"}
 CHANNEL_WORDS = {"ordinary": "普通", "special": "特殊"}
 _AT_ONCE = 500
 
@@ -83,11 +88,12 @@ def _sheet(session: Session, matching: Select[Member], whole: Callable[[str], st
     shown = [place for place, heading in enumerate(HEADINGS) if whole or heading != _SEX]
     sheet.append(heading_row(sheet, [HEADINGS[place] for place in shown]))
     document, phone, card = (whole or mask for mask in (mask_document, mask_phone, mask_card))
-    for number, member in enumerate(session.scalars(matching.execution_options(yield_per=_AT_ONCE))):
-        texts = _texts(member, document, phone, card)
-        sheet.append(text_row(sheet, [texts[place] for place in shown]))
-        if number % _AT_ONCE == 0:
-            time.sleep(0)
+    for members in session.scalars(matching.execution_options(yield_per=_AT_ONCE)).partitions():
+        ended = ended_applications(session, members)
+        for member in members:
+            texts = (*_texts(member, document, phone, card), _end_text(ended.get(member.member_id)))
+            sheet.append(text_row(sheet, [texts[place] for place in shown]))
+        time.sleep(0)
     return saved(book)
 
 
@@ -105,9 +111,15 @@ def _texts(
         phone(member.phone) if member.phone else "",
         card(member.card_no) if member.card_no else "",
         CARD_STATE_WORDS[member.card_state],
+        CARD_STATUS_WORDS.get(status_of(member) or "", ""),
         CHANNEL_WORDS.get(member.channel or "", ""),
         applied.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M") if applied else "",
     )
+
+
+def _end_text(ended: EndedApplication | None) -> str:
+    """`银行退回：姓名与证件不符` for a member who is free again."""
+    return "：".join(filter(None, (END_WORDS[ended.state], ended.reason))) if ended else ""
 
 
 def _as_it_is(number: str) -> str:

@@ -4,17 +4,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import BigInteger, ColumnElement, Row, Select, Text, Uuid, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from services.contracts.masks import mask_card, mask_document
 from services.contracts.operations.membership.members import (
     LIST_MEMBERS,
+    EndedApplication,
     ListMembersAnswer,
     ListMembersRequest,
     MemberFilter,
@@ -33,6 +35,8 @@ from services.kit.rpc.paging import Counted
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
 from services.membership.applications.application_states import CardState
+from services.membership.applications.cards import has_status, status_of
+from services.membership.applications.ended import ended_applications, is_ended
 from services.membership.members.member_documents import (
     SEARCHABLE_BY_END,
     document_end_digest,
@@ -53,6 +57,7 @@ REASONS = {
     CardState.PENDING: "会员已在待办中，无需勾选",
     CardState.SUBMITTED: "会员的卡正在办理中，无需勾选",
     CardState.ISSUED: "会员已办卡，无需勾选",
+    "left": "会员已退会或退休，不能办卡",
 }
 """Why a member cannot be queued, by code."""
 
@@ -93,7 +98,8 @@ def list_members(work: Work, request: ListMembersRequest) -> ListMembersAnswer:
     else:
         rows, counted = page_of(session, _in_order(request).where(*filters(union_id, request)), request)
     names = union_names(session, {row.Member.union_id for row in rows})
-    items = [member_item(row.Member, names[row.Member.union_id]) for row in rows]
+    ended = ended_applications(session, [row.Member for row in rows])
+    items = [member_item(row.Member, names[row.Member.union_id], ended.get(row.Member.member_id)) for row in rows]
     return ListMembersAnswer.of(items, request, counted, hint=HINT)
 
 
@@ -115,7 +121,8 @@ def union_to_search(session: Session, caller: Caller, chosen: MemberFilter) -> U
 
 def filters(union_id: UUID, chosen: MemberFilter) -> list[ColumnElement[bool]]:
     """The conditions of a filter within this union, and if so chosen all below."""
-    conditions = [EMPLOYED, _is_of(union_id, chosen)]
+    is_of = partial(_is_of, union_id, chosen)
+    conditions = [EMPLOYED, is_of(Member.union_id)]
     if chosen.name is not UNSET:
         # A range, because a plan for any LIKE pattern could not use the index.
         key = caseless(literal(clean_name(chosen.name)))
@@ -127,6 +134,12 @@ def filters(union_id: UUID, chosen: MemberFilter) -> list[ColumnElement[bool]]:
         conditions.append(Member.applied_at >= _midnight(chosen.applied_from))
     if chosen.applied_to is not UNSET:
         conditions.append(Member.applied_at < _midnight(chosen.applied_to + timedelta(days=1)))
+    if chosen.last_outcome is not UNSET or chosen.last_batch_no is not UNSET:
+        conditions.append(is_ended(is_of, chosen))
+    if chosen.has_left is not UNSET:
+        conditions.append(Member.left_at.is_not(None) if chosen.has_left else Member.left_at.is_(None))
+    if chosen.card_status is not UNSET:
+        conditions.append(has_status(chosen.card_status))
     exact = {
         Member.sex: chosen.sex,
         Member.card_state: chosen.card_state,
@@ -135,8 +148,8 @@ def filters(union_id: UUID, chosen: MemberFilter) -> list[ColumnElement[bool]]:
     return conditions + [column == value for column, value in exact.items() if value is not UNSET]
 
 
-def member_item(member: Member, union_name: str) -> MemberItem:
-    """A member in the form of the list."""
+def member_item(member: Member, union_name: str, ended: EndedApplication | None) -> MemberItem:
+    """A member in the form of the list; `ended` is why the member is free again."""
     code = why_not_selectable(member)
     return MemberItem(
         member_id=member.member_id,
@@ -148,9 +161,12 @@ def member_item(member: Member, union_name: str) -> MemberItem:
         applied_at=member.applied_at,
         channel=member.channel,
         card_state=member.card_state,
+        card_status=status_of(member),
         application_id=member.application_id,
         union_id=member.union_id,
         union_name=union_name,
+        ended=ended,
+        left_because=member.left_because,
         selectable=code is None,
         reason=SelectableReason(code=code, reason=REASONS[code]) if code else None,
     )
@@ -160,13 +176,15 @@ def why_not_selectable(member: Member) -> str | None:
     """The code of the reason why a member cannot be queued; None if it can."""
     if member.card_state != CardState.NONE:
         return member.card_state
+    if member.left_at is not None:
+        return "left"
     return "number_missing" if member.member_no is None else None
 
 
-def _is_of(union_id: UUID, chosen: MemberFilter) -> ColumnElement[bool]:
+def _is_of(union_id: UUID, chosen: MemberFilter, column: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
     if not chosen.with_subordinates:
-        return Member.union_id == union_id
-    return Member.union_id.in_(select(Union.union_id).where(is_union_or_below(union_id)))
+        return column == union_id
+    return column.in_(select(Union.union_id).where(is_union_or_below(union_id)))
 
 
 def _of_numbers(chosen: MemberFilter) -> list[ColumnElement[bool]]:

@@ -40,6 +40,8 @@ from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET, values_of
 from services.membership.applications.application_states import LIVE
+from services.membership.applications.cards import card_steps_of
+from services.membership.applications.ended import ended_applications
 from services.membership.members import member_phone_changes
 from services.membership.members.corrections import corrections_of
 from services.membership.members.facts import (
@@ -121,13 +123,14 @@ def examine(row: RegisterMemberRequest) -> tuple[Facts, bytes, Outcome]:
 def register_member(work: Work, request: RegisterMemberRequest) -> MemberAnswer:
     """Registers one member of the caller's union; raises Conflict `member_exists`, and Invalid.
 
-    An answer `member_exists` counts as a search by the number.
+    Raises Conflict `member_elsewhere` for a member of another union, whom the caller's may request (transfers.py). An
+    answer that reveals a member counts as a search by the number.
     """
     number, place = request.document_number, REGISTER_MEMBER.name
     with count_if_member_exists(work.database, work.caller, number, place):
         (outcome,) = register_members(work.session, UUID(work.caller.union_id), [request])
         if outcome.problems == (KNOWN,):
-            raise _member_exists()
+            raise _member_exists() if _is_own_member(work, request) else _member_elsewhere()
         if outcome.problems:
             raise Invalid(outcome.problems)
         member = work.session.get_one(Member, outcome.member_id)
@@ -180,7 +183,7 @@ def member_answer(session: Session, member: Member) -> MemberAnswer:
     """A member in detail, with all applications."""
     union_name = union_names(session, [member.union_id])[member.union_id]
     return MemberAnswer(
-        **values_of(member_item(member, union_name)),
+        **values_of(member_item(member, union_name, ended_applications(session, [member]).get(member.member_id))),
         document_expiry=member.document_expiry,
         document_issued=member.document_issued,
         nationality=member.nationality,
@@ -191,8 +194,10 @@ def member_answer(session: Session, member: Member) -> MemberAnswer:
         special_retirement_month=member.special_retirement_month,
         affiliation=member.affiliation,
         registered_at=member.registered_at,
+        left_at=member.left_at,
         corrections=corrections_of(session, member.member_id),
         applications=applications_of(session, member.member_id),
+        card_steps=card_steps_of(session, member.member_id),
     )
 
 
@@ -274,9 +279,19 @@ def _outcome_of(member_id: UUID | None, warnings: tuple[FieldProblem, ...]) -> O
 
 
 def _member_exists() -> Conflict:
-    return Conflict(
-        "member_exists", "该证件号码已登记过会员", "请核对证件号码；会员如在其他工会，请先办理转会。", [KNOWN]
-    )
+    return Conflict("member_exists", "该证件号码已登记过会员", "请核对证件号码，或在卡片信息管理中查询。", [KNOWN])
+
+
+def _member_elsewhere() -> Conflict:
+    """Says neither in which union nor who it is."""
+    advice = "请核对证件号码；会员确已到本工会的，可申请转会，会员编号和卡片随会员转入。"
+    return Conflict("member_elsewhere", "该证件号码已在其他工会登记", advice, [KNOWN])
+
+
+def _is_own_member(work: Work, request: RegisterMemberRequest) -> bool:
+    digest = document_digest(request.document_type, request.document_number)
+    own = select(Member.member_id).where(Member.document_digest == digest, Member.union_id == work.caller.union_id)
+    return work.session.scalar(own) is not None
 
 
 def _has_live_application(session: Session, member_id: UUID) -> bool:

@@ -45,6 +45,7 @@ _PLACES = {
     "membership.export_members": "导出会员名单",
     "membership.queue_members": "添加会员至待办",
     "membership.register_member": "登记会员",
+    "membership.request_transfer": "申请转会",
     "membership.update_member": "修改会员信息",
     "membership.search_acts": "操作日志",
     "batching.list_pending": "待办会员列表",
@@ -98,7 +99,7 @@ def count_search(session: Session, caller: Caller, sought: Numbers, place: str) 
 
 @contextmanager
 def count_if_member_exists(database: Database, caller: Caller, number: str, place: str) -> Iterator[None]:
-    """Counts a registration that is answered `member_exists` as a search; without searches left it is refused.
+    """Counts a registration that reveals a member as a search; without searches left it is refused.
 
     A search is reserved before the number is looked up, so that concurrent requests cannot exceed the limit, and
     released if nothing was revealed. If the process is killed in between, the reservation counts for an hour.
@@ -110,7 +111,7 @@ def count_if_member_exists(database: Database, caller: Caller, number: str, plac
     try:
         yield
     except Problem as problem:
-        if problem.code != "member_exists":
+        if problem.code not in ("member_exists", "member_elsewhere"):
             _release(database, caller, held)
             raise
         audit_event = AuditEvent(ACTION, caller, correlation_id=correlation.get())

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from services.contracts.events.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,
+    CARDS_CHANGED,
     CARDS_ISSUED,
     CARDS_REFUSED,
     CHANNEL_ASSIGNED,
@@ -30,7 +31,7 @@ from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
 from services.kit.schemas import as_dict
 from services.membership.accounts import accounts
-from services.membership.applications import applications, queueing
+from services.membership.applications import applications, cards, queueing
 from services.membership.members import member_search, members, numbering
 from services.membership.models import Account, Application, Member, Union
 from services.membership.unions import add_union
@@ -45,6 +46,7 @@ _HEARD_BY: dict[EventContract[Any], Callable[[Session, Event[Any]], None]] = {
     CARDS_REFUSED: applications.cards_refused,
     BATCH_RELEASED: applications.batch_released,
     ISSUE_TIMES_CORRECTED: applications.issue_times_corrected,
+    CARDS_CHANGED: cards.cards_changed,
 }
 BATCH_NO = "cbc810000001202603010001"
 CARD_NO = "6224781234567891"
@@ -151,6 +153,23 @@ class Office:
         data = {"union_id": self.union.union_id, **self._facts(contract, steps), **changes}
         with self.begin() as session:
             _HEARD_BY[contract](session, an_event(contract, data))
+
+    def report_card(self, application_id: UUID, version: int, step: str, status: str, card_no: str = CARD_NO) -> None:
+        """Lets membership handle a step of a card, which happened `version` days into 2026-12."""
+        with self.begin() as session:
+            member_id = session.get_one(Application, application_id).member_id
+        card = {
+            "application_id": application_id,
+            "member_id": member_id,
+            "version": version,
+            "step": step,
+            "happened_at": datetime(2026, 12, version, tzinfo=UTC),
+            "status": status,
+        }
+        numbers = [{"application_id": application_id, "card_no": card_no}]
+        data = {"union_id": self.union.union_id, "cards": [card], "numbers": numbers}
+        with self.begin() as session:
+            cards.cards_changed(session, an_event(CARDS_CHANGED, data))
 
     def published(self, contract: EventContract) -> list[dict[str, Any]]:
         """Returns the data of published events of this kind, oldest first."""

@@ -96,7 +96,7 @@ def test_a_person_is_registered_once_in_the_whole_city(office: Office) -> None:
     request = read(rpc.RegisterMemberRequest, {**form, "document_number": form["document_number"].lower()})
     with pytest.raises(Conflict) as refusal, office.begin() as session:
         members.register_member(office.work(session, elsewhere), request)
-    assert refusal.value.code == "member_exists"
+    assert refusal.value.code == "member_elsewhere"
 
 
 def test_a_renewed_travel_permit_is_not_another_member(office: Office) -> None:

@@ -44,6 +44,9 @@ const member = {
   card_state: "none",
   selectable: true,
   reason: null,
+  card_status: null,
+  ended: { state: "refused", batch_no: batch.batch_no, reason: "证件影像不清晰", at: "2026-11-29T12:59:00Z" },
+  left_because: null,
 };
 const pending = {
   ...member,
@@ -97,6 +100,25 @@ const READS = {
       can_decide: true,
     },
   ]),
+  "/api/v1/cards": page(
+    [
+      {
+        ...{ application_id: "p-2", member_id: member.member_id, member_no: member.member_no, name: member.name },
+        ...{ union_id: union.union_id, union_name: union.name, batch_no: batch.batch_no, outlet: batch.outlet },
+        ...{ card_no: "622478******7891", status: "made", made_at: "2026-10-01T02:00:00Z", collected_at: null },
+        ...{ waiting_days: 59, overdue: true, reminded_at: null, unreachable: true, can_be_marked: true },
+      },
+    ],
+    { counts: { waiting: 1, overdue: 1 }, overdue_days: 22 },
+  ),
+  "/api/v1/transfers": page([
+    {
+      ...{ transfer_id: "t-1", state: "requested", name: "王芳", document_number: "31010***********17", member_id: null },
+      ...{ member_no: null, card_state: null, from_union: null, to_union: union.name, reason: null, remark: null },
+      ...{ requested_at: "2026-11-29T12:59:00Z", due_on: "2026-12-11", decided_at: null, is_automatic: false },
+      ...{ can_decide: true, can_withdraw: false },
+    },
+  ]),
   "/api/v1/accounts": page([account]),
   "/api/v1/unions": page([union]),
   "/api/v1/outlets": page([
@@ -132,6 +154,7 @@ const READS = {
     registered_at: "2026-11-29T12:59:00Z",
     corrections: [],
     applications: [],
+    card_steps: [{ step: "collected", happened_at: "2026-11-29T12:59:00Z", by_union: true, card_no: "622478******7891" }],
   },
   [`/api/v1/batches/${batch.batch_no}`]: {
     ...batch,
@@ -142,7 +165,10 @@ const READS = {
 };
 /** Each list, and what its row says or offers. */
 const LISTS: Record<string, readonly string[]> = {
-  "/members": ["王芳", "查看详情", "列设置"],
+  "/members": ["王芳", "查看详情", "列设置", "银行退回", "证件影像不清晰"],
+  "/cards": ["已等待 59 天", "超期", "无手机号，请联系会员", "超过 22 个工作日未领"],
+  "/cards?below=false": ["登记领卡", "打印领卡签收单"],
+  "/transfers": ["待办理", "其他工会 → 上海市总工会", "不同意"],
   "/pending": ["证件已于2024-01-31到期", "含下级工会", "2026-11-29 20:59"],
   "/pending?below=false": ["逐个处理未通过的 1 人", "修改证件到期日"],
   "/batches": ["打印清册", "退回 1", "自行前往所选银行网点申办卡"],
@@ -177,7 +203,7 @@ describe("a list of the console", () => {
   });
 
   it.each([
-    [`/members/${member.member_id}`, ["1 / 1", "下一条", "还没有办卡申请", "登记时间"]],
+    [`/members/${member.member_id}`, ["1 / 1", "下一条", "还没有办卡申请", "登记时间", "卡片记录", "工会登记"]],
     [`/batches/${batch.batch_no}`, ["人员办卡情况", "计入月份", "已办卡", "撤销申请与审核"]],
   ])("leads to details that are drawn without a complaint, in the layout: %s", async (path, texts) => {
     const router = createRouter({ history: createMemoryHistory(), routes: Object.values(areas).flatMap((area) => area.routes) });

@@ -16,6 +16,8 @@ export const KINDS = [
   "cards_issued",
   "cards_refused",
   "batch_released",
+  "cards_changed",
+  "member_transferred",
   "revocation_requested",
   "revocation_approved",
   "revocation_rejected",

@@ -1,6 +1,6 @@
 // Tests of formatted times, dates and numbers.
 import { describe, expect, it } from "vitest";
-import { ago, dateTime, expiry, masked } from "@/locales/format";
+import { ago, dateTime, expiry, masked, month } from "@/locales/format";
 
 describe("words for times", () => {
   it("are Shanghai's, whatever the computer is set to", () => {
@@ -18,6 +18,11 @@ describe("words for times", () => {
   it("call a document that is valid for life 长期", () => {
     expect(expiry("9999-12-31")).toBe("长期");
     expect(expiry(null)).toBe("–");
+  });
+
+  it("call a month by its number", () => {
+    expect(month("2026-12")).toBe("12 月");
+    expect(month("2027-02")).toBe("2 月");
   });
 });
 

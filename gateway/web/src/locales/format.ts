@@ -43,6 +43,11 @@ export function expiry(day: string | null | undefined): string {
   return day === LONG_TERM ? "长期" : day;
 }
 
+/** A month of the API as people say it: `12 月`. */
+export function month(text: string): string {
+  return `${Number(text.slice(5, 7))} 月`;
+}
+
 /** A masked number in a table: however much is hidden, five asterisks stand for it. */
 export function masked(number: string | null | undefined): string {
   return number ? number.replace(/\*{6,}/g, "*****") : NOTHING;

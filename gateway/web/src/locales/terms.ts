@@ -13,6 +13,37 @@ export const CARD_STATES = {
   issued: { text: "已办卡", tone: "good" },
 } as const satisfies Record<string, Term>;
 
+/** The status of a card once it is made. */
+export const CARD_STATUSES = {
+  made: { text: "已制卡", tone: "busy" },
+  collected: { text: "已领卡", tone: "good" },
+  active: { text: "已激活", tone: "good" },
+  lost: { text: "已挂失", tone: "bad" },
+  closed: { text: "已销卡", tone: "plain" },
+} as const satisfies Record<string, Term>;
+
+export const TRANSFER_STATES = {
+  requested: { text: "待办理", tone: "warn" },
+  accepted: { text: "已转会", tone: "good" },
+  declined: { text: "不同意", tone: "bad" },
+  withdrawn: { text: "已撤回", tone: "plain" },
+} as const satisfies Record<string, Term>;
+
+export const TRANSFER_DIRECTIONS = { in: "转入", out: "转出" } as const;
+
+/** Who hands a card out. */
+export const HANDED_OUT_BY = { union: "工会发放", outlet: "网点领取" } as const;
+
+/** What happens to a card. */
+export const CARD_STEPS = {
+  collected: "领卡",
+  activated: "激活",
+  lost: "挂失",
+  replaced: "补卡",
+  renewed: "换卡",
+  closed: "销卡",
+} as const;
+
 export const CHANNELS = {
   ordinary: { text: "普通", tone: "plain" },
   special: { text: "特殊", tone: "busy" },
@@ -42,6 +73,15 @@ export const APPLICATION_STATES = {
   released: { text: "已释放", tone: "plain" },
   removed: { text: "已移除", tone: "plain" },
 } as const satisfies Record<string, Term>;
+
+/** How the last application of members ended who are free again. */
+export const LAST_OUTCOMES = { refused: "银行退回", released: "已释放" } as const;
+
+/** Why a member is one no longer. */
+export const LEAVING = { left: "退会", retired: "退休" } as const;
+
+/** Whether somebody is still a member. */
+export const MEMBERSHIPS = { false: "在会", true: "已退会、退休" } as const;
 
 export const BATCH_STATES = {
   submitted: { text: "待银行反馈", tone: "busy" },

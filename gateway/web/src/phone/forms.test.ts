@@ -30,6 +30,7 @@ const outlet = {
   address: "古北路 555 号",
   phone: "021-1",
   branch_code: "cn",
+  counting: { month: "2026-12", last_day: "2026-12-20", notified_by: "2026-12-14" },
 } as Outlet;
 const consent = { title: "告知同意书", paragraphs: ["一"], version: "2026-1", in_force_from: "2026-01-01" };
 

@@ -48,5 +48,6 @@ export const member = {
 
 function readOutlet(): Outlet | undefined {
   const kept = sessionStorage.getItem(CHOSEN);
-  return kept ? (JSON.parse(kept) as Outlet) : undefined;
+  const outlet = kept ? (JSON.parse(kept) as Outlet) : undefined;
+  return outlet && "counting" in outlet ? outlet : undefined; // one that an earlier release kept is chosen again
 }

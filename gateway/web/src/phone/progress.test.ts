@@ -1,7 +1,7 @@
 // Tests of the steps of an application.
 import { describe, expect, it } from "vitest";
 import type { PersonalApplication } from "@/api/types";
-import { timeline } from "@/phone/progress";
+import { headline, timeline } from "@/phone/progress";
 
 type State = PersonalApplication["state"];
 
@@ -34,5 +34,25 @@ describe("the progress of an application", () => {
   it("has nothing to come once it is over", () => {
     expect(shown(anApplication("queued", "submitted", "issued"), null).at(-1)).toBe("办卡成功 done");
     expect(shown(anApplication("queued", "removed"), null).at(-1)).toBe("申请未通过 failed");
+  });
+
+  it("goes on with what happens to the card, the oldest first", () => {
+    const step = { happened_at: "2026-12-04T02:00:00+00:00", by_union: false, card_no: "622478******7891" };
+    const steps = [
+      { ...step, step: "lost" as const },
+      { ...step, step: "collected" as const },
+    ];
+    expect(shown(anApplication("queued", "submitted", "issued"), null, steps).slice(2)).toEqual([
+      "办卡成功 done",
+      "领卡 done",
+      "挂失 done",
+    ]);
+    expect(shown(anApplication("queued"), null, steps)).not.toContain("领卡 done");
+  });
+
+  it("says what to do with the card once it is issued", () => {
+    expect(headline("issued", "made").advice).toContain("领卡");
+    expect(headline("issued", "lost")).toMatchObject({ title: "卡已挂失", tone: "bad" });
+    expect(headline("submitted", null).title).toBe("银行办理中");
   });
 });

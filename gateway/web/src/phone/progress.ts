@@ -1,6 +1,6 @@
 // The steps of an application as texts for the member, and those still to come.
-import type { PersonalApplication, PersonalProgress } from "@/api/types";
-import type { Tone } from "@/locales/terms";
+import type { CardStep, PersonalApplication, PersonalProgress, Profile } from "@/api/types";
+import { CARD_STEPS, type Tone } from "@/locales/terms";
 
 type State = PersonalApplication["state"];
 type BankProgress = PersonalProgress["bank_progress"];
@@ -34,10 +34,20 @@ const BANK_STEPS = [
 ] as const;
 const FAILED: readonly State[] = ["refused", "removed", "released"];
 
-export const headline = (state: State) => HEADLINES[state];
+const OF_CARD: Record<NonNullable<Profile["card_status"]>, { title: string; advice: string; tone: Tone }> = {
+  made: HEADLINES.issued,
+  collected: { title: "已领卡", advice: "请按银行提示激活卡片。", tone: "good" },
+  active: { title: "卡已激活", advice: "卡片可以正常使用。遗失请立即致电或前往发卡银行挂失。", tone: "good" },
+  lost: { title: "卡已挂失", advice: "请携带本人身份证原件到发卡银行网点补卡。", tone: "bad" },
+  closed: { title: "卡已销卡", advice: "如需咨询请联系所在工会。", tone: "plain" },
+};
+
+/** What the member has to do now, by the application, and by the card once it is issued. */
+export const headline = (state: State, card: Profile["card_status"] = null) =>
+  state === "issued" && card ? OF_CARD[card] : HEADLINES[state];
 
 /** The steps taken, oldest first, then those to come; `bank` is how far the bank is while it has not decided. */
-export function timeline(application: PersonalApplication, bank: BankProgress): ShownStep[] {
+export function timeline(application: PersonalApplication, bank: BankProgress, card: readonly CardStep[] = []): ShownStep[] {
   const last = application.steps.length - 1;
   const taken = application.steps.map(({ state, at, note }, place): ShownStep => ({
     title: TITLES[state],
@@ -45,7 +55,12 @@ export function timeline(application: PersonalApplication, bank: BankProgress): 
     at,
     note,
   }));
-  return [...taken, ...toCome(application.state, bank)];
+  const ofCard = application.state === "issued" ? [...card].reverse() : [];
+  return [
+    ...taken,
+    ...ofCard.map(({ step, happened_at }): ShownStep => ({ title: CARD_STEPS[step], kind: "done", at: happened_at })),
+    ...toCome(application.state, bank),
+  ];
 }
 
 function toCome(state: State, bank: BankProgress): ShownStep[] {

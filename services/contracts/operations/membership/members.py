@@ -19,7 +19,14 @@ from services.contracts.fields import (
 )
 from services.contracts.operations.membership.accounts import UnionAnswer
 from services.contracts.operations.roles import STAFF, SUPERIORS, subordinates
-from services.contracts.shared import CHANNELS, DOCUMENT_TYPES, RETIREMENT_CATEGORIES, SEXES
+from services.contracts.shared import (
+    CARD_STATUSES,
+    CARD_STEPS,
+    CHANNELS,
+    DOCUMENT_TYPES,
+    RETIREMENT_CATEGORIES,
+    SEXES,
+)
 from services.kit.events.contract import choice
 from services.kit.fields import text
 from services.kit.rpc.files import FileAnswer
@@ -34,6 +41,13 @@ APPLICATION_STATES = ("queued", "submitted", "issued", "refused", "released", "r
 
 
 CARD_STATES = ("none", "pending", "submitted", "issued")
+
+
+REASONS_OF_LEAVING = ("left", "retired")
+"""退会, 退休."""
+
+
+LAST_OUTCOMES = ("refused", "released")
 
 
 LARGEST_EXPORT = 50_000
@@ -67,7 +81,15 @@ class MemberFilter:
     applied_from: Annotated[date | Unset, "day in Shanghai"] = UNSET
     applied_to: Annotated[date | Unset, "day in Shanghai, inclusive"] = UNSET
     card_state: Annotated[str | Unset, choice(*CARD_STATES)] = UNSET
+    card_status: Annotated[str | Unset, choice(*CARD_STATUSES), "of members whose card was issued"] = UNSET
     channel: Annotated[str | Unset, choice(*CHANNELS)] = UNSET
+    last_outcome: Annotated[
+        str | Unset, choice(*LAST_OUTCOMES), "of members who are free since their newest application ended so"
+    ] = UNSET
+    has_left: Annotated[bool | Unset, "only who has left or retired, or only who has not"] = UNSET
+    last_batch_no: Annotated[
+        str | Unset, text(64), "of members who are free since this batch, where they were refused or released"
+    ] = UNSET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +103,18 @@ class ListMembersRequest(MemberFilter, PageRequest):
 class SelectableReason:
     """Why a member cannot be queued."""
 
-    code: Annotated[str, choice("number_missing", "pending", "submitted", "issued")]
+    code: Annotated[str, choice("number_missing", "pending", "submitted", "issued", "left")]
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndedApplication:
+    """How the newest application of a member ended who is free again."""
+
+    state: Annotated[str, choice(*LAST_OUTCOMES)]
+    batch_no: str | None
+    reason: Annotated[str | None, "the bank's, or why it was released"]
+    at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +130,14 @@ class MemberItem:
     applied_at: datetime | None
     channel: Annotated[str | None, choice(*CHANNELS, allow_none=True)]
     card_state: Annotated[str, choice(*CARD_STATES)]
+    card_status: Annotated[
+        str | None, choice(*CARD_STATUSES, allow_none=True), "of an issued card; null where none was issued"
+    ]
     application_id: Annotated[UUID | None, "the application of the card state"]
     union_id: UUID
     union_name: str
+    ended: Annotated[EndedApplication | None, "why the member is free again; null for others"]
+    left_because: Annotated[str | None, choice(*REASONS_OF_LEAVING, allow_none=True), "null for who has not left"]
     selectable: Annotated[bool, "whether the member can be queued"]
     reason: SelectableReason | None
 
@@ -191,6 +228,16 @@ class CorrectionAnswer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CardStepAnswer:
+    """What happened to the member's card."""
+
+    step: Annotated[str, choice(*CARD_STEPS)]
+    happened_at: datetime
+    by_union: Annotated[bool, "the union handed the card out; otherwise the bank reported it"]
+    card_no: Annotated[str, "masked; the number after the step"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class MemberAnswer(MemberItem):
     """A member's data; numbers are masked, and facts that a document number contains are left out."""
 
@@ -206,8 +253,10 @@ class MemberAnswer(MemberItem):
     special_retirement_month: date | None
     affiliation: Annotated[str, choice(*AFFILIATIONS)]
     registered_at: datetime
+    left_at: datetime | None
     corrections: Annotated[list[CorrectionAnswer], "newest first"]
     applications: Annotated[list[ApplicationAnswer], "newest first"]
+    card_steps: Annotated[list[CardStepAnswer], "newest first"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,6 +291,12 @@ class UpdateMemberRequest(MemberFacts):
     """What is absent stays as it is."""
 
     member_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndMembershipRequest:
+    member_id: UUID
+    because: Annotated[str, choice(*REASONS_OF_LEAVING)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,7 +349,7 @@ class QueueMembersRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class SkippedReason(SelectableReason):
-    code: Annotated[str, choice("number_missing", "pending", "submitted", "issued", "not_found")]
+    code: Annotated[str, choice("number_missing", "pending", "submitted", "issued", "left", "not_found")]
     count: int
 
 
@@ -369,6 +424,8 @@ class PersonalProfileAnswer:
     retirement_category: Annotated[str | None, choice(*RETIREMENT_CATEGORIES, allow_none=True)]
     card_state: Annotated[str, choice(*CARD_STATES)]
     card_no: Annotated[str | None, "masked"]
+    card_status: Annotated[str | None, choice(*CARD_STATUSES, allow_none=True)]
+    card_steps: Annotated[list[CardStepAnswer], "newest first"]
     can_apply: bool
     reason: Annotated[str | None, "why the member cannot apply here"]
 
@@ -434,6 +491,16 @@ REGISTER_MEMBER = command(
 
 UPDATE_MEMBER = command(
     "membership.update_member", UpdateMemberRequest, MemberAnswer, allow=own_union("clerk"), title="修改会员信息"
+)
+
+
+END_MEMBERSHIP = command(
+    "membership.end_membership", EndMembershipRequest, MemberAnswer, allow=own_union("clerk"), title="办理退会"
+)
+
+
+RESUME_MEMBERSHIP = command(
+    "membership.resume_membership", GetMemberRequest, MemberAnswer, allow=own_union("clerk"), title="恢复会籍"
 )
 
 

@@ -3,6 +3,7 @@
 import type { ComponentPublicInstance } from "vue";
 import { afterEach, describe, expect, it } from "vitest";
 import ExportDialog from "@/console/members/ExportDialog.vue";
+import LeaveDialog from "@/console/members/LeaveDialog.vue";
 import MemberDialog from "@/console/members/MemberDialog.vue";
 import PersonDialog from "@/console/members/PersonDialog.vue";
 import WholeNumbersDialog from "@/console/members/WholeNumbersDialog.vue";
@@ -21,6 +22,21 @@ const member = {
   special_retirement_month: null,
   address: null,
 };
+describeDialog("a member who leaves", {
+  dialog: LeaveDialog,
+  props: { member },
+  opensBy: "model",
+  title: "办理退会",
+  shows: { 原因: "" },
+  refuses: { 原因: "请选择原因" },
+  fills: { 原因: "retired" },
+  sends: { method: "POST", path: "/api/v1/members/m-1/leave", body: { because: "retired" } },
+  answer: member,
+  problemAt: ["because", "原因"],
+  tells: "王芳 已办理退会",
+  emits: "left",
+});
+
 const newMember: DialogCase = {
   dialog: MemberDialog,
   opensBy: "model",

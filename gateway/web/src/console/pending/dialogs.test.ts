@@ -23,6 +23,7 @@ const outlet = {
   district: "杨浦区",
   address: "四平路 1 号",
   phone: "021-65556666",
+  counting: { month: "2026-12", last_day: "2026-12-20", notified_by: "2026-12-14" },
 };
 const consent = { version: "2026-1", title: "告知同意书", paragraphs: ["同意"], in_force_from: "2026-01-01" };
 
@@ -113,8 +114,6 @@ describeDialog("a submission after another one, which is shown with what is reme
   opensBy: "model",
   reads: {
     "/api/v1/pending/submission": {
-      count_month: "2026-12",
-      last_day_of_count: 20,
       outlet,
       contact_name: "王芳",
       contact_phone: "021-65556666",
@@ -126,7 +125,7 @@ describeDialog("a submission after another one, which is shown with what is reme
   refuses: { "": "请先由会员签署同意书，再勾选确认" },
   fills: {},
   alsoDoes: async ({ tick, text }) => {
-    expect(text()).toContain("2026 年 12 月（每月 20 日及以前提交的计入当月");
+    expect(text()).toContain("计入 12 月（2026-12-20 及以前提交的计入当月）");
     expect(text()).toContain("五角场网点四平路 1 号");
     await tick("input[type=checkbox]");
   },

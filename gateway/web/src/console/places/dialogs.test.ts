@@ -4,7 +4,15 @@ import BranchDialog from "@/console/places/BranchDialog.vue";
 import OutletDialog from "@/console/places/OutletDialog.vue";
 import { describeDialog } from "@/testing/dialogs";
 
-const branch = { code: "yangpu", name: "杨浦支行", charset: "gbk", closed: false };
+const branch = {
+  code: "yangpu",
+  name: "杨浦支行",
+  charset: "gbk",
+  closed: false,
+  union_hands_out: false,
+  cut_off_day: 25,
+  cut_off_dates: ["2027-02-03"],
+};
 const outlet = {
   code: "yp-1",
   branch_code: "yangpu",
@@ -13,16 +21,21 @@ const outlet = {
   address: "四平路 1 号",
   phone: "021-65556666",
   closed: false,
+  counting: { month: "2026-12", last_day: "2026-12-20", notified_by: "2026-12-14" },
 };
 
 describeDialog("a new branch", {
   dialog: BranchDialog,
   opensBy: "model",
   title: "新增发卡支行",
-  shows: { 支行代码: "", 支行名称: "", 银行可处理的字符集: "gb18030" },
+  shows: { 支行代码: "", 支行名称: "", 银行可处理的字符集: "gb18030", 每月截止日: "" },
   refuses: { 支行代码: "2 至 20 个字符，只含小写字母、数字和 -", 支行名称: "请填写支行名称" },
   fills: { 支行代码: "yangpu", 支行名称: " 杨浦支行 ", 银行可处理的字符集: "gbk" },
-  sends: { method: "POST", path: "/api/v1/branches", body: { code: "yangpu", name: "杨浦支行", charset: "gbk" } },
+  sends: {
+    method: "POST",
+    path: "/api/v1/branches",
+    body: { code: "yangpu", name: "杨浦支行", charset: "gbk", union_hands_out: false, cut_off_day: null, cut_off_dates: [] },
+  },
   answer: branch,
   problemAt: ["code", "支行代码"],
   tells: "发卡支行已新增",
@@ -34,11 +47,15 @@ describeDialog("a branch that is changed", {
   props: { branch },
   opensBy: "model",
   title: "修改发卡支行",
-  shows: { 支行代码: "yangpu", 支行名称: "杨浦支行", 银行可处理的字符集: "gbk" },
-  empties: { 支行名称: " " },
-  refuses: { 支行名称: "请填写支行名称" },
-  fills: { 支行名称: "杨浦分行" },
-  sends: { method: "PATCH", path: "/api/v1/branches/yangpu", body: { name: "杨浦分行", charset: "gbk" } },
+  shows: { 支行代码: "yangpu", 支行名称: "杨浦支行", 银行可处理的字符集: "gbk", 每月截止日: "25" },
+  empties: { 支行名称: " ", 每月截止日: "32" },
+  refuses: { 支行名称: "请填写支行名称", 每月截止日: "请填写 1 至 31 的数字，或留空" },
+  fills: { 支行名称: "杨浦分行", 每月截止日: "18" },
+  sends: {
+    method: "PATCH",
+    path: "/api/v1/branches/yangpu",
+    body: { name: "杨浦分行", charset: "gbk", union_hands_out: false, cut_off_day: 18, cut_off_dates: ["2027-02-03"] },
+  },
   answer: branch,
   problemAt: ["charset", "银行可处理的字符集"],
   tells: "发卡支行已修改",

@@ -1,0 +1,15 @@
+// The routes of cards after they are made.
+import type { RouteRecordRaw } from "vue-router";
+
+export const routes: RouteRecordRaw[] = [
+  {
+    path: "/cards",
+    name: "cards",
+    component: () => import("@/console/cards/CardsPage.vue"),
+    meta: {
+      title: "领卡管理",
+      roles: ["clerk", "reviewer", "administrator"],
+      menu: { group: "会员服务卡管理", order: 35 },
+    },
+  },
+];

@@ -1,0 +1,115 @@
+"""Members who move to another union: cards go along, queued applications end, submitted ones go on, in any order."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+
+from services.batching.models import Card, MovedMember
+from services.batching.pending import transfers
+from services.contracts.events.batching import MEMBERS_REMOVED
+from services.contracts.events.membership import MEMBER_TRANSFERRED
+from tests.documents import an_event
+from tests.integration.batching_desk import Desk, a_feedback, fresh
+from tests.mothers import a_card_number, a_union, an_applicant
+
+
+@pytest.fixture(scope="module")
+def engine(module_database: Callable[[str], str]) -> Iterator[Engine]:
+    made = create_engine(module_database("batching"))
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Desk:
+    with engine.begin() as connection:
+        connection.execute(text("truncate moved_member"))
+    return fresh(engine)
+
+
+def move(desk: Desk, member_id: UUID, union: dict[str, Any], version: int = 1, at: datetime | None = None) -> None:
+    data = {
+        "transfer_id": uuid4(),
+        "member_id": member_id,
+        "member_no": "0070000001",
+        "from_union_id": desk.union_id,
+        "union": union,
+        "version": version,
+        "transferred_at": at or datetime.now(UTC),
+    }
+    with desk.begin() as session:
+        transfers.member_transferred(session, an_event(MEMBER_TRANSFERRED.read(MEMBER_TRANSFERRED.dump(data))))
+
+
+def member_of(desk: Desk, application_id: UUID) -> UUID:
+    return desk.application(application_id).member_id
+
+
+def card_of(desk: Desk, application_id: UUID) -> Card:
+    with desk.begin() as session:
+        return session.get_one(Card, application_id)
+
+
+def issue(desk: Desk, batch_no: str, application_id: UUID) -> None:
+    result = {"application_id": application_id, "outcome": "issued", "card_no": a_card_number()}
+    assert desk.feed(a_feedback(batch_no, result)) == [None]
+
+
+def test_a_queued_application_ends_when_its_member_moves_and_others_stay(desk: Desk) -> None:
+    moving, staying = desk.queue(an_applicant(), an_applicant())
+    move(desk, member_of(desk, moving), a_union())
+    assert desk.states([moving, staying]) == ["removed", "queued"]
+    [removed] = desk.published(MEMBERS_REMOVED)
+    assert (removed["reason"], "转会" in removed["detail"]) == ("cancelled", True)
+
+
+def test_a_member_who_moved_while_the_queueing_was_on_its_way_is_not_left_on_the_list(desk: Desk) -> None:
+    [known] = desk.queue()
+    member_id = member_of(desk, known)
+    desk.remove(application_ids=[known])
+    move(desk, member_id, a_union())
+    applicant = an_applicant()
+    queued = {"application_id": applicant["application_id"], "member_id": member_id, "member_no": "0070000009"}
+    [late] = desk.queue(applicant, queued_at=datetime.now(UTC) - timedelta(hours=1), applications=[queued])
+    assert desk.states([late]) == ["removed"]
+
+
+def test_a_submitted_application_goes_on_and_its_card_is_the_new_unions(desk: Desk) -> None:
+    batch_no, [application_id] = desk.a_batch(1)
+    new = a_union()
+    move(desk, member_of(desk, application_id), new)
+    assert desk.states([application_id]) == ["submitted"]
+    issue(desk, batch_no, application_id)
+    card = card_of(desk, application_id)
+    assert (card.union_id, card.union_name, card.superior_ids) == (new["union_id"], new["name"], new["superior_ids"])
+    assert desk.application(application_id).union_id == desk.union_id
+
+
+def test_a_card_goes_along(desk: Desk) -> None:
+    batch_no, [application_id] = desk.a_batch(1)
+    issue(desk, batch_no, application_id)
+    new = a_union()
+    move(desk, member_of(desk, application_id), new)
+    assert card_of(desk, application_id).union_id == new["union_id"]
+
+
+def test_of_two_transfers_the_newer_counts_in_whatever_order_they_come(desk: Desk) -> None:
+    batch_no, [application_id] = desk.a_batch(1)
+    issue(desk, batch_no, application_id)
+    member_id, first, second = member_of(desk, application_id), a_union(), a_union()
+    for union, version in ((second, 2), (first, 1), (second, 2)):
+        move(desk, member_id, union, version)
+    with desk.begin() as session:
+        assert session.get_one(MovedMember, member_id).union_id == second["union_id"]
+    assert card_of(desk, application_id).union_id == second["union_id"]
+
+
+def test_a_member_who_was_queued_by_the_new_union_stays_on_its_list(desk: Desk) -> None:
+    [application_id] = desk.queue()
+    at = desk.application(application_id).listed_at
+    move(desk, member_of(desk, application_id), a_union(), at=at - timedelta(minutes=1))
+    assert desk.states([application_id]) == ["queued"]
