@@ -61,10 +61,12 @@ _CHECKS = """
 """
 _OF_VALIDATION = ("passed", "failed", "failed_by_rule")
 _MEMBERS = """
-    select (union_id::text || ':' || month) collate "C" as union_and_month, count(*) as members
+    select (union_id::text || ':' || month) collate "C" as union_and_month, sum(members)::bigint as members
     from (
-        select union_id, to_char(registered_at at time zone 'Asia/Shanghai', 'YYYYMM') as month from member
-    ) as member group by union_id, month order by 1
+        select union_id, to_char(at at time zone 'Asia/Shanghai', 'YYYYMM') as month, members
+        from member cross join lateral (values (registered_at, 1), (left_at, -1)) as happened (at, members)
+        where at is not null
+    ) as member group by union_id, month having sum(members) <> 0 order by 1
 """
 _OF_MEMBERSHIP = ("members",)
 _UNIONS = """

@@ -247,7 +247,8 @@ class Member(Base):
     last replaced number, until the new one can be used to sign in. `application_id`, `channel` and `applied_at` belong
     to the application of the card state; they are null for CardState.NONE. `card_status` is that of the newest known
     step of the card, `card_version`; null means that nothing happened to the card since it was made. `transfers` is how
-    often the member has moved to another union.
+    often the member has moved to another union, `membership_version` how often the membership has changed by that, by
+    leaving or by coming back.
     """
 
     __tablename__ = "member"
@@ -284,6 +285,7 @@ class Member(Base):
     transfers: Mapped[int] = mapped_column(server_default="0")
     left_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     left_because: Mapped[str | None]
+    membership_version: Mapped[int] = mapped_column(server_default="0")
     application_id: Mapped[UUID | None]
     channel: Mapped[str | None]
     applied_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

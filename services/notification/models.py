@@ -200,13 +200,15 @@ class ReportApplication(Base):
 
 
 class ReportMember(Base):
-    """What reports know of a member."""
+    """What reports know of a member: the newest version of the membership."""
 
     __tablename__ = "report_member"
 
     member_id: Mapped[UUID] = mapped_column(primary_key=True)
     union_id: Mapped[UUID]
     registered_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    left_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    version: Mapped[int] = mapped_column(server_default="0")
 
 
 class ReportCount(Base):

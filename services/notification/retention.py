@@ -51,7 +51,9 @@ TABLES: Sequence[Table] = (
         "application.",
     ),
     Kept("report_count", "Counts, by union and month; no personal data."),
-    Kept("report_member", "Which members are counted: ids and the time of registration; kept with the member."),
+    Kept(
+        "report_member", "Which members are counted: ids, the times of registration and leaving; kept with the member."
+    ),
     Kept("report_name", "One row for each branch, rule and reason of the bank."),
     Kept("report_rebuild", "One row."),
     Transient("report_rebuild_event", "the rebuild has ended, or the next one begins", "Shows when all is counted."),

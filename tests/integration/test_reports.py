@@ -32,6 +32,8 @@ from services.batching.models import Application
 from services.contracts.events.all_events import EVENTS
 from services.contracts.events.membership import ChangedUnion
 from services.contracts.operations.membership.accounts import RenameUnionRequest
+from services.contracts.operations.membership.members import EndMembershipRequest
+from services.contracts.operations.membership.transfers import TransferRequest
 from services.contracts.operations.reports import ExportReportRequest, GetReportRequest, ReportAnswer
 from services.contracts.shared import CodedName
 from services.kit.data.database import outbox
@@ -42,8 +44,11 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
 from services.membership import unions
-from services.membership.models import AuditEntry, Union
-from services.notification.models import InboxMessage, MonthlyReport, ReportCount, ReportName
+from services.membership.applications.application_states import CardState
+from services.membership.members import transfers
+from services.membership.members.leaving import end_membership
+from services.membership.models import AuditEntry, Member, Transfer, Union
+from services.notification.models import InboxMessage, MonthlyReport, ReportCount, ReportMember, ReportName
 from services.notification.reports import counting, feeding, monthly, rebuild
 from services.notification.reports.answers import get_report
 from services.notification.reports.exports import export_report
@@ -358,6 +363,59 @@ def test_a_moved_union_takes_its_counts_along(world: World, fresh: Engine) -> No
     assert _below(fresh) == {city: 3, new: 3}
 
 
+def test_a_membership_counts_where_its_newest_version_is_in_whatever_order_versions_come(fresh: Engine) -> None:
+    old, new, member = uuid4(), uuid4(), uuid4()
+    registered, left = datetime(2026, 5, 4, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
+    stays = MemberFacts(member, old, registered)
+    leaves = replace(stays, left_at=left, version=1)
+    moves = MemberFacts(member, new, registered, version=2)
+    leaves_again = replace(moves, left_at=left, version=3)
+    for known, expected in (
+        ([stays, leaves], {(old, 202605): 1, (old, 202607): -1}),
+        ([leaves, stays, leaves], {(old, 202605): 1, (old, 202607): -1}),
+        ([moves, stays, leaves], {(new, 202605): 1}),
+        ([leaves_again, leaves, moves], {(new, 202605): 1, (new, 202607): -1}),
+    ):
+        for together in (False, True):
+            with Session(fresh) as session, session.begin():
+                session.execute(delete(ReportCount))
+                session.execute(delete(ReportMember))
+                for part in [known] if together else [[one] for one in known]:
+                    counting.count_members(session, part)
+                counts = select(ReportCount).where(ReportCount.count != 0)
+                assert {(one.union_id, one.month): one.count for one in session.scalars(counts)} == expected
+
+
+def test_the_reports_follow_a_member_who_leaves_and_moves(world: World) -> None:
+    clerk, newcomer = world.account("jianlang"), world.account("gubei")
+    before = _members_now(world, clerk), _members_now(world, newcomer)
+    with world.begin("membership") as session:
+        free = select(Member).where(Member.union_id == UUID(clerk.union_id), Member.card_state == CardState.NONE)
+        member_id = session.scalars(free.limit(1)).one().member_id
+        end_membership(Work(session, clerk), EndMembershipRequest(member_id=member_id, because="left"))
+    world.deliver()
+    assert (_members_now(world, clerk), _members_now(world, newcomer)) == (before[0] - 1, before[1])
+    assert world.violations() == []
+
+    with world.begin("membership") as session:
+        transfer = Transfer(
+            transfer_id=uuid4(),
+            member_id=member_id,
+            from_union_id=UUID(clerk.union_id),
+            to_union_id=UUID(newcomer.union_id),
+            affiliation="employer",
+            requested_by=UUID(newcomer.account_id),
+            requested_at=datetime.now(UTC),
+            due_on=datetime.now(UTC).date(),
+        )
+        session.add(transfer)
+        session.flush()
+        transfers.accept_transfer(Work(session, clerk), TransferRequest(transfer_id=transfer.transfer_id))
+    world.deliver()
+    assert (_members_now(world, clerk), _members_now(world, newcomer)) == (before[0] - 1, before[1] + 1)
+    assert world.violations() == []
+
+
 def test_a_renamed_union_has_its_new_name_in_the_reports(world: World) -> None:
     with world.begin("membership") as session:
         union = session.get_one(Union, UUID(world.account("gubei").union_id))
@@ -565,6 +623,10 @@ def _below(engine: Engine) -> dict[UUID, int]:
     counted = select(ReportCount.union_id, ReportCount.count).where(ReportCount.is_below, ReportCount.count != 0)
     with engine.connect() as connection:
         return {row["union_id"]: row["count"] for row in connection.execute(counted).mappings()}
+
+
+def _members_now(world: World, clerk: Caller) -> int:
+    return world.report(clerk).current.members or 0
 
 
 def _url(engine: Engine) -> str:

@@ -41,11 +41,13 @@ class MemberRegisteredData(EventData):
 
 @dataclass(frozen=True, kw_only=True)
 class CountedMember(EventData):
-    """What reports count of a member."""
+    """What reports count of a member, as the membership is now."""
 
     member_id: UUID
     union_id: UUID
     registered_at: datetime
+    left_at: Annotated[datetime | None, "when the member left or retired"] = None
+    version: Annotated[int, validate.Range(min=0), "how often the membership has changed: the newest counts"] = 0
 
 
 @dataclass(frozen=True, kw_only=True)

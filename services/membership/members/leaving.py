@@ -8,6 +8,7 @@ from services.kit.operations import audit
 from services.kit.problems import Conflict, NotFound
 from services.kit.rpc.work import Work
 from services.membership.applications.application_states import CardState
+from services.membership.facts import publish_changed
 from services.membership.members.members import member_answer
 from services.membership.models import Member
 
@@ -24,7 +25,7 @@ def end_membership(work: Work, request: EndMembershipRequest) -> MemberAnswer:
         raise Conflict("application_live", "会员正在办卡，不能退会", "请先将其移出待办，或等待本次办卡结束。")
     member.left_at, member.left_because = datetime.now(UTC), request.because
     audit.record(work.session, new={"left_because": request.because})
-    work.session.flush()
+    publish_changed(work.session, member)
     return member_answer(work.session, member)
 
 
@@ -35,7 +36,7 @@ def resume_membership(work: Work, request: GetMemberRequest) -> MemberAnswer:
         raise Conflict("has_not_left", "该会员没有退会", "请刷新后查看。")
     audit.record(work.session, old={"left_because": member.left_because, "left_at": member.left_at})
     member.left_at = member.left_because = None
-    work.session.flush()
+    publish_changed(work.session, member)
     return member_answer(work.session, member)
 
 

@@ -43,6 +43,7 @@ from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET, required
 from services.kit.settings import read_settings, settings_class
 from services.membership.event_builders import union_facts
+from services.membership.facts import publish_changed
 from services.membership.members.member_documents import document_digest
 from services.membership.members.number_searches import count
 from services.membership.models import Member, Transfer, Union
@@ -184,7 +185,7 @@ def _accept(session: Session, transfer: Transfer, decided_by: UUID | None) -> No
     member.union_id, member.affiliation = transfer.to_union_id, transfer.affiliation
     member.transfers += 1
     member.left_at = member.left_because = None
-    session.flush()
+    publish_changed(session, member)
     audit.record(
         session,
         ("transfer", transfer.transfer_id),

@@ -43,6 +43,8 @@ _FACTS = (
     *("known_at", "reason_code", "branch_code", "submitted_at", "check_no", "check_result", "checked_at", "rules"),
 )
 _CHANGES = types_of(ReportApplication, _FACTS)
+_MEMBER_FACTS = ("member_id", "union_id", "registered_at", "left_at", "version")
+_MEMBER_CHANGES = types_of(ReportMember, _MEMBER_FACTS)
 
 
 class Place(NamedTuple):
@@ -89,18 +91,26 @@ def count_applications(session: Session, facts: Iterable[ApplicationFacts]) -> N
 
 
 def count_members(session: Session, members: Iterable[MemberFacts]) -> None:
-    """Counts the members that are not counted yet."""
-    rows = [asdict(one) for one in sorted(members, key=lambda one: one.member_id)]
+    """Counts members that are not counted yet, and changes the counts of those whose membership has changed since."""
+    news = {one.member_id: one for one in sorted(members, key=lambda one: (one.member_id, one.version))}
     hold_off_rebuild(session)
-    places = _lock_unions(session, {row["union_id"] for row in rows})
+    places = _lock_unions(session, {one.union_id for one in news.values()})
     new = session.execute(
-        insert_rows(ReportMember, rows)
+        insert_rows(ReportMember, [asdict(one) for one in news.values()])
         .on_conflict_do_nothing()
-        .returning(ReportMember.member_id, ReportMember.union_id, ReportMember.registered_at)
+        .returning(ReportMember.member_id)
     )
     changes: Counter[Cell] = Counter()
-    for member_id, union_id, registered_at in new:
-        changes.update(counts_of_member(MemberFacts(member_id, union_id, registered_at)))
+    for member_id in new.scalars():
+        changes.update(counts_of_member(news.pop(member_id)))
+    locked = _lock_members(session, news)
+    if named_before := {known.union_id for known in locked}.difference(places):
+        places |= _lock_unions(session, named_before)
+    for known in locked:
+        after = news[known.member_id]
+        changes.update(counts_of_member(after))
+        changes.subtract(counts_of_member(known))
+    _store_members(session, [news[known.member_id] for known in locked])
     _add(session, changes, places)
 
 
@@ -189,6 +199,29 @@ def _lock_applications(session: Session, news: Mapping[UUID, ApplicationFacts]) 
     locked = select(*columns).where(is_any_of(ReportApplication.application_id, news))
     found = session.execute(locked.order_by(ReportApplication.application_id).with_for_update())
     return [ApplicationFacts(**{**row, "rules": tuple(row["rules"].split())}) for row in found.mappings()]
+
+
+def _lock_members(session: Session, news: Mapping[UUID, MemberFacts]) -> list[MemberFacts]:
+    """What is known of the members of whom a newer version has come."""
+    if not news:
+        return []
+    known = select(*(getattr(ReportMember, name) for name in _MEMBER_FACTS)).where(
+        is_any_of(ReportMember.member_id, news)
+    )
+    found = session.execute(known.order_by(ReportMember.member_id).with_for_update()).mappings()
+    return [MemberFacts(**row) for row in found if row["version"] < news[row["member_id"]].version]
+
+
+def _store_members(session: Session, changed: Sequence[MemberFacts]) -> None:
+    if not changed:
+        return
+    new = values_table("changed", _MEMBER_CHANGES, [list(asdict(one).values()) for one in changed]).c
+    session.execute(
+        update(ReportMember)
+        .where(ReportMember.member_id == new.member_id)
+        .values({name: new[name] for name in _MEMBER_FACTS if name != "member_id"})
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _row(facts: ApplicationFacts) -> dict[str, Any]:

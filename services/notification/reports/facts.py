@@ -76,11 +76,13 @@ class ApplicationFacts:
 
 @dataclass(frozen=True, slots=True)
 class MemberFacts:
-    """What is known of a member."""
+    """What is known of a member: the newest version of the membership."""
 
     member_id: UUID
     union_id: UUID
     registered_at: datetime
+    left_at: datetime | None = None
+    version: int = 0
 
 
 def merged(known: ApplicationFacts, news: ApplicationFacts) -> ApplicationFacts:
@@ -136,8 +138,11 @@ def counts_of(facts: ApplicationFacts) -> Counter[Cell]:
 
 
 def counts_of_member(facts: MemberFacts) -> Counter[Cell]:
-    """What a member adds to the counts of the union."""
-    return Counter({Cell(facts.union_id, month_of(facts.registered_at), MEMBERS): 1})
+    """What a member adds to the counts of the union: one in the month of registration, less one in that of leaving."""
+    counts = Counter({Cell(facts.union_id, month_of(facts.registered_at), MEMBERS): 1})
+    if facts.left_at is not None:
+        counts[Cell(facts.union_id, month_of(facts.left_at), MEMBERS)] -= 1
+    return counts
 
 
 def month_of(at: datetime) -> int:

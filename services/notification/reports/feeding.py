@@ -33,7 +33,7 @@ def unions_changed(session: Session, event: Event[UnionsChangedData]) -> None:
 
 def members_counted(session: Session, event: Event[MembersCountedData]) -> None:
     """Counts members."""
-    members = [MemberFacts(one.member_id, one.union_id, one.registered_at) for one in event.data.members]
+    members = [MemberFacts(**vars(one)) for one in event.data.members]
     counting.count_members(session, members)
     counting.note_rebuild_event(session, event.data.rebuild_id, event.id)
 
