@@ -202,6 +202,16 @@ def test_pages_fit_a_narrow_screen_and_the_menu_opens_over_them(desk_with_60: De
     assert serious_findings(page) == []
 
 
+def test_a_narrow_screen_keeps_the_action_of_each_row_in_sight(desk_with_60: Desk, page_of: PageOf) -> None:
+    page = page_of(desk_with_60.clerk, viewport=_PHONE)
+    open_members(page)
+
+    place = page.locator(ROWS).first.get_by_role("link", name="查看详情").bounding_box()
+
+    assert place is not None
+    assert place["x"] + place["width"] <= _PHONE["width"]
+
+
 @pytest.mark.parametrize("path", _PAGES)
 def test_axe_finds_nothing_serious_in_the_dark(desk_with_60: Desk, page_of: PageOf, path: str) -> None:
     page = page_of(desk_with_60.clerk)
