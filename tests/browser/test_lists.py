@@ -147,8 +147,10 @@ def test_what_was_filled_in_is_not_dropped_by_escape(desk_with_60: Desk, page_of
     dialog = page.get_by_role("dialog", name="登记会员")
     dialog.get_by_label("姓名").fill("王芳")
     page.keyboard.press("Escape")
-    expect(page.get_by_role("dialog", name="放弃填写的内容")).to_be_visible()
-    page.get_by_role("dialog", name="放弃填写的内容").get_by_role("button", name="取消").click()
+    question = page.get_by_role("dialog", name="放弃填写的内容")
+    expect(question).to_be_visible()
+    question.get_by_role("button", name="取消").click()
+    expect(question).to_be_hidden()
     expect(dialog.get_by_label("姓名")).to_have_value("王芳")
 
     page.keyboard.press("Escape")
