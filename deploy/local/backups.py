@@ -148,7 +148,7 @@ def _server_beside(node: Postgres, home: Path, service: str, moment: datetime, s
         log = home / "restored.log"
         postgres.start_beside(data, port, log)
         beside = Postgres(port, node.password)
-        beside.wait_until_promoted(_SECONDS_TO_RECOVER)
+        beside.wait_until_promoted(data, log, _SECONDS_TO_RECOVER)
         yield beside
     finally:
         _forget(data)

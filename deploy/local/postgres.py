@@ -125,8 +125,12 @@ class Postgres:
             connection.execute(sql.SQL("grant connect on database {} to {}").format(database, role))
 
     def archive_log(self, seconds: float = 60) -> None:
-        """Have all that was committed so far archived; raises RuntimeError if it is not in time."""
+        """Have all that was committed so far archived, and a commit after it, since recovery ends only at a later one.
+
+        Raises RuntimeError if it is not in time.
+        """
         with self._connect() as connection:
+            connection.execute("select pg_current_xact_id()")
             newest = connection.execute("select pg_walfile_name(pg_switch_wal())").fetchone()
             until = time.monotonic() + seconds
             archived = "select coalesce(last_archived_wal >= %s, false) from pg_stat_archiver"
@@ -142,15 +146,15 @@ class Postgres:
             found = connection.execute(age).fetchone()
             return float(found[0]) if found else 0.0
 
-    def wait_until_promoted(self, seconds: float) -> None:
-        """Wait until a restored server has reached its moment; raises RuntimeError if it does not in time."""
+    def wait_until_promoted(self, data: Path, log: Path, seconds: float) -> None:
+        """Wait until a restored server has reached its moment; raises RuntimeError if it ends, or is not in time."""
         until = time.monotonic() + seconds
         while True:
             with suppress(psycopg.OperationalError), self._connect() as connection:
                 if connection.execute("select pg_is_in_recovery()").fetchone() == (False,):
                     return
-            if time.monotonic() > until:
-                raise RuntimeError("The restored server does not reach its moment.")
+            if time.monotonic() > until or _running_pid(data) is None:
+                raise RuntimeError(f"The restored server does not reach its moment:\n{log.read_text()[-2000:]}")
             time.sleep(0.2)
 
     def end_connections(self, name: str) -> None:
