@@ -22,6 +22,11 @@ export const FIGURES: readonly { key: FigureKey; title: string; hint?: string }[
   { key: "waiting_bank", title: "现待银行", hint: "现在" },
 ];
 
+/** Whether it is of a period, which another one is before; the others are of this moment. */
+export function isOfPeriod(key: FigureKey): boolean {
+  return key !== "waiting_submission" && key !== "waiting_bank";
+}
+
 export const GROUPINGS = [
   { value: "union", label: "按下级工会" },
   { value: "branch", label: "按发卡支行" },
