@@ -63,7 +63,7 @@ def test_the_third_batch_of_the_month_is_submitted_as_the_last_one_was(desk: Des
     hand.click(page.get_by_role("link", name="校验已通过，可提交办卡"))
     dialog = page.get_by_role("dialog", name="请核对后确认提交")
     expect(dialog).to_contain_text("上海市杨浦区闸殷路1555号国华广场102室")
-    expect(dialog).to_contain_text("13812345678")
+    expect(dialog).to_contain_text("138****5678")
     expect(dialog).to_contain_text("计入月份")
     hand.click(dialog.locator("label", has_text="均已签署"))
     hand.click(dialog.get_by_role("button", name="确认提交"))

@@ -1,13 +1,11 @@
 """What a clerk's next submission begins with: the outlet and contact of the last one, and the month it counts for."""
 
 from datetime import UTC, datetime
-from uuid import UUID
-
-from sqlalchemy import select
 
 from services.batching.batches.outlets import can_be_chosen, outlet_answer
-from services.batching.batches.submission import SubmissionSettings, count_month
-from services.batching.models import Batch, Outlet
+from services.batching.batches.submission import SubmissionSettings, count_month, last_batch
+from services.batching.models import Outlet
+from services.contracts.masks import mask_phone
 from services.contracts.operations.batching import PreparedSubmission, PrepareSubmissionRequest
 from services.kit.rpc.work import Work
 from services.kit.settings import read_settings
@@ -16,16 +14,7 @@ from services.kit.settings import read_settings
 def prepare_submission(work: Work, _request: PrepareSubmissionRequest) -> PreparedSubmission:
     """The caller's own last submission for the union, without an outlet that has closed since."""
     session, caller = work.session, work.caller
-    last = session.scalar(
-        select(Batch)
-        .where(
-            Batch.union_id == UUID(caller.union_id),
-            Batch.submitted_by == UUID(caller.account_id),
-            Batch.personal.is_(False),
-        )
-        .order_by(Batch.submitted_at.desc())
-        .limit(1)
-    )
+    last = last_batch(session, caller)
     last_day = read_settings(SubmissionSettings).last_day_of_count
     is_open = last is not None and can_be_chosen(session, last.outlet_code)
     return PreparedSubmission(
@@ -33,5 +22,5 @@ def prepare_submission(work: Work, _request: PrepareSubmissionRequest) -> Prepar
         last_day_of_count=last_day,
         outlet=outlet_answer(session.get_one(Outlet, last.outlet_code)) if last and is_open else None,
         contact_name=last.contact_name if last else None,
-        contact_phone=last.contact_phone if last else None,
+        contact_phone=mask_phone(last.contact_phone) if last else None,
     )
