@@ -1,6 +1,7 @@
 """Starts Debian's headless Chromium without its background requests, and does there what people do.
 
-The headless shell has Chromium's engine without the window, so that a page takes half the processor time.
+The headless shell has Chromium's engine without the window, so that a page takes half the processor time. It has no
+viewer of PDF documents either, which the whole Chromium has.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from deploy.local.captcha_solver import solve
 
-_CHROMIUM = "/usr/bin/chromium-headless-shell"
+_SHELL, _WHOLE = "/usr/bin/chromium-headless-shell", "/usr/bin/chromium"
 _ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -22,10 +23,14 @@ _ARGUMENTS = (
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Yields a browser, closed at the end."""
+def chromium(*, shows_pdf: bool = False) -> Iterator[Browser]:
+    """Yields a browser, closed at the end; one that shows PDF documents needs Debian's package `chromium`."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_ARGUMENTS)
+        browser = playwright.chromium.launch(
+            executable_path=_WHOLE if shows_pdf else _SHELL,
+            headless=not shows_pdf,  # Playwright knows the shell's way only
+            args=(*_ARGUMENTS, "--headless=new") if shows_pdf else _ARGUMENTS,
+        )
         yield browser
         browser.close()
 

@@ -58,6 +58,21 @@ def _open_submit(page: Page) -> None:
     page.get_by_role("dialog", name="完善网点信息").get_by_role("radio").first.wait_for()
 
 
+def _open_mending(page: Page) -> None:
+    page.get_by_role("button", name="逐个处理未通过的").click()
+    page.get_by_role("dialog", name="处理：").wait_for()
+
+
+def _open_union_tree(page: Page) -> None:
+    page.get_by_role("button", name="所属工会：").click()
+    page.get_by_role("dialog", name="选择所属工会").get_by_role("treeitem").nth(1).wait_for()
+
+
+def _open_lookup(page: Page) -> None:
+    page.get_by_role("button", name="会员核查").click()
+    page.get_by_role("dialog", name="会员核查").get_by_label("证件号码").wait_for()
+
+
 def _show_sessions(page: Page) -> None:
     page.get_by_text("当前登录").wait_for()
     page.get_by_text("我的登录").first.scroll_into_view_if_needed()
@@ -89,6 +104,7 @@ PICTURES = (
     Picture("imports", "批量导入会员", "/members/imports", "会员名册.xlsx", "jianlang"),
     Picture("pending-ordinary", "待办会员列表：普通办卡通道", "/pending", "未通过", "jianlang"),
     Picture("pending-special", "待办会员列表：特殊办卡通道", "/pending?channel=special", "SMITH", "jianlang"),
+    Picture("mend", "逐个处理校验未通过的会员", "/pending", "未通过", "jianlang", _open_mending),
     Picture("complete", "完善信息", "/pending?channel=special", "SMITH", "jianlang", _open_complete),
     Picture("batches", "办卡批次管理", "/batches", "待审核", "jianlang"),
     Picture("batch", "批次详情", "/batches/{batch_no}", "银行退回", "jianlang"),
@@ -98,6 +114,8 @@ PICTURES = (
     Picture("revocation", "撤销办卡批次申请", "/batches", "待审核", "jianlang", _press("撤销办卡批次申请")),
     Picture("revocations", "撤销审核", "/revocations", "待审核", "yangpu"),
     Picture("review", "审核撤销申请", "/revocations/{revocation_id}", "审核意见", "yangpu"),
+    Picture("union-tree", "选择所属工会", "/members", "会员编号", "yangpu", _open_union_tree),
+    Picture("member-lookup", "会员核查", "/members", "会员编号", "yangpu", _open_lookup),
     Picture("second-factor", "动态口令", "/second-factor", "动态口令", "jianlang"),
     Picture("account", "账号设置", "/account", "登录安全", "jianlang", _show_sessions),
     Picture("password", "修改密码", "/password", "再次输入新密码", "jianlang"),
@@ -115,3 +133,9 @@ PICTURES = (
     Picture("submit", "提交办卡", "/pending", "未通过", "jianlang", _open_submit),
 )
 """The console's pictures, ordered so that none changes what a later one shows; the phone's follow one story."""
+
+OVERDUE_PICTURES = (
+    Picture("overdue", "业务工作台：超期事项", "/", "超期", "jianlang", _await_figures),
+    Picture("overdue-batches", "办卡批次管理：超期的批次", "/batches?overdue=true", "清册未打印", "jianlang"),
+)
+"""What a week without work looks like."""

@@ -4,6 +4,8 @@ import argparse
 import io
 import re
 import sys
+from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 
 import requests
@@ -11,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from deploy.handbook.chromium import answer_captcha_on_the_phone, chromium
-from deploy.handbook.pictures import PICTURES
+from deploy.handbook.pictures import OVERDUE_PICTURES, PICTURES, Picture
 from deploy.handbook.working_day import WorkingDay, signed_in_client, work
 from deploy.local import stack, web
 from deploy.local.captcha_solver import use_secret_of
@@ -25,6 +27,7 @@ _DESK, _PHONE = (1366, 768), (360, 740)
 _COLOURS = 128
 _PATIENCE_MS = 30_000
 _MEMBER_ON_THE_PHONE = "13900000001"
+_A_WEEK = timedelta(weeks=1)
 
 
 def main() -> int:
@@ -49,15 +52,20 @@ def take_all(running: Stack) -> None:
     use_secret_of(running.folder)
     IMAGES.mkdir(exist_ok=True)
     day = work(running)
-    with chromium() as browser:
-        _take_console(browser, running, day)
+    with chromium(shows_pdf=True) as browser:
+        _take_console(browser, running, day, PICTURES)
         _take_phone(browser, running)
+        _move_clock(running, _A_WEEK)
+        try:
+            _take_console(browser, running, day, OVERDUE_PICTURES)
+        finally:
+            _move_clock(running, timedelta())
 
 
-def _take_console(browser: Browser, running: Stack, day: WorkingDay) -> None:
+def _take_console(browser: Browser, running: Stack, day: WorkingDay, pictures: Iterable[Picture]) -> None:
     words = {"batch_no": day.answered_batch, "revocation_id": day.revocation_id}
     pages: dict[str | None, Page] = {}
-    for picture in PICTURES:
+    for picture in pictures:
         if picture.account not in pages:
             pages[picture.account] = _page(browser, running, _DESK, picture.account)
         page = pages[picture.account]
@@ -65,6 +73,11 @@ def _take_console(browser: Browser, running: Stack, day: WorkingDay) -> None:
         page.get_by_text(picture.ready).first.wait_for()
         picture.audit_event(page)
         _keep(page, picture.name)
+
+
+def _move_clock(running: Stack, ahead: timedelta) -> None:
+    """Moves the clock of deadlines, which restarts the services."""
+    stack.change_settings(running.folder, {"CLOCK_AHEAD_SECONDS": str(int(ahead.total_seconds()))})
 
 
 def _take_phone(browser: Browser, running: Stack) -> None:
@@ -116,7 +129,7 @@ def _page(browser: Browser, running: Stack, size: tuple[int, int], account: str 
 
 def _keep(page: Page, name: str) -> None:
     """Saves a picture with a reduced palette: pages have few colours, and the files are a third of the size."""
-    page.locator(".el-skeleton").first.wait_for(state="hidden")
+    page.locator(".el-skeleton, .skeleton").first.wait_for(state="hidden")
     taken = Image.open(io.BytesIO(page.screenshot(animations="disabled", caret="hide"))).convert("RGB")
     taken.quantize(_COLOURS, dither=Image.Dither.NONE).save(IMAGES / f"{name}.png", optimize=True)
     print(f"docs/images/{name}.png", flush=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, Response, expect
 
 from deploy.handbook.chromium import chromium as a_chromium
 from deploy.local import web
@@ -111,3 +111,18 @@ def fill_sign_in(page: Page, account_name: str, password: str | None = None) -> 
     page.get_by_label("账号").fill(account_name)
     page.get_by_label("密码", exact=True).fill(password or demo_password())
     page.get_by_role("button", name="登录", exact=True).click()
+
+
+def saves_preference(response: Response) -> bool:
+    """Whether the system has kept a choice of columns or page size; for `expect_response`."""
+    return response.request.method == "POST" and response.url.endswith("/api/v1/me/preferences")
+
+
+def subordinate_of(page: Page, union: str) -> Locator:
+    """The link of a subordinate union on the workbench, after turning to the page of the table that it is on."""
+    link = page.get_by_role("region", name="下级工会的办卡情况").get_by_role("link", name=union, exact=True)
+    further = page.get_by_role("button", name="下一页")
+    expect(link.or_(further).first).to_be_visible()
+    while not link.is_visible():
+        further.click()
+    return link

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.accessibility import serious_findings
-from tests.browser.conftest import PageOf
+from tests.browser.conftest import PageOf, saves_preference
 from tests.desks import Desk, a_desk, people
 
 ROWS = ".data-table tbody tr"
@@ -58,11 +58,11 @@ def test_chosen_columns_and_the_size_of_a_page_are_there_on_another_computer(des
     page = page_of(desk.clerk)
     open_members(page)
     page.get_by_role("button", name="列设置").click()
-    with page.expect_response("**/api/v1/me/preferences"):
+    with page.expect_response(saves_preference):
         page.get_by_role("group", name="列设置").get_by_role("checkbox", name="银行卡号").uncheck()
     expect(page.get_by_role("columnheader", name="银行卡号")).to_have_count(0)
     page.keyboard.press("Escape")
-    with page.expect_response("**/api/v1/me/preferences"):
+    with page.expect_response(saves_preference):
         page.locator(".sizes").click()
         page.get_by_role("option", name="50 条/页").click()
 
@@ -147,8 +147,10 @@ def test_what_was_filled_in_is_not_dropped_by_escape(desk_with_60: Desk, page_of
     dialog = page.get_by_role("dialog", name="登记会员")
     dialog.get_by_label("姓名").fill("王芳")
     page.keyboard.press("Escape")
-    expect(page.get_by_role("dialog", name="放弃填写的内容")).to_be_visible()
-    page.get_by_role("dialog", name="放弃填写的内容").get_by_role("button", name="取消").click()
+    question = page.get_by_role("dialog", name="放弃填写的内容")
+    expect(question).to_be_visible()
+    question.get_by_role("button", name="取消").click()
+    expect(question).to_be_hidden()
     expect(dialog.get_by_label("姓名")).to_have_value("王芳")
 
     page.keyboard.press("Escape")
@@ -200,6 +202,16 @@ def test_pages_fit_a_narrow_screen_and_the_menu_opens_over_them(desk_with_60: De
     expect(page.get_by_role("heading", name="办卡批次管理")).to_be_visible()
     expect(page.get_by_role("navigation", name="功能菜单")).to_be_hidden()
     assert serious_findings(page) == []
+
+
+def test_a_narrow_screen_keeps_the_action_of_each_row_in_sight(desk_with_60: Desk, page_of: PageOf) -> None:
+    page = page_of(desk_with_60.clerk, viewport=_PHONE)
+    open_members(page)
+
+    place = page.locator(ROWS).first.get_by_role("link", name="查看详情").bounding_box()
+
+    assert place is not None
+    assert place["x"] + place["width"] <= _PHONE["width"]
 
 
 @pytest.mark.parametrize("path", _PAGES)

@@ -108,7 +108,7 @@ def test_each_finding_is_explained_with_what_to_do(checked: Desk, page_of: PageO
     assert serious_findings(page) == []
     mending.get_by_role("button", name="查看依据").click()
     grounds = page.get_by_role("dialog", name="的系统校验")
-    grounds.get_by_text("依据", exact=True).click()
+    grounds.get_by_text("依据", exact=True).first.click()
     expect(grounds).to_contain_text("证件到期日（第 1 版），本系统约定：到期前90日提醒")
     expect(grounds).to_contain_text("证件到期日2024-01-31")
 

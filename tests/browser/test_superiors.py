@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.browser.accessibility import serious_findings
-from tests.browser.conftest import PageOf
+from tests.browser.conftest import PageOf, subordinate_of
 from tests.desks import Desk, people
 
 ROWS = ".data-table tbody tr"
@@ -18,8 +18,8 @@ def test_a_city_official_goes_from_a_figure_to_a_person_and_back(desk: Desk, pag
     page = page_of("city")
     page.goto("/")
     table = page.get_by_role("region", name="下级工会的办卡情况")
-    _go_down(page, "杨浦区总工会")
-    _go_down(page, street)
+    subordinate_of(page, "杨浦区总工会").click()
+    subordinate_of(page, street).click()
     crumbs = page.get_by_role("navigation", name="所属工会的层级")
     expect(crumbs.get_by_role("link")).to_have_text(["上海市总工会", "杨浦区总工会", street])
     assert serious_findings(page) == []
@@ -113,16 +113,6 @@ def test_it_is_told_whether_a_person_is_a_member_and_where(desk: Desk, page_of: 
 
     _look_up(page, stranger.document_number)
     expect(result).to_contain_text("没有使用该证件号码的会员")
-
-
-def _go_down(page: Page, union: str) -> None:
-    """Follows the link of a subordinate union, on whichever page of the table it is."""
-    link = page.get_by_role("region", name="下级工会的办卡情况").get_by_role("link", name=union, exact=True)
-    further = page.get_by_role("button", name="下一页")
-    expect(link.or_(further).first).to_be_visible()
-    while not link.is_visible():
-        further.click()
-    link.click()
 
 
 def _look_up(page: Page, number: str) -> None:

@@ -42,7 +42,7 @@ from services.kit.events.contract import EventContract, in_chunks
 from services.kit.events.subscribe import Message
 from services.kit.rpc.files import FileAnswer
 from services.kit.rpc.work import Work
-from services.kit.schemas import as_dict
+from services.kit.schemas import UNSET, as_dict
 from tests.documents import an_event, event_data, read
 from tests.mothers import a_clerk_of, a_queueing, a_union, an_applicant
 
@@ -121,7 +121,9 @@ class Desk:
             return pending.remove_pending_many(self.work(session), RemovePendingManyRequest(**request)).removed
 
     def submit(self, channel: str = "ordinary", **changes: Any) -> dict[str, Any]:
-        request = read(SubmitBatchRequest, {"channel": channel, **OUTLET, **CONTACT, **CONSENT, **changes})
+        wanted = {"channel": channel, **OUTLET, **CONTACT, **CONSENT, **changes}
+        given = {name: value for name, value in wanted.items() if value is not UNSET}
+        request = read(SubmitBatchRequest, given)
         with self.begin() as session:
             submitted: dict[str, Any] = as_dict(submission.submit_batch(self.work(session), request))
         return submitted

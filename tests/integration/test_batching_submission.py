@@ -17,8 +17,8 @@ from sqlalchemy import Engine, create_engine, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from services.batching.batches import batches, submission
-from services.batching.models import Application, BatchPerson
+from services.batching.batches import batches, preparation, submission
+from services.batching.models import Application, Batch, BatchPerson
 from services.batching.pending import consents, personal_applications
 from services.batching.register import registers
 from services.contracts import bank
@@ -30,13 +30,14 @@ from services.contracts.operations.batching import (
     GetRegisterRequest,
     ListBatchesRequest,
     ListPersonalProgressRequest,
+    PrepareSubmissionRequest,
     SubmitBatchRequest,
 )
 from services.kit.problems import Conflict, Invalid, NotFound, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
-from services.kit.schemas import as_dict
+from services.kit.schemas import UNSET, as_dict
 from tests.documents import read
 from tests.integration.batching_desk import CONTACT, OUTLET, Desk, a_feedback, fresh
 from tests.mothers import a_consent, an_applicant
@@ -53,6 +54,23 @@ def engine(module_database: Callable[[str], str]) -> Iterator[Engine]:
 @pytest.fixture
 def desk(engine: Engine) -> Desk:
     return fresh(engine)
+
+
+def test_a_submission_without_a_telephone_number_has_that_of_the_last_one_which_is_shown_masked(desk: Desk) -> None:
+    with pytest.raises(Invalid) as refused:
+        desk.submit(contact_phone=UNSET)
+    desk.a_batch(1)
+    with desk.begin() as session:
+        prepared = preparation.prepare_submission(desk.work(session), PrepareSubmissionRequest())
+    [application_id] = desk.queue(an_applicant())
+    desk.check()
+    desk.validate({application_id: "passed"})
+    batch_no = desk.submit(contact_phone=UNSET)["batch_no"]
+
+    assert [(field.field, field.code) for field in refused.value.fields] == [("contact_phone", "required")]
+    assert prepared.contact_phone == "138****0000"
+    with desk.begin() as session:
+        assert session.get_one(Batch, batch_no).contact_phone == "13800000000"
 
 
 def test_a_batch_takes_all_of_the_channel_and_is_published(desk: Desk) -> None:

@@ -1,12 +1,11 @@
 """What a clerk's next submission begins with: the outlet and contact of the last one."""
 
-from uuid import UUID
-
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.batching.batches.outlets import can_be_chosen, outlet_answer
-from services.batching.models import Batch, Branch, Outlet
+from services.batching.batches.submission import last_batch
+from services.batching.models import Branch, Outlet
+from services.contracts.masks import mask_phone
 from services.contracts.operations.batching import OutletAnswer, PreparedSubmission, PrepareSubmissionRequest
 from services.kit.rpc.work import Work
 
@@ -14,22 +13,13 @@ from services.kit.rpc.work import Work
 def prepare_submission(work: Work, _request: PrepareSubmissionRequest) -> PreparedSubmission:
     """The caller's own last submission for the union, without an outlet that has closed since."""
     session, caller = work.session, work.caller
-    last = session.scalar(
-        select(Batch)
-        .where(
-            Batch.union_id == UUID(caller.union_id),
-            Batch.submitted_by == UUID(caller.account_id),
-            Batch.personal.is_(False),
-        )
-        .order_by(Batch.submitted_at.desc())
-        .limit(1)
-    )
+    last = last_batch(session, caller)
     if last is None:
         return PreparedSubmission(outlet=None, contact_name=None, contact_phone=None)
     return PreparedSubmission(
         outlet=_open_outlet(session, last.outlet_code),
         contact_name=last.contact_name,
-        contact_phone=last.contact_phone,
+        contact_phone=mask_phone(last.contact_phone),
     )
 
 

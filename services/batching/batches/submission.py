@@ -37,9 +37,10 @@ from services.kit.events.contract import in_chunks
 from services.kit.events.envelope import correlation
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
-from services.kit.problems import Conflict, FieldProblem
+from services.kit.problems import Conflict, FieldProblem, Invalid
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
+from services.kit.schemas import UNSET
 from services.kit.settings import read_settings, settings_class
 
 _NAMED = 20
@@ -82,12 +83,13 @@ class Submission:
 def submit_batch(work: Work, request: SubmitBatchRequest) -> SubmitBatchAnswer:
     """Submits all entries of a channel as a batch; returns it, with warnings about names.
 
-    Raises Invalid `consent_required` and `consent_outdated`; Conflict `pending_empty` (also for the second of two
-    clerks), `not_all_complete` and `not_all_passed`, both with the names, `name_outside_charset`, and `checks_outdated`
-    where a passed check has expired: then a new check is requested, in a transaction of its own. Raises Problem
-    `font_lacks` for a batch whose register cannot be printed.
+    Raises Invalid where no telephone number is known, `consent_required` and `consent_outdated`; Conflict
+    `pending_empty` (also for the second of two clerks), `not_all_complete` and `not_all_passed`, both with the names,
+    `name_outside_charset`, and `checks_outdated` where a passed check has expired: then a new check is requested, in a
+    transaction of its own. Raises Problem `font_lacks` for a batch whose register cannot be printed.
     """
     session, caller = work.session, work.caller
+    contact_phone = _contact_phone(session, caller, request)
     refuse_unless_current(request.consent_version or None)
     outlet = outlet_of_branch(session, request.branch_code, request.outlet_code)
     _recheck_outdated(work.database, caller, request.channel)
@@ -100,7 +102,7 @@ def submit_batch(work: Work, request: SubmitBatchRequest) -> SubmitBatchAnswer:
         channel=request.channel,
         outlet=outlet,
         contact_name=request.contact_name,
-        contact_phone=request.contact_phone,
+        contact_phone=contact_phone,
         submitted_by=UUID(caller.account_id),
         consent_version=str(request.consent_version),
     )
@@ -118,6 +120,20 @@ def submit_batch(work: Work, request: SubmitBatchRequest) -> SubmitBatchAnswer:
     publish_pending_changed(session, submission.union_id, "submitted", len(applications))
     answer = get_batch(work, BatchRequest(batch_no=batch.batch_no))
     return SubmitBatchAnswer(**vars(answer), warnings=_warnings(branch, submission.channel, applications))
+
+
+def last_batch(session: Session, caller: Caller) -> Batch | None:
+    """The batch of the caller's own last submission for the union."""
+    return session.scalar(
+        select(Batch)
+        .where(
+            Batch.union_id == UUID(caller.union_id),
+            Batch.submitted_by == UUID(caller.account_id),
+            Batch.personal.is_(False),
+        )
+        .order_by(Batch.submitted_at.desc())
+        .limit(1)
+    )
 
 
 def form_batch(session: Session, submission: Submission, applications: Sequence[Application]) -> Batch:
@@ -172,6 +188,15 @@ def form_batch(session: Session, submission: Submission, applications: Sequence[
     _publish_submitted(session, submission, batch, submitted)
     bank_messages.send_submitted(session, batch, applications)
     return batch
+
+
+def _contact_phone(session: Session, caller: Caller, request: SubmitBatchRequest) -> str:
+    if request.contact_phone is not UNSET:
+        return request.contact_phone
+    last = last_batch(session, caller)
+    if last is None:
+        raise Invalid([FieldProblem("contact_phone", "required", "请填写联系方式")])
+    return last.contact_phone
 
 
 def _recheck_outdated(database: Database, caller: Caller, channel: str) -> None:

@@ -321,7 +321,7 @@ class PreparedSubmission:
 
     outlet: Annotated[OutletAnswer | None, "null without a former submission, and where the outlet has closed"]
     contact_name: str | None
-    contact_phone: Annotated[str | None, "whole: the caller typed it"]
+    contact_phone: Annotated[str | None, "masked; a submission without a telephone number has this one"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -332,7 +332,9 @@ class SubmitBatchRequest:
     branch_code: Annotated[str, text(20)]
     outlet_code: Annotated[str, text(20)]
     contact_name: Annotated[str, text(50)]
-    contact_phone: Phone
+    contact_phone: Annotated[
+        Phone | Unset, "that of the caller's own last submission where absent; required in the first one"
+    ] = UNSET
     consent_version: Annotated[
         str | Unset,
         text(20),

@@ -24,6 +24,14 @@ export function forgetPreferences(): void {
   values.clear();
 }
 
+/** Saves at once what has not settled; for a page that is left. */
+export function saveUnsettled(): void {
+  timers.forEach((timer, name) => {
+    clearTimeout(timer);
+    void save(name);
+  });
+}
+
 /** A value that takes effect at once, and is saved when it has settled. */
 export function usePreference<Value>(name: string, initial: Value): WritableComputedRef<Value> {
   return computed({
@@ -43,7 +51,8 @@ async function save(name: string): Promise<void> {
   timers.delete(name);
   try {
     const params = { header: { "Idempotency-Key": newKey() } };
-    await answer(api.POST("/api/v1/me/preferences", { params, body: { name, value: JSON.stringify(values.get(name)) } }));
+    const body = { name, value: JSON.stringify(values.get(name)) };
+    await answer(api.POST("/api/v1/me/preferences", { params, body, keepalive: true }));
   } catch (error) {
     console.warn(`the preference ${name} was not saved`, error);
   }

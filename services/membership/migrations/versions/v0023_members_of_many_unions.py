@@ -3,30 +3,35 @@
 Revision: 0023
 """
 
-import sqlalchemy as sa
 from alembic import op
+from sqlalchemy import Connection
+
+from services.kit.data.online_steps import add_index
 
 revision = "0023"
 down_revision = "0022"
 
-INDEXES = {
-    "ix_member_name_key": (["name_key", "member_id"], "affiliation = 'employer'"),
+_INDEXES = {
+    "ix_member_name_key": "(name_key, member_id) where affiliation = 'employer'",
     "ix_member_in_progress": (
-        ["card_state", "member_id"],
-        "affiliation = 'employer' and card_state in ('pending', 'submitted')",
+        "(card_state, member_id) where affiliation = 'employer' and card_state in ('pending', 'submitted')"
     ),
-    "ix_member_applied_at": (["applied_at", "member_id"], "affiliation = 'employer' and applied_at is not null"),
-    "ix_member_special": (["member_id"], "affiliation = 'employer' and channel = 'special'"),
+    "ix_member_applied_at": "(applied_at, member_id) where affiliation = 'employer' and applied_at is not null",
+    "ix_member_special": "(member_id) where affiliation = 'employer' and channel = 'special'",
 }
 
 
+def prepare(connection: Connection) -> None:
+    """Builds the indexes while others write."""
+    for name, definition in _INDEXES.items():
+        add_index(connection, name, f"member {definition}")
+
+
 def upgrade() -> None:
-    """Makes them; until they are made, who writes members waits."""
-    for name, (columns, which) in INDEXES.items():
-        op.create_index(name, "member", columns, postgresql_where=sa.text(which))
+    """Nothing besides: the indexes are built."""
 
 
 def downgrade() -> None:
     """Removes them."""
-    for name in INDEXES:
+    for name in _INDEXES:
         op.drop_index(name, "member")

@@ -5,19 +5,25 @@ Revision: 0024
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy import Connection
+
+from services.kit.data.online_steps import add_index
 
 revision = "0024"
 down_revision = "0023"
 
-EMPLOYED = sa.text("affiliation = 'employer'")
-ORDERS = ("member_no", "applied_at")
+_ORDERS = ("member_no", "applied_at")
+
+
+def prepare(connection: Connection) -> None:
+    """Builds the indexes while others write."""
+    for name in _ORDERS:
+        columns = f"union_id, {name} nulls first, member_id"
+        add_index(connection, f"ix_member_union_id_by_{name}", f"member ({columns}) where affiliation = 'employer'")
 
 
 def upgrade() -> None:
-    """Makes the indexes and the table; until the indexes are made, who writes members waits."""
-    for name in ORDERS:
-        columns = [sa.text(one) for one in ("union_id", f"{name} nulls first", "member_id")]
-        op.create_index(f"ix_member_union_id_by_{name}", "member", columns, postgresql_where=EMPLOYED)
+    """Makes the table."""
     op.create_table(
         "account_preference",
         sa.Column("account_id", sa.Uuid(), nullable=False),
@@ -33,5 +39,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Forgets the preferences, and drops the indexes."""
     op.drop_table("account_preference")
-    for name in ORDERS:
+    for name in _ORDERS:
         op.drop_index(f"ix_member_union_id_by_{name}", "member")

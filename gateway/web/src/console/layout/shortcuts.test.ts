@@ -36,6 +36,14 @@ describe("a shortcut", () => {
     expect([acts.slash.mock.calls.length, acts.members.mock.calls.length]).toEqual([1, 1]);
   });
 
+  it("acts although another key was pressed just before", () => {
+    for (const earlier of ["?", "g", "x"]) {
+      press(earlier);
+      press("/");
+    }
+    expect(acts.slash).toHaveBeenCalledTimes(3);
+  });
+
   it("does nothing while one types", () => {
     for (const field of ["input", "textarea"]) {
       const typed = document.body.appendChild(document.createElement(field));

@@ -20,7 +20,8 @@ export function followKeys(shortcuts: () => readonly Shortcut[], areWanted: () =
     const isElsewhere = event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || event.isComposing;
     if (isElsewhere || !areWanted() || (target instanceof Element && target.matches(TYPING))) return;
     const before = Date.now() - at < LONGEST_BETWEEN_MS ? first : "";
-    const found = shortcuts().find(({ keys }) => keys.join(" ") === (before ? `${before} ${key}` : key));
+    const named = (name: string) => shortcuts().find(({ keys }) => keys.join(" ") === name);
+    const found = (before && named(`${before} ${key}`)) || named(key);
     [first, at] = found || key === "Shift" ? ["", 0] : [key, Date.now()];
     if (!found) return;
     event.preventDefault();

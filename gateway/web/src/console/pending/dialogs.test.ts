@@ -116,7 +116,7 @@ describeDialog("a submission after another one, which is shown with what is reme
     "/api/v1/pending/submission": {
       outlet,
       contact_name: "王芳",
-      contact_phone: "021-65556666",
+      contact_phone: "138****5678",
     },
     "/api/v1/consent-text": consent,
   },
@@ -127,6 +127,7 @@ describeDialog("a submission after another one, which is shown with what is reme
   alsoDoes: async ({ tick, text }) => {
     expect(text()).toContain("计入 12 月（2026-12-20 及以前提交的计入当月）");
     expect(text()).toContain("五角场网点四平路 1 号");
+    expect(text()).toContain("138****5678");
     await tick("input[type=checkbox]");
   },
   sends: {
@@ -137,7 +138,6 @@ describeDialog("a submission after another one, which is shown with what is reme
       branch_code: "yangpu",
       outlet_code: "yp-1",
       contact_name: "王芳",
-      contact_phone: "021-65556666",
       consent_version: "2026-1",
     },
   },
