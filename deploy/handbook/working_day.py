@@ -27,7 +27,8 @@ class WorkingDay:
 def work(stack: Stack) -> WorkingDay:
     """Submits two batches of imported members: the bank answers one, a revocation of the other is requested.
 
-    The other members stay on the pending list; an unsigned feedback of the bank waits for an operator.
+    The other members stay on the pending list; an unsigned feedback of the bank waits for an operator, and another
+    union's request of a member for the clerk.
     """
     bank = stack.simulator_urls["bank"]
     requests.put(f"{bank}/control", json={"mode": "manual"}, timeout=5).raise_for_status()
@@ -51,6 +52,7 @@ def work(stack: Stack) -> WorkingDay:
     _check(clerk)
     _send_unsigned(bank, signed_in_client(stack, "ops"))
     _ask_for_another_phone(signed_in_client(stack, "yangpu-admin"))
+    _ask_for_a_member(signed_in_client(stack, "guohua"), first[0])
     return WorkingDay(answered, revocation["revocation_id"])
 
 
@@ -106,6 +108,11 @@ def _send_unsigned(bank: str, operator: ApiClient) -> None:
     order = {"body": base64.b64encode(b'{"feedback_id": "unsigned"}').decode(), "headers": {}}
     requests.post(f"{bank}/raw", json=order, timeout=10).raise_for_status()
     wait_until(lambda: operator.get("operations/dead-letters")["items"], "the unsigned feedback waits for an operator")
+
+
+def _ask_for_a_member(clerk: ApiClient, person: Person) -> None:
+    document = {"document_type": "resident_id", "document_number": person.document_number}
+    clerk.post("transfers", {"name": person.name, **document, "reason": "已到本单位工作，劳动合同自本月起"})
 
 
 def _ask_for_another_phone(administrator: ApiClient) -> None:

@@ -8,6 +8,7 @@ from deploy.invariants import Violation
 from services.contracts.events.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,
+    CARDS_CHANGED,
     CARDS_ISSUED,
     CARDS_REFUSED,
     CHANNEL_ASSIGNED,
@@ -181,6 +182,7 @@ REMEDIES = (
         "batching", "publish_steps_to_membership", "applications_agree", _is_behind("membership"), _STEPS, "membership"
     ),
     Remedy("batching", "publish_steps_to_membership", "no_step_lost", _always, _STEPS, "membership"),
+    Remedy("batching", "publish_card_steps", "cards_agree", _is_behind("membership"), (CARDS_CHANGED,), "membership"),
     Remedy("membership", "free_locked_members", "card_state_follows", _always),
     Remedy(
         "membership",

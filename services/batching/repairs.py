@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from services.batching.cards.card_reports import steps_again
 from services.batching.event_builders import steps, submitted_batch
 from services.batching.models import Application, Batch
 from services.batching.pending.application_states import Check, State
@@ -22,6 +23,7 @@ from services.batching.pending.consents import consented_version
 from services.contracts.events.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,
+    CARDS_CHANGED,
     CARDS_ISSUED,
     CARDS_REFUSED,
     CHANNEL_ASSIGNED,
@@ -102,6 +104,14 @@ def publish_submissions(recipient: str, session: Session, ids: Sequence[str], _b
     submitted = [PublishedStep(BATCH_SUBMITTED, one, _submitted_by(one)) for one in session.scalars(in_batches)]
     _publish_steps(session, recipient, submitted)
     return sorted({step.application.batch_no or "" for step in submitted})
+
+
+def publish_card_steps(session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
+    """Publishes what happened to cards again for membership, which lacks some of it."""
+    published = list(steps_again(session, [UUID(one) for one in ids]))
+    for data in published:
+        publish(session, CARDS_CHANGED, data, recipient="membership")
+    return sorted({str(card.application_id) for data in published for card in data.cards})
 
 
 def request_checks_again(session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
@@ -266,6 +276,9 @@ REPAIRS = {
         "publish the submission again, for the clerk was not notified",
         "batch",
         partial(publish_submissions, "notification"),
+    ),
+    "publish_card_steps": Repair(
+        "publish what happened to the card again, for membership lacks some of it", "application", publish_card_steps
     ),
     "ask_for_checks_again": Repair(
         "request the check again, for validation never received it", "application", request_checks_again

@@ -427,7 +427,7 @@ def test_who_is_a_member_elsewhere_is_asked_for_and_the_other_union_agrees(desk:
     other.goto("/transfers?state=requested")
     expect(other.locator(".data-table tbody tr").filter(has_text=person.name)).to_contain_text("待办理")
     assert serious_findings(other) == []
-    other.get_by_role("button", name=f"同意转会：{person.name}").click()
+    other.get_by_role("button", name=f"同意转会：{person.name}", exact=True).click()
     other.get_by_role("dialog", name="同意转会").get_by_role("button", name="同意转会").click()
     expect(other.get_by_text("已转入").first).to_be_visible()
 

@@ -9,7 +9,7 @@ from functools import partial
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from amqp.basic_message import Message as AmqpMessage
 from sqlalchemy import Engine, create_engine, delete, select, text
@@ -131,7 +131,16 @@ class FiveDatabases:
 
     def feed(self, batch_no: str, *results: dict[str, Any]) -> None:
         """Applies the bank's results on some of a batch."""
-        body = _feedback(batch_no, results)
+        now = datetime.now(UTC).isoformat()
+        self._feed({"feedback_id": f"of-{batch_no}", "batch_no": batch_no, "processed_at": now, "results": results})
+
+    def report(self, *cards: dict[str, Any]) -> None:
+        """Applies the bank's reports on cards."""
+        now = datetime.now(UTC).isoformat()
+        self._feed({"feedback_id": str(uuid4()), "cards": [{"happened_at": now, **card} for card in cards]})
+
+    def _feed(self, document: dict[str, Any]) -> None:
+        body = json.dumps(document).encode()
         headers = {bank.SIGNATURE_HEADER: bank.sign(body, KEY)}
         message = Message(body, headers, None, AmqpMessage(body))
         message.data = bank_reading.read_feedback(message)
@@ -194,9 +203,3 @@ def _service(service: str, engine: Engine) -> dict[str, Callable[[Any], Any]]:
     )
     names = {event.name for event in EVENTS.values() if service in event.consumers}
     return {name: partial(getattr(kind, name), itself) for name in names}
-
-
-def _feedback(batch_no: str, results: Any) -> bytes:
-    now = datetime.now(UTC).isoformat()
-    document = {"feedback_id": f"of-{batch_no}", "batch_no": batch_no, "processed_at": now, "results": list(results)}
-    return json.dumps(document).encode()

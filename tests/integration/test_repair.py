@@ -111,6 +111,7 @@ def repaired(world: FiveDatabases, runner: Runner, system: System) -> Repaired:
         a_batch(world, 2, losing("batch_submitted", lost_by))
     for number, lost_by in enumerate(("membership", "revocation")):
         lose_decisions(world, lost_by, card=with_check_digit(f"62220212345678901{number}"))
+    lose_steps_of_a_card(world, card=with_check_digit("622202123456789018"))
     revoked = a_batch(world, 1)
     revocation_id = world.request_revocation(revoked)
     world.deliver()
@@ -165,6 +166,7 @@ def test_after_the_repair_the_invariants_hold(repaired: Repaired) -> None:
             for event in ("cards_issued", "cards_refused")
             for consumer in ("membership", "revocation")
         ),
+        ("cards_changed", "membership"),
         ("members_queued", "batching"),
         ("validation_requested", "validation"),
         ("members_validated", "batching"),
@@ -382,6 +384,18 @@ def lose_decisions(world: FiveDatabases, lost_by: str, card: str) -> None:
     refused = {"application_id": str(second), "outcome": "refused", "reason_code": "photo_unclear"}
     world.feed(batch_no, issued, refused)
     world.deliver(lambda event, consumer: event.startswith("cards_") and consumer == lost_by)
+
+
+def lose_steps_of_a_card(world: FiveDatabases, card: str) -> None:
+    """Membership lacks both steps of a card."""
+    batch_no = a_batch(world, 1)
+    with world.begin("batching") as session:
+        only = session.scalars(select(BatchPerson.application_id).where(BatchPerson.batch_no == batch_no)).one()
+    world.feed(batch_no, {"application_id": str(only), "outcome": "issued", "card_no": card})
+    world.deliver()
+    for step in ("collected", "activated"):
+        world.report({"card_no": card, "step": step})
+        world.deliver(losing("cards_changed", "membership"))
 
 
 def lose_checks(world: FiveDatabases) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CompoundSelect, select, union, update
+from sqlalchemy import ColumnElement, CompoundSelect, select, union, update
 from sqlalchemy.orm import Session
 
 from services.batching.cards.card_states import CardState, CardStep, Fact, leads_to, state_of, successor_of
@@ -188,20 +188,15 @@ def load(session: Session, reports: Sequence[Report], issued: Sequence[UUID] = (
     early = select(CardReport.application_id).where(
         is_any_of(CardReport.application_id, issued), CardReport.version.is_(None)
     )
-    rows = session.execute(
-        select(
-            *(Application.application_id, Application.member_id, Application.member_no, Application.state),
-            Application.card_digest.label("first"),
-            *(Card.union_id, Card.version, Card.made_at, Card.card_no),
-        )
-        .join(Card, Card.application_id == Application.application_id, isouter=True)
-        .where(Application.application_id.in_(union(early, _concerned(reports))), Application.batch_no.is_not(None))
-    ).mappings()
-    files = {row["application_id"]: CardFile(**{**row, "version": row["version"] or 0}) for row in rows}
-    stored = session.scalars(select(CardReport).where(is_any_of(CardReport.application_id, files)))
-    for row in stored:
-        files[row.application_id].known.append(Known(_report(row), row.id, row.version))
-    return Cards(files.values())
+    return Cards(_files(session, Application.application_id.in_(union(early, _concerned(reports)))))
+
+
+def steps_again(session: Session, application_ids: Collection[UUID]) -> Iterator[CardsChangedData]:
+    """All published steps of these applications' cards, for a consumer that lacks some."""
+    files = _files(session, is_any_of(Application.application_id, application_ids))
+    for file in files:
+        file.published = [one for one in file.known if one.version is not None]
+    return _changes([file for file in files if file.published])
 
 
 def store(session: Session, cards: Cards) -> None:
@@ -212,6 +207,23 @@ def store(session: Session, cards: Cards) -> None:
     _store_reports(session, cards)
     _store_cards(session, changed)
     publish_all(session, [(CARDS_CHANGED, data) for data in _changes(changed)])
+
+
+def _files(session: Session, is_concerned: ColumnElement[bool]) -> list[CardFile]:
+    rows = session.execute(
+        select(
+            *(Application.application_id, Application.member_id, Application.member_no, Application.state),
+            Application.card_digest.label("first"),
+            *(Card.union_id, Card.version, Card.made_at, Card.card_no),
+        )
+        .join(Card, Card.application_id == Application.application_id, isouter=True)
+        .where(is_concerned, Application.batch_no.is_not(None))
+    ).mappings()
+    files = {row["application_id"]: CardFile(**{**row, "version": row["version"] or 0}) for row in rows}
+    stored = session.scalars(select(CardReport).where(is_any_of(CardReport.application_id, files)))
+    for row in stored:
+        files[row.application_id].known.append(Known(_report(row), row.id, row.version))
+    return list(files.values())
 
 
 def _concerned(reports: Sequence[Report]) -> CompoundSelect[UUID]:
