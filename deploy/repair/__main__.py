@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+from deploy import rebuild_reports
 from deploy.invariants.system import Unreadable
 from deploy.local import backups, stack
 from deploy.local.environment import ROOT, note_lost_audit_entries
@@ -25,6 +27,8 @@ from services.kit.data.repair import repairs_of
 from services.kit.settings import run_program, value_of, values_of
 
 _SHOWN = 10
+_COUNTS_EVENTS = "notification"
+_SECONDS_TO_COUNT = 600
 _ROUNDS = 5
 """How often it is repaired after a reconciliation at most, since what one repair publishes may need another one."""
 
@@ -60,7 +64,7 @@ def main() -> int:
 
 
 def _reconcile_and_repair(
-    place: _Place, caller: dict[str, object] | None, settle_seconds: float, bank: Mapping[str, BankBatch]
+    place: _Place, caller: dict[str, Any] | None, settle_seconds: float, bank: Mapping[str, BankBatch]
 ) -> int:
     """Reconciles restored services and frees them, then repairs; returns the exit status."""
     restored = fenced_services(place.runner.system)
@@ -74,6 +78,8 @@ def _reconcile_and_repair(
             return 1
         if caller is not None:
             _free(place, service, owner_urls[service], reconciled[service])
+    if caller is not None and _COUNTS_EVENTS in restored:
+        _recount(place.runner, caller)
     if restored and caller is None:
         print("nothing was changed; --yes --by <account> does it, and repairs then")
         return 1
@@ -91,6 +97,15 @@ def _free(place: _Place, service: str, owner_url: str, reconciled: Reconciled) -
     print(f"{service} takes changes again")
 
 
+def _recount(runner: Runner, operator: dict[str, Any]) -> None:
+    """Rebuilds the reports, whose events since the backup are gone, when all services take changes again."""
+    rebuild_reports.rebuild(runner, operator)
+    counted = rebuild_reports.wait_until_counted(runner, _SECONDS_TO_COUNT)
+    print(
+        "the reports are rebuilt" if counted else "the reports are not rebuilt yet: make rebuild-reports BY=<account>"
+    )
+
+
 def _print_reconciled(service: str, reconciled: Reconciled, *, is_trial: bool) -> None:
     for line in reconciled.done:
         print(f"{service} {'would learn' if is_trial else 'learned'}: {line}")
@@ -100,7 +115,7 @@ def _print_reconciled(service: str, reconciled: Reconciled, *, is_trial: bool) -
         print(f"{service} cannot be freed: {line}")
 
 
-def _repair_repeatedly(runner: Runner, caller: dict[str, object] | None, settle_seconds: float) -> int:
+def _repair_repeatedly(runner: Runner, caller: dict[str, Any] | None, settle_seconds: float) -> int:
     """Repairs until nothing more can be repaired; returns the exit status of the last time."""
     for _ in range(_ROUNDS):
         tasks, left = runner.find_tasks(settle_seconds)
@@ -112,7 +127,7 @@ def _repair_repeatedly(runner: Runner, caller: dict[str, object] | None, settle_
     return _repair(runner, caller, settle_seconds)
 
 
-def _repair(runner: Runner, caller: dict[str, object] | None, settle_seconds: float) -> int:
+def _repair(runner: Runner, caller: dict[str, Any] | None, settle_seconds: float) -> int:
     tasks, left = runner.find_tasks(settle_seconds)
     repaired = [_carry_out(runner, task, caller, left) for task in tasks]
     for line in left:
@@ -124,7 +139,7 @@ def _repair(runner: Runner, caller: dict[str, object] | None, settle_seconds: fl
     return 1 if left or (caller is None and any(repaired)) else 0
 
 
-def _carry_out(runner: Runner, task: Task, caller: dict[str, object] | None, left: list[str]) -> bool:
+def _carry_out(runner: Runner, task: Task, caller: dict[str, Any] | None, left: list[str]) -> bool:
     """Runs one task and returns whether there was something to repair; adds what was not done to `left`."""
     try:
         repaired = runner.carry_out(task, caller)

@@ -236,15 +236,17 @@ def _learn_applications(
             select(Application).where(is_any_of(Application.application_id, (one.application_id for one in known)))
         )
     }
+    forgotten = [
+        one for one in known if one.application_id not in rows and not (one.personal and one.state == State.QUEUED)
+    ]
+    rows |= {one.application_id: _new_application(one) for one in forgotten}
+    session.add_all(rows.values())
+    session.flush()  # A card is made when an application that is there becomes issued.
     changed, outcomes = [], Counter[str]()
     for one in known:
         row = rows.get(one.application_id)
-        is_left = row is None and one.personal and one.state == State.QUEUED
-        if is_left or (row is not None and row.version >= one.version):
+        if row is None or row.version >= one.version:
             continue
-        if row is None:
-            row = _new_application(one)
-            session.add(row)
         heard = row.bank_outcome is not None
         _bring_up(row, one)
         outcomes[one.batch_no or ""] += row.bank_outcome is not None and not heard

@@ -175,7 +175,7 @@ def test_shortcuts_are_listed_and_lead_to_search_and_pages(desk_with_60: Desk, p
     page.keyboard.press("]")
     expect(page).to_have_url("/members?page=2")
     page.keyboard.press("g")
-    page.keyboard.press("2")
+    page.keyboard.press("3")
 
     expect(page.get_by_role("heading", name="待办会员列表")).to_be_visible()
 

@@ -1,17 +1,15 @@
 """Reports 统计报表: from the monthly message to a union, its comparison, and the exported file."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
-from uuid import UUID
 
 from openpyxl import load_workbook
 from playwright.sync_api import expect
-from sqlalchemy import create_engine
-from sqlalchemy.orm import Session
 
 from deploy.local.client import wait_until
 from deploy.local.stack import Stack
-from services.notification.models import ReportUnion
-from services.notification.reports.monthly import post_all
 from tests.browser.accessibility import serious_findings
 from tests.browser.bank import answer_batch
 from tests.browser.conftest import PageOf
@@ -73,8 +71,20 @@ def test_what_is_counted_is_chosen_and_stays_in_the_address(desk: Desk, page_of:
 
 
 def _send_monthly_report(stack: Stack, union_id: str, month: str) -> None:
-    """Puts the report of this month into the union's inbox, as the timer does when the month is over."""
-    engine = create_engine(stack.addresses.database_urls["notification"])
-    with Session(engine) as session, session.begin():
-        post_all(session, [session.get_one(ReportUnion, UUID(union_id))], int(month.replace("-", "")))
-    engine.dispose()
+    """Puts the report of this month into the union's inbox, with the service's keys, as its timer does in time."""
+    sent = [sys.executable, "-W", "ignore", "-c", _SEND, union_id, month.replace("-", "")]
+    subprocess.run(sent, env={"PATH": os.environ["PATH"], **stack.environment("notification")}, check=True)
+
+
+_SEND = """
+import sys
+from uuid import UUID
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+from services.kit.settings import value_of
+from services.notification.models import ReportUnion
+from services.notification.reports.monthly import post_all
+
+with Session(create_engine(value_of("DATABASE_URL"))) as session, session.begin():
+    post_all(session, [session.get_one(ReportUnion, UUID(sys.argv[1]))], int(sys.argv[2]))
+"""

@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from deploy import rebuild_reports
 from deploy.broker import declare_all
 from deploy.invariants import System, check
 from deploy.local.nodes import Nodes
@@ -171,6 +172,8 @@ class Copies:
         if not reconciled.blocking:
             lift(self.system, self.service, self.system.database_urls[self.service])
             self.world.engines[self.service].dispose()
+        if self.service == "notification":
+            rebuild_reports.rebuild(self.runner, self.runner.operator("ops"))
         return reconciled
 
     def repair(self) -> None:
@@ -198,7 +201,9 @@ def copies(nodes: Nodes, module_database: DatabaseFactory, module_amqp_uri: str)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("deploy.repair.runner._SECONDS_BETWEEN_LOOKS", 0)
         patched.setattr("deploy.invariants.checker.audit_log_is_intact", lambda *_: iter(()))
-        yield CopiesOf(nodes, world, system, RunnerInProcess(system, {}, world=world))
+        secrets = {name: os.environ[name] for name in ("PERSONAL_DATA_KEYS", "BLIND_INDEX_KEY", "ENVIRONMENT")}
+        environments = {service: {**secrets, "DATABASE_URL": url} for service, url in urls.items()}
+        yield CopiesOf(nodes, world, system, RunnerInProcess(system, environments, world=world))
     for engine in world.engines.values():
         engine.dispose()
 

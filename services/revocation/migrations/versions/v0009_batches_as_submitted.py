@@ -10,7 +10,7 @@ revision = "0009"
 down_revision = "0008"
 
 _COLUMNS = {
-    "outlet_code": sa.Text,
+    "outlet_code": sa.String,
     "submitted_by": sa.Uuid,
     "contact_name": sa.LargeBinary,
     "contact_phone": sa.LargeBinary,
