@@ -98,7 +98,7 @@ class World(FiveDatabases):
                 *reports.sums_add_up(snapshots),
             ]
 
-    def report(self, caller: Caller, **asked: Any) -> ReportAnswer:
+    def report_to(self, caller: Caller, **asked: Any) -> ReportAnswer:
         """A report as the caller gets it."""
         with self.begin("notification") as session:
             return get_report(Work(session, caller), GetReportRequest(**asked))
@@ -139,7 +139,7 @@ def fresh(database: DatabaseFactory) -> Iterator[Engine]:
 
 
 def test_a_union_sees_what_happened_in_its_month(world: World) -> None:
-    report = world.report(world.clerk)
+    report = world.report_to(world.clerk)
     assert report.union.name == "上海建朗信息科技有限公司工会"
     figures = report.current
     assert (figures.queued, figures.passed, figures.failed, figures.submitted) == (11, 8, 0, 8)
@@ -157,12 +157,12 @@ def test_a_union_sees_what_happened_in_its_month(world: World) -> None:
 
 def test_the_city_sees_its_districts_and_opens_them_one_by_one(world: World) -> None:
     city = world.union_of("city")
-    report = world.report(city)
+    report = world.report_to(city)
     assert [row.name for row in report.items] == ["杨浦区总工会", "长宁区总工会"]
     yangpu, changning = report.items
     assert (yangpu.current.issued, yangpu.has_below, changning.current.issued) == (2, True, 0)
     assert report.current.members == yangpu.current.members + changning.current.members  # type: ignore[operator]
-    below = world.report(city, union_id=yangpu.union_id)
+    below = world.report_to(city, union_id=yangpu.union_id)
     assert [one.name for one in below.above] == ["上海市总工会"]
     assert {row.name: row.current.queued for row in below.items} == {
         "上海建朗信息科技有限公司工会": 11,
@@ -175,7 +175,7 @@ def test_rows_are_in_the_order_of_a_figure_over_all_pages(world: World) -> None:
     city = world.union_of("city")
 
     def names(**asked: Any) -> list[str]:
-        return [row.name for row in world.report(city, **asked).items]
+        return [row.name for row in world.report_to(city, **asked).items]
 
     assert names(sort="-issued") == ["杨浦区总工会", "长宁区总工会"]
     assert names(sort="issued") == ["长宁区总工会", "杨浦区总工会"]
@@ -195,29 +195,29 @@ def test_rows_are_in_the_order_of_a_figure_over_all_pages(world: World) -> None:
     ],
 )
 def test_rows_are_by_bank_channel_kind_or_month(world: World, by: str, expected: dict[str, int]) -> None:
-    report = world.report(world.union_of("city"), by=by)
+    report = world.report_to(world.union_of("city"), by=by)
     assert {row.name: row.current.submitted for row in report.items} == expected
 
 
 def test_a_choice_of_bank_and_channel_counts_only_these(world: World) -> None:
     city = world.union_of("city")
-    [branch] = world.report(city).branches
-    assert world.report(city, branch_code=branch.code).current.submitted == 8
-    assert world.report(city, branch_code="another").current.submitted == 0
-    special = world.report(city, channel="special").current
-    assert (special.submitted, special.members) == (0, world.report(city).current.members)
+    [branch] = world.report_to(city).branches
+    assert world.report_to(city, branch_code=branch.code).current.submitted == 8
+    assert world.report_to(city, branch_code="another").current.submitted == 0
+    special = world.report_to(city, channel="special").current
+    assert (special.submitted, special.members) == (0, world.report_to(city).current.members)
 
 
 def test_nobody_sees_a_union_outside_of_the_own_ones(world: World) -> None:
     gubei = UUID(world.account("gubei").union_id)
     for caller in (world.union_of("yangpu"), world.clerk):
         with pytest.raises(Problem) as refused:
-            world.report(caller, union_id=gubei)
+            world.report_to(caller, union_id=gubei)
         assert refused.value.code == "not_found"
 
 
 def test_a_clerk_of_a_superior_union_sees_its_own_members_alone(world: World) -> None:
-    report = world.report(replace(world.account("yangpu"), scope=Scope.OWN_UNION))
+    report = world.report_to(replace(world.account("yangpu"), scope=Scope.OWN_UNION))
     assert (report.current.queued, report.items) == (0, [])
 
 
@@ -424,7 +424,7 @@ def test_a_renamed_union_has_its_new_name_in_the_reports(world: World) -> None:
             Work(session, administrator), RenameUnionRequest(union_id=union.union_id, name="上海古北新商贸有限公司工会")
         )
     world.deliver()
-    changning = world.report(world.union_of("city"), union_id=UUID(world.account("changning").union_id))
+    changning = world.report_to(world.union_of("city"), union_id=UUID(world.account("changning").union_id))
     assert [row.name for row in changning.items] == ["上海古北新商贸有限公司工会"]
     assert world.violations() == []
 
@@ -626,7 +626,7 @@ def _below(engine: Engine) -> dict[UUID, int]:
 
 
 def _members_now(world: World, clerk: Caller) -> int:
-    return world.report(clerk).current.members or 0
+    return world.report_to(clerk).current.members or 0
 
 
 def _url(engine: Engine) -> str:
