@@ -24,6 +24,7 @@ def test_a_city_official_goes_from_a_figure_to_a_person_and_back(desk: Desk, pag
     expect(crumbs.get_by_role("link")).to_have_text(["上海市总工会", "杨浦区总工会", street])
     assert serious_findings(page) == []
 
+    expect(subordinate_of(page, company)).to_be_visible()
     table.get_by_role("link", name=f"{company} 未办卡 2 人").click()
 
     expect(page.get_by_role("heading", name="卡片信息管理")).to_be_visible()
@@ -42,7 +43,7 @@ def test_a_city_official_goes_from_a_figure_to_a_person_and_back(desk: Desk, pag
 
     crumbs.get_by_role("link", name=street).click()
     expect(page.get_by_role("link", name="未办卡会员 ")).to_be_visible()
-    expect(table.get_by_role("link", name=company, exact=True)).to_be_visible()
+    expect(subordinate_of(page, company)).to_be_visible()
 
 
 def test_a_superior_reads_the_pending_list_and_the_batches_below(desk: Desk, page_of: PageOf) -> None:
