@@ -167,7 +167,8 @@ def restart_one_by_one(folder: Path, programs: Collection[str] = SERVICES, say: 
                 started_at = time.monotonic()
                 _restart(folder, planned[process.name])
                 say(f"{process.name}: ready again after {time.monotonic() - started_at:.1f} s")
-        end_former_requests(folder, keep_secrets(folder))
+        if plan.nodes:
+            end_former_requests(folder, keep_secrets(folder))
 
 
 def change_settings(folder: Path, settings: Mapping[str, str], programs: Collection[str] = SERVICES) -> None:

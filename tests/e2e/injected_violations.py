@@ -188,7 +188,7 @@ VIOLATIONS = (
         "batching",
         (
             "insert into moved_member (member_id, union_id, union_name, version, transferred_at) select member_id,"
-            " union_id, 'elsewhere', 1, now() from application where application_id = "
+            " union_id, 'elsewhere', 2, now() from application where application_id = "
             + _nth("application", "application_id", 14, _ISSUED)
             + " returning member_id",
         ),
