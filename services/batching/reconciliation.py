@@ -35,7 +35,8 @@ from services.batching.pending.channels import channel_for
 from services.batching.pending.listing import remember_union
 from services.batching.pending.pending import LISTING_CHARSET
 from services.batching.pending.persons import card_digest, facts_of, nationality_of, stored
-from services.batching.register.register import Register, RegisteredPerson
+from services.batching.register.register import RegisteredPerson
+from services.batching.register.registers import register_of
 from services.contracts.consent import CURRENT_CONSENT
 from services.contracts.operations.batching import ResendToBankRequest
 from services.contracts.restores import (
@@ -364,18 +365,7 @@ def _freeze_persons(
             for row, person in zip(rows, persons, strict=True)
         ]
         session.execute(insert_rows(BatchPerson, frozen))
-    batch.register_hash = Register(
-        batch_no=batch.batch_no,
-        channel=batch.channel,
-        union_code=batch.union_code,
-        union_name=batch.union_name,
-        outlet_name=batch.outlet_name,
-        outlet_address=batch.outlet_address,
-        contact_name=batch.contact_name,
-        contact_phone=batch.contact_phone,
-        submitted_at=batch.submitted_at,
-        persons=persons,
-    ).digest()
+    batch.register_hash = register_of(batch, persons).digest()
     if len(rows) < known.total:
         learned.left.append(f"batch {batch.batch_no}: {len(rows)} of {known.total} persons are known")
     if batch.channel == "special":

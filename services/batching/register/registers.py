@@ -42,6 +42,22 @@ def get_attachments(work: Work, request: BatchRequest) -> FileAnswer:
     return file_answer(f"办卡附件-{batch_no}.zip", "application/zip", attachments_zip(register, version))
 
 
+def register_of(batch: Batch, persons: tuple[RegisteredPerson, ...]) -> Register:
+    """The register of a stored batch with these persons, in their order."""
+    return Register(
+        batch_no=batch.batch_no,
+        channel=batch.channel,
+        union_code=batch.union_code,
+        union_name=batch.union_name,
+        outlet_name=batch.outlet_name,
+        outlet_address=batch.outlet_address,
+        contact_name=batch.contact_name,
+        contact_phone=batch.contact_phone,
+        submitted_at=batch.submitted_at,
+        persons=persons,
+    )
+
+
 def _load_own_batch(work: Work, batch_no: str) -> Batch:
     """A batch of the caller's own union; others in scope may see the batch, but not its whole document numbers."""
     audit.record(work.session, ("batch", batch_no))
@@ -55,18 +71,7 @@ def _frozen_register(session: Session, batch: Batch) -> Register:
     persons = session.scalars(
         select(BatchPerson).where(BatchPerson.batch_no == batch.batch_no).order_by(BatchPerson.position)
     )
-    register = Register(
-        batch_no=batch.batch_no,
-        channel=batch.channel,
-        union_code=batch.union_code,
-        union_name=batch.union_name,
-        outlet_name=batch.outlet_name,
-        outlet_address=batch.outlet_address,
-        contact_name=batch.contact_name,
-        contact_phone=batch.contact_phone,
-        submitted_at=batch.submitted_at,
-        persons=tuple(_line(person) for person in persons),
-    )
+    register = register_of(batch, tuple(_line(person) for person in persons))
     if register.digest() != batch.register_hash:
         raise Problem("register_differs", 500, "清册内容与提交时不一致", "请勿使用此清册，并立即联系技术支持。")
     return register
