@@ -29,7 +29,8 @@ SUITE ?=
 AT ?=
 
 # The tests of a file run in one worker, since they share fixtures; small files come last and balance the workers.
-PYTEST := $(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 --durations-min=1
+# Three workers on two cores: tests often wait for other processes.
+PYTEST := $(VENV)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=15 --durations-min=1
 REPORTS := .local/reports
 
 .DEFAULT_GOAL := help
@@ -104,7 +105,7 @@ rotate-keys: $(VENV)/python ## Add a key of personal data without downtime; make
 demo: setup ## Run one story on the running system, from sign-in to the bank's feedback
 	@$(VENV)/python -m deploy.local.demo
 
-test: setup-dev check ## Check the code, then run the tests of every change, by two workers: ten minutes
+test: setup-dev check ## Check the code, then run the tests of every change, by three workers: ten minutes
 	$(PYTEST) -m "not long and not deploy" --junitxml=$(REPORTS)/test.xml
 
 test-all: may-test-debian test ## make test, then the long tests, then make test on the other Debian; as root
@@ -154,7 +155,7 @@ audit-dependencies: setup-dev ## Check pinned packages for known vulnerabilities
 
 coverage: setup-dev ## Measure which lines and branches all tests reach, in all processes; TESTS="-m 'not long and not deploy'" selects some
 	$(VENV)/coverage erase
-	-$(VENV)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder --timeout=1800 $(TESTS)
+	-$(VENV)/coverage run -m pytest -n 3 --dist loadfile --no-loadscope-reorder --timeout=1800 $(TESTS)
 	$(VENV)/coverage combine --quiet
 	$(VENV)/coverage report --skip-covered --sort=cover > $(REPORTS)/coverage.txt
 	@tail -1 $(REPORTS)/coverage.txt

@@ -17,6 +17,8 @@ from tests.desks import Desk, a_desk
 
 _DESK = {"width": 1366, "height": 768}
 _PATIENCE_MS = 45_000
+ROWS = ".data-table tbody tr:not(.skeleton)"
+"""The rows of a list, without those that are shown while it is loaded."""
 
 NewPage = Callable[..., Page]
 PageOf = Callable[..., Page]

@@ -12,10 +12,8 @@ from deploy.local.client import ApiClient
 from deploy.local.stack import Stack
 from tests.browser.accessibility import serious_findings
 from tests.browser.bank import answer_batch
-from tests.browser.conftest import PageOf
+from tests.browser.conftest import ROWS, PageOf
 from tests.desks import Desk, a_desk, people
-
-ROWS = ".data-table tbody tr"
 
 
 @dataclass(frozen=True)

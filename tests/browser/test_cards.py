@@ -11,10 +11,8 @@ from deploy.local.stack import Stack
 from services.membership.seed import demo_password
 from tests.browser.accessibility import serious_findings
 from tests.browser.bank import answer_batch
-from tests.browser.conftest import PageOf
+from tests.browser.conftest import ROWS, PageOf
 from tests.desks import Desk, people
-
-ROWS = ".data-table tbody tr"
 
 
 @pytest.fixture

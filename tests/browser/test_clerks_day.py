@@ -8,11 +8,9 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PageOf, saves_preference
+from tests.browser.conftest import ROWS, PageOf, saves_preference
 from tests.browser.hand import Hand
 from tests.desks import Desk, a_desk, expired, form_of, people, without_category
-
-ROWS = ".data-table tbody tr"
 
 
 @pytest.fixture

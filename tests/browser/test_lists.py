@@ -6,10 +6,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.accessibility import serious_findings
-from tests.browser.conftest import PageOf, saves_preference
+from tests.browser.conftest import ROWS, PageOf, saves_preference
 from tests.desks import Desk, a_desk, people
 
-ROWS = ".data-table tbody tr"
 _PHONE = {"width": 390, "height": 844}
 _PAGES = {
     "/": "会员证数",

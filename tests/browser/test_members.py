@@ -8,10 +8,9 @@ from playwright.sync_api import Download, Page, expect
 
 from deploy.local.demo_people import fill_in
 from tests.browser.accessibility import serious_findings
-from tests.browser.conftest import PageOf
+from tests.browser.conftest import ROWS, PageOf
 from tests.desks import Desk, a_desk, a_desk_below, an_administrator_of, people
 
-ROWS = ".data-table tbody tr"
 _WATCH_FOR_PROGRESS = """() => {
     const seen = {progress: false};
     const bar = '[role=progressbar][aria-label$="导入进度"]';
@@ -420,12 +419,12 @@ def test_who_is_a_member_elsewhere_is_asked_for_and_the_other_union_agrees(desk:
     dialog.get_by_role("button", name="申请转会").click()
     expect(page.get_by_text(f"已申请 {person.name} 转会")).to_be_visible()
     page.goto("/transfers")
-    row = page.locator(".data-table tbody tr").filter(has_text=person.name)
+    row = page.locator(ROWS).filter(has_text=person.name)
     expect(row).to_contain_text("其他工会 →")
 
     other = page_of(old.clerk)
     other.goto("/transfers?state=requested")
-    expect(other.locator(".data-table tbody tr").filter(has_text=person.name)).to_contain_text("待办理")
+    expect(other.locator(ROWS).filter(has_text=person.name)).to_contain_text("待办理")
     assert serious_findings(other) == []
     other.get_by_role("button", name=f"同意转会：{person.name}", exact=True).click()
     other.get_by_role("dialog", name="同意转会").get_by_role("button", name="同意转会").click()
@@ -448,7 +447,7 @@ def test_who_retires_is_marked_cannot_be_ticked_and_comes_back(desk: Desk, page_
     expect(page.get_by_text(f"{person.name} 已办理退会")).to_be_visible()
 
     page.goto("/members?has_left=true")
-    row = page.locator(".data-table tbody tr").filter(has_text=person.name)
+    row = page.locator(ROWS).filter(has_text=person.name)
     expect(row).to_contain_text("已退休")
     expect(row.get_by_role("checkbox")).to_have_attribute("aria-disabled", "true")
     assert serious_findings(page) == []

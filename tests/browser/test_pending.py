@@ -4,10 +4,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.accessibility import serious_findings
-from tests.browser.conftest import PageOf
+from tests.browser.conftest import ROWS, PageOf
 from tests.desks import Desk, a_desk, a_foreigner, expired, people, rare
-
-ROWS = ".data-table tbody tr"
 
 
 @pytest.fixture

@@ -9,10 +9,8 @@ from deploy.local.client import ApiClient, wait_until
 from deploy.local.stack import Stack
 from tests.browser.accessibility import serious_findings
 from tests.browser.bank import answer_batch
-from tests.browser.conftest import PageOf
+from tests.browser.conftest import ROWS, PageOf
 from tests.desks import Desk, a_desk_below, people
-
-ROWS = ".data-table tbody tr"
 
 
 @pytest.fixture

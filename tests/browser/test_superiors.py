@@ -5,10 +5,8 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.browser.accessibility import serious_findings
-from tests.browser.conftest import PageOf, subordinate_of
+from tests.browser.conftest import ROWS, PageOf, subordinate_of
 from tests.desks import Desk, people
-
-ROWS = ".data-table tbody tr"
 
 
 def test_a_city_official_goes_from_a_figure_to_a_person_and_back(desk: Desk, page_of: PageOf) -> None:

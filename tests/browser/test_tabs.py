@@ -3,7 +3,7 @@
 from playwright.sync_api import Page, expect
 
 from deploy.local.client import ApiClient
-from tests.browser.conftest import PageOf
+from tests.browser.conftest import ROWS, PageOf
 from tests.desks import Desk, a_desk, people
 
 
@@ -19,7 +19,7 @@ def test_another_account_in_a_second_tab_stops_the_first_one(desk: Desk, page_of
     other = a_desk(pages_url)
     page = page_of(desk.clerk)
     page.goto("/members")
-    expect(page.locator(".data-table tbody tr")).to_have_count(2)
+    expect(page.locator(ROWS)).to_have_count(2)
 
     second = page.context.new_page()
     sign_in_here(page, other.clerk, pages_url)

@@ -3,7 +3,7 @@
 from playwright.sync_api import Route, expect
 
 from tests.browser.accessibility import serious_findings
-from tests.browser.conftest import PageOf, subordinate_of
+from tests.browser.conftest import ROWS, PageOf, subordinate_of
 from tests.desks import Desk, people
 
 
@@ -74,7 +74,7 @@ def test_a_busy_system_is_waited_for_and_said_to_be_busy(page_of: PageOf) -> Non
     page.goto("/members")
 
     expect(page.get_by_text("系统繁忙")).to_be_visible()
-    expect(page.locator(".data-table tbody tr").first).to_be_visible()
+    expect(page.locator(ROWS).first).to_be_visible()
     expect(page.get_by_text("连接已恢复")).to_be_visible()
 
 
@@ -89,7 +89,7 @@ def test_a_lost_connection_is_shown_and_the_page_resumes_when_it_is_back(desk: D
     desk.register(*people(2))
     page.context.set_offline(False)
 
-    expect(page.locator(".data-table tbody tr")).to_have_count(2)
+    expect(page.locator(ROWS)).to_have_count(2)
 
 
 def test_axe_finds_nothing_serious_on_the_workbench(page_of: PageOf) -> None:

@@ -32,6 +32,7 @@ _SURROUNDINGS = {
     "PYTHONUNBUFFERED": "1",
     "ENVIRONMENT": "test",
     "SERVE_PAGES": "no",  # nobody may have built them
+    "WATCH_SECONDS": "1",
     **NO_RESOLVER,
 }
 

@@ -75,8 +75,19 @@ def test_the_programs_are_found() -> None:
     assert found >= READ_NO_SETTINGS | ARGUMENTS.keys()
 
 
+@pytest.mark.parametrize("module", ["gateway.service", *(f"services.{one}.service" for one in SERVICES)])
+def test_a_service_without_its_settings_says_so_without_a_traceback(module: str) -> None:
+    says_so("services.kit.operations.runner", [module])
+
+
+@pytest.mark.long("each program, as a process of its own")
 @pytest.mark.parametrize(("module", "arguments"), starts(), ids=str)
 def test_a_program_without_its_settings_says_so_without_a_traceback(module: str, arguments: list[str]) -> None:
+    says_so(module, arguments)
+
+
+def says_so(module: str, arguments: list[str]) -> None:
+    """A program without its settings ends with a line that says so."""
     # Of the environment's system only the first address is given: the others are missing, whatever runs here.
     given = (
         {"DATABASE_URL_MEMBERSHIP": "postgresql:///none"} if module in ("deploy.invariants", "deploy.repair") else {}

@@ -22,6 +22,8 @@ from services.membership.models import Member
 from tests.databases import ROOT, DatabaseFactory
 from tests.integration.conftest import TEST_SECRETS
 
+pytestmark = pytest.mark.long("fills the databases of a city")
+
 SIZE = Size(members=700, unions=3, months=2, audit_events=200)
 
 

@@ -86,6 +86,7 @@ def world(urls: dict[str, str]) -> FiveDatabases:
 def runner(system: System, world: FiveDatabases) -> Iterator[Runner]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("deploy.repair.runner._SECONDS_BETWEEN_LOOKS", 0)
+        patched.setattr("services.kit.dead_letters.exclusive_reader._SECONDS_AFTER_A_KILL", 0)
         patched.setattr("deploy.invariants.checker.audit_log_is_intact", lambda *_: iter(()))
         yield RunnerInProcess(system, {}, world=world)
 

@@ -23,6 +23,7 @@ from services.kit.amqp.queues import (
     owner_of,
 )
 from services.kit.amqp.transport import Delivery
+from services.kit.events.topology import depths
 from services.kit.problems import Unavailable
 
 log = structlog.get_logger()
@@ -82,13 +83,10 @@ class ExclusiveReader:
 
     def sizes(self, queues: Iterable[str]) -> dict[str, int]:
         """The number of letters in each of the queues that exist; raises InUse."""
-        found = {}
+        queues = list(queues)
         for queue in queues:
             self._lock(owner_of(queue))
-            size = self._size(queue)
-            if size is not None:
-                found[queue] = size
-        return found
+        return {queue: ready for queue, ready, _ in depths(self._connection, queues)}
 
     def peek(self, queue: str) -> Delivery | None:
         """The first message of any queue; it is returned to the queue at once."""

@@ -478,6 +478,7 @@ def _runs_until_line(log: Log, number: int) -> bool:
 _STEP = 8
 
 
+@pytest.mark.long("kills at every other line")
 @pytest.mark.filterwarnings("ignore:Using fork")
 @pytest.mark.parametrize("first", range(0, _STEP, 2))
 def test_killed_at_any_line_nothing_is_lost_and_nothing_is_archived_twice(log: Log, first: int) -> None:
