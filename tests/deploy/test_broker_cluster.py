@@ -26,6 +26,7 @@ from deploy.local.processes import read_plan
 from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.rabbitmq_cluster import node_folder, start_node
 from deploy.local.stack import Stack, running_stack
+from services.kit.amqp.publishing import DirectPublisher
 from services.kit.amqp.queues import request_queue
 from services.kit.events.topology import all_queues
 from services.membership.seed import demo_password
@@ -212,6 +213,32 @@ def test_each_node_is_killed_under_load_and_nothing_is_lost(
     assert all(refusal.startswith("503 ") for refusal in load.refused)
     cluster.wait_until_ready()
     assert check(System.of_stack(cluster.stack), settle_seconds=60) == []
+
+
+def test_who_first_publishes_to_a_queue_when_its_leader_is_lost_goes_on_before_the_node_is_back(
+    cluster: Cluster,
+) -> None:
+    """RabbitMQ before 3.12.5 refuses all from such a channel until the node is back."""
+    queue = request_queue("validation")
+    leader, _ = leaders(cluster.nodes.rabbitmq, NAME)[queue]
+    (lost,) = [number for number in NUMBERS if node_name(number) == leader]
+    kept = next(number for number in NUMBERS if number != lost)
+    publisher = DirectPublisher(cluster.nodes.rabbitmq.uri(NAME).split(";")[kept - 1], "test", seconds=30)
+    publisher.publish(b"{}", "", "nowhere")
+    wait_until(lambda: may_be_lost(lost), f"all copies follow without node {lost}", 120)
+    rabbitmq.kill(node_folder(FOLDER, lost))
+
+    sent = [publisher.publish(b"{}", "", queue)]
+    began = time.monotonic()
+    while time.monotonic() - began < LONGEST_GAP:
+        time.sleep(0.2)
+        if publisher.was_refused(sent[-1]):
+            sent.append(publisher.publish(b"{}", "", queue))
+    refused = publisher.was_refused(sent[-1])
+    publisher.close()
+    start_node(FOLDER, lost)
+    cluster.wait_until_ready()
+    assert not refused, f"{len(sent)} times"
 
 
 @pytest.mark.parametrize("number", NUMBERS)

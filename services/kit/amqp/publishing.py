@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
+from weakref import WeakValueDictionary
 
 import amqp
 import structlog
@@ -87,6 +88,8 @@ class ConfirmedPublisher:
             self.drop()
             raise
         nacked, returned = self._confirms.take_refused()
+        if nacked:
+            self.drop()  # as DirectPublisher says, a channel may be refused for as long as a node is away
         for tag, position in sent.items():
             address = (messages[position].exchange, messages[position].routing_key)
             if tag in nacked:
@@ -182,11 +185,19 @@ class ConfirmedPublisher:
             connection.connection.drain_all(timeout=remaining)
 
 
+class Publication:
+    """A message that was published; it is refused when the broker says that no queue has taken it."""
+
+    is_refused = False
+
+
 class DirectPublisher:
     """Publishes requests and replies at once, under the user's name, and does not wait for confirms.
 
     They are asked for nevertheless, since the broker repeats only a message to be confirmed while a quorum queue has no
-    leader. A broken connection is opened anew.
+    leader. A broken connection is opened anew. After a refusal another channel is opened: RabbitMQ before 3.12.5 keeps
+    for each channel which node led a queue when the channel first published to it; if that node was just lost, the
+    broker refuses everything from this channel to that queue until the node is back.
     """
 
     def __init__(self, amqp_uri: str, name: str, seconds: float) -> None:
@@ -195,10 +206,11 @@ class DirectPublisher:
         self._name = name
         self._seconds = seconds
         self._connection: Connection | None = None
-        self._producer: Producer | None = None
+        self._channels: list[_DirectChannel] = []
+        """The last one is published to; the others wait for their last confirms."""
         self._publishing = Semaphore()
 
-    def publish(self, document: bytes, exchange: str, routing_key: str, **properties: Any) -> None:
+    def publish(self, document: bytes, exchange: str, routing_key: str, **properties: Any) -> Publication:
         """Publishes one JSON document, with properties as kombu's `Producer.publish` takes them; they may name another
         type of content.
 
@@ -206,17 +218,26 @@ class DirectPublisher:
         """
         with self._publishing:
             try:
-                self._publish(document, exchange, routing_key, properties)
+                return self._publish(document, exchange, routing_key, properties)
             except BROKER_ERRORS:
                 self.drop()
-                self._publish(document, exchange, routing_key, properties)
+                return self._publish(document, exchange, routing_key, properties)
             except BaseException:
                 self.drop()
                 raise
 
+    def was_refused(self, publication: Publication) -> bool:
+        """Whether the broker has said by now that no queue has taken the message, so that it may be published again."""
+        with self._publishing:
+            try:
+                self._read()
+            except BROKER_ERRORS:
+                self.drop()
+            return publication.is_refused
+
     def close(self) -> None:
         """Closes the connection after the broker has received all that was published; `drop` may lose some of it."""
-        connection, self._connection, self._producer = self._connection, None, None
+        connection, self._connection, self._channels = self._connection, None, []
         with suppress(*BROKER_ERRORS):
             if connection is not None:
                 connection.close()
@@ -225,23 +246,20 @@ class DirectPublisher:
     def drop(self) -> None:
         """Closes the connection without waiting."""
         drop(self._connection)
-        self._connection = self._producer = None
+        self._connection, self._channels = None, []
 
-    def _publish(self, document: bytes, exchange: str, routing_key: str, properties: dict[str, Any]) -> None:
+    def _publish(self, document: bytes, exchange: str, routing_key: str, properties: dict[str, Any]) -> Publication:
         """Publishes with kombu's Producer, which adds the properties to those of the document.
 
         What is written to a connection whose broker has ended is lost without an error, so it is read from before.
         """
-        if self._connection is not None:
-            with suppress(TimeoutError):
-                self._connection.connection.drain_all(timeout=0)
-        if self._connection is None or self._producer is None:
+        self._read()
+        if self._connection is None:
             self._connection = open_connection(self._amqp_uri, self._name, connect_timeout=self._seconds)
             limit_waits(self._connection, self._seconds)
-            channel = self._connection.channel()
-            channel.confirm_select()
-            self._producer = Producer(channel, auto_declare=False)
-        self._producer.publish(
+        if not self._channels or self._channels[-1].has_refused:
+            self._channels.append(_DirectChannel(self._connection))
+        return self._channels[-1].publish(
             document,
             routing_key,
             exchange=exchange,
@@ -249,6 +267,55 @@ class DirectPublisher:
             user_id=self._user,
             **{"content_type": "application/json", "content_encoding": "utf-8", **properties},
         )
+
+    def _read(self) -> None:
+        """Reads what the broker has sent, and closes channels that were replaced and have their last confirms."""
+        if self._connection is None:
+            return
+        with suppress(TimeoutError):
+            self._connection.connection.drain_all(timeout=0)
+        for channel in self._channels:
+            channel.note_refusals()
+        for channel in self._channels[:-1]:
+            if channel.is_settled:
+                self._channels.remove(channel)
+                channel.close()
+
+
+class _DirectChannel:
+    """A channel with its producer, and what was published there and somebody still asks for."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._channel = connection.channel()
+        self._channel.confirm_select()
+        self._producer = Producer(self._channel, auto_declare=False)
+        self._confirms = _Confirms()
+        self._confirms.watch(self._channel)
+        self._published: WeakValueDictionary[int, Publication] = WeakValueDictionary()
+        self.has_refused = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the broker has confirmed or refused all that was published."""
+        return not self._confirms.open
+
+    def publish(self, document: bytes, routing_key: str, **properties: Any) -> Publication:
+        """Publishes one document, with properties as kombu's `Producer.publish` takes them."""
+        publication = Publication()
+        self._published[self._confirms.expect()] = publication
+        self._producer.publish(document, routing_key, **properties)
+        return publication
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def note_refusals(self) -> None:
+        """Marks what the broker has refused."""
+        refused, _ = self._confirms.take_refused()
+        self.has_refused = self.has_refused or bool(refused)
+        for tag in refused:
+            if publication := self._published.get(tag):
+                publication.is_refused = True
 
 
 class _Confirms:

@@ -41,6 +41,8 @@ from services.kit.settings import MessagingSettings, read_settings
 log = structlog.get_logger()
 
 _SECONDS_TO_LISTEN = 1.0
+_SECONDS_BETWEEN_LOOKS = 0.2
+"""How often a call that waits looks whether its request was refused."""
 
 
 class ReplyListener(SharedExtension):
@@ -90,28 +92,39 @@ class ReplyListener(SharedExtension):
         clear = to_json({"args": [request], "kwargs": {}})
         body, answer_keys = self._encrypter.encrypt(routing_key, call_id, clear)
         self.waiting[call_id] = waiting = _PendingCall(routing_key.partition(".")[0], answer_keys)
+        headers = {
+            REPLY_BY_SERVICE_EXCHANGE: True,
+            **self._signer.headers(routing_key, call_id, address, body),
+        }
+        properties = {"reply_to": address, "correlation_id": call_id, "headers": headers}
+        if answer_keys:
+            properties |= ENCRYPTED_CONTENT
         try:
             with time_limit(seconds, _DeadlinePassed()):
-                self.publisher.publish(
-                    body,
-                    RPC_EXCHANGE,
-                    routing_key,
-                    reply_to=address,
-                    correlation_id=call_id,
-                    expiration=seconds,
-                    **(ENCRYPTED_CONTENT if answer_keys else {}),
-                    headers={
-                        REPLY_BY_SERVICE_EXCHANGE: True,
-                        **self._signer.headers(routing_key, call_id, address, body),
-                    },
-                )
-                answer: dict[str, Any] = waiting.reply.wait()
-                return answer
+                return self._answer(waiting, routing_key, body, properties, time.monotonic() + seconds)
         except (_DeadlinePassed, *BROKER_ERRORS) as error:
             log.warning("no_answer", request=routing_key, error=class_name(error))
             raise (BrokerBlocked if self.watch.is_blocked else Unavailable)(RETRY_AFTER) from error
         finally:
             self.waiting.pop(call_id, None)
+
+    def _answer(
+        self, waiting: "_PendingCall", routing_key: str, body: bytes, properties: dict[str, Any], until: float
+    ) -> dict[str, Any]:
+        """Publishes a request and waits for its reply; publishes it again when no queue has taken it.
+
+        That is so for a moment when the node that led the service's queue was lost.
+        """
+        while True:
+            expiration = max(until - time.monotonic(), 0)
+            published = self.publisher.publish(body, RPC_EXCHANGE, routing_key, expiration=expiration, **properties)
+            is_refused = False
+            while not is_refused:
+                with leave_after(_SECONDS_BETWEEN_LOOKS):
+                    answer: dict[str, Any] = waiting.reply.wait()
+                    return answer
+                is_refused = self.publisher.was_refused(published)
+            log.info("request_published_again", request=routing_key)
 
     def _is_listening(self) -> bool:
         """Whether replies can be received. Early requests wait a moment for the first connection."""

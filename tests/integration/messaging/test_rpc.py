@@ -12,7 +12,9 @@ import pytest
 import requests
 from sqlalchemy import select
 
+from services.kit.amqp.queues import RPC_EXCHANGE, replies_exchange
 from services.kit.data.database import handled_request
+from services.kit.events.outbox import to_json
 from tests.integration.messaging.world import PROBE_CLIENT, REQUESTS, World, eventually, reasons, records
 from tests.tcp_proxy import TcpProxy
 
@@ -194,6 +196,22 @@ def test_a_request_to_a_service_that_is_not_there_ends_at_its_deadline(client: P
     assert answer["problem"]["status"] == 503
     assert answer["waiting"] == 0
     assert client.why_no_answer() == "services.kit.rpc.client._DeadlinePassed"
+
+
+def test_a_request_that_no_queue_took_is_published_again(world: World, client: ProbeClient, key: str) -> None:
+    outside = world.outside
+    queue = outside.queue_for_one()
+    outside.channel.queue_bind(queue, RPC_EXCHANGE, "nobody.#")
+    outside.publish("", queue, b"in the way")
+    with ThreadPoolExecutor() as besides:
+        call = besides.submit(client.call, "knock", {"key": key}, service="nobody")
+        eventually(lambda: "request_published_again" in client.process.log)
+        outside.get(queue)
+        request = eventually(lambda: outside.get(queue))
+        whose = {"correlation_id": request.correlation_id}
+        answer = to_json({"result": {"result": {"key": key}}})
+        outside.publish(replies_exchange("nobody"), request.reply_to, answer, **whose)
+        assert call.result() == {"result": {"key": key}, "waiting": 0}
 
 
 def test_without_a_broker_the_client_answers_before_the_deadline_and_recovers(world: World, key: str) -> None:

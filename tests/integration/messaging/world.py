@@ -125,6 +125,11 @@ class Outside:
         """Declares a queue that is deleted with this client."""
         return str(self.channel.queue_declare("", exclusive=True).queue)
 
+    def queue_for_one(self) -> str:
+        """Declares a queue that refuses a second message; it is deleted with this client."""
+        limits = {"x-max-length": 1, "x-overflow": "reject-publish"}
+        return str(self.channel.queue_declare("", exclusive=True, arguments=limits).queue)
+
     def subscribe(self, contract: EventContract) -> str:
         """Declares a queue that receives an event's live copies from now on; it is deleted with this client."""
         queue, exchange = self.own_queue(), events_exchange(contract.producer)
