@@ -9,6 +9,8 @@ from tests.browser.accessibility import serious_findings
 from tests.browser.conftest import ROWS, PageOf, saves_preference
 from tests.desks import Desk, a_desk, people
 
+pytestmark = pytest.mark.long("details of lists, narrow and dark pages; stories are told in make test")
+
 _PHONE = {"width": 390, "height": 844}
 _PAGES = {
     "/": "会员证数",

@@ -73,6 +73,7 @@ def test_members_ticked_on_two_pages_are_queued_together_and_all_others_after_on
     expect(page.get_by_role("dialog", name="添加至待办")).to_contain_text("4 位会员已加入待办会员列表")
 
 
+@pytest.mark.long("a detail of a page; stories are told in make test")
 def test_who_is_queued_already_cannot_be_ticked_and_the_reason_is_told(desk_with_queued: Desk, page_of: PageOf) -> None:
     page = page_of(desk_with_queued.clerk)
     open_members(page)
@@ -85,6 +86,7 @@ def test_who_is_queued_already_cannot_be_ticked_and_the_reason_is_told(desk_with
     expect(locked).not_to_be_checked()
 
 
+@pytest.mark.long("a detail of a page; stories are told in make test")
 def test_a_search_stands_in_the_address_and_the_back_button_undoes_it(desk_with_25: Desk, page_of: PageOf) -> None:
     name = desk_with_25.clerk.get("members")["items"][0]["name"]
     page = page_of(desk_with_25.clerk)
@@ -149,6 +151,7 @@ def test_a_refusal_of_the_server_is_shown_at_its_field(desk: Desk, page_of: Page
     expect(dialog).to_contain_text("该证件号码已登记过会员")
 
 
+@pytest.mark.long("a detail of a page; stories are told in make test")
 def test_details_open_over_the_list_and_have_a_link_of_their_own(desk_with_queued: Desk, page_of: PageOf) -> None:
     page = page_of(desk_with_queued.clerk)
     open_members(page, "?size=50")
@@ -195,6 +198,7 @@ def test_a_long_sheet_is_previewed_confirmed_and_its_bad_rows_come_back(
     assert "姓名" in str(returned.cell(2, returned.max_column).value)
 
 
+@pytest.mark.long("a detail of a page; stories are told in make test")
 def test_of_a_file_with_two_rosters_one_is_chosen_by_keyboard_and_the_other_named(
     desk: Desk, page_of: PageOf, tmp_path: Path
 ) -> None:
@@ -221,6 +225,7 @@ def test_of_a_file_with_two_rosters_one_is_chosen_by_keyboard_and_the_other_name
     assert [member["name"] for member in desk.clerk.get("members")["items"]] == [second.name]
 
 
+@pytest.mark.long("a detail of a page; stories are told in make test")
 def test_a_preview_is_found_by_its_link_and_can_be_given_up(desk: Desk, page_of: PageOf, tmp_path: Path) -> None:
     (person,) = people(1)
     (tmp_path / "名册.csv").write_text(f"姓名\t证件类型\t证件号码\n{person.name}\t身份证\t{person.document_number}\n")
@@ -237,6 +242,7 @@ def test_a_preview_is_found_by_its_link_and_can_be_given_up(desk: Desk, page_of:
     assert desk.clerk.get("members")["total"] == 0
 
 
+@pytest.mark.long("a detail of a page; stories are told in make test")
 def test_a_file_that_is_no_sheet_is_refused_with_what_to_do(desk: Desk, page_of: PageOf, tmp_path: Path) -> None:
     picture = tmp_path / "照片.png"
     picture.write_bytes(b"no sheet")
@@ -269,6 +275,7 @@ def test_a_clerk_exports_what_the_list_is_filtered_by_with_masked_numbers(
     assert all("*" in row["证件号码"] for row in rows)
 
 
+@pytest.mark.long("a detail of a page; stories are told in make test")
 def test_an_administrator_exports_whole_numbers_after_saying_why(
     desk_with_25: Desk, page_of: PageOf, tmp_path: Path
 ) -> None:
@@ -339,6 +346,7 @@ def test_members_are_found_by_the_last_four_characters_and_changed_without_their
     expect(page.get_by_role("dialog", name=person.name)).to_contain_text("闸殷路9号")
 
 
+@pytest.mark.long("a detail of a page; stories are told in make test")
 def test_who_searches_by_too_many_numbers_is_told_when_to_go_on(desk: Desk, page_of: PageOf) -> None:
     [person] = people(1)
     refusal = {
@@ -358,6 +366,7 @@ def test_who_searches_by_too_many_numbers_is_told_when_to_go_on(desk: Desk, page
     expect(page.get_by_text("请在 15:04 后再试")).to_be_visible()
 
 
+@pytest.mark.long("a detail of a page; stories are told in make test")
 def test_another_page_of_members_takes_one_question_and_no_reload(desk_with_25: Desk, page_of: PageOf) -> None:
     page = page_of(desk_with_25.clerk)
     open_members(page, "?page=2")
@@ -373,6 +382,7 @@ def test_another_page_of_members_takes_one_question_and_no_reload(desk_with_25: 
     assert f"{desk_with_25.clerk.base}/members" not in asked
 
 
+@pytest.mark.long("a detail of a page; stories are told in make test")
 def test_the_template_can_be_downloaded(desk: Desk, page_of: PageOf) -> None:
     page = page_of(desk.clerk)
     page.goto("/members/imports")
@@ -383,6 +393,7 @@ def test_the_template_can_be_downloaded(desk: Desk, page_of: PageOf) -> None:
     assert download.value.suggested_filename.endswith(".xlsx")
 
 
+@pytest.mark.long("a detail of a page; stories are told in make test")
 def test_axe_finds_nothing_serious_on_the_pages_of_members(desk_with_25: Desk, page_of: PageOf) -> None:
     page = page_of(desk_with_25.clerk)
     open_members(page)

@@ -271,6 +271,7 @@ def test_a_rebuild_counts_what_the_services_have_while_events_go_on(world: World
     assert world.violations(_url(fresh)) == []
 
 
+@pytest.mark.long("ten processes; test_reconciliation.py rebuilds them too")
 def test_the_command_rebuilds_the_reports_in_the_services_own_processes(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,8 @@ from deploy.local.processes import (
 from deploy.local.supervisor import ROOT, Child
 from tests.integration.messaging.world import eventually
 
+pytestmark = pytest.mark.long("the supervisor alone; each stack of other tests has one")
+
 SLEEPER = "import time; print('at work', flush=True); time.sleep(600)"
 FINISHER = """
 import pathlib, signal, sys, time
@@ -113,7 +115,6 @@ def test_a_process_that_cannot_live_is_tried_with_growing_pauses(folder: Path) -
     assert (child.record.restarts, child.record.last_exit, child.record.state) == (4, 3, "waiting")
 
 
-@pytest.mark.long("kills a node; a PostgreSQL of its own")
 def test_a_node_that_dies_is_started_again_where_it_was(folder: Path, supervise: Callable[..., None]) -> None:
     private = start_postgres(folder)
     try:
