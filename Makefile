@@ -33,6 +33,9 @@ AT ?=
 PYTEST := $(VENV)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=15 --durations-min=1
 REPORTS := .local/reports
 
+# Compiled modules are kept: tests start hundreds of Python processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair rebuild-reports backup restore drill session rotate-keys demo test test-all test-long test-deploy test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench monitoring setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control image compose-secrets
 
