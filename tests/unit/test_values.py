@@ -118,10 +118,18 @@ def test_a_nationality_is_read_in_chinese_words() -> None:
             "2030/1/31 0:00",
             "2030-01-31T00:00:00.000",
         ),
+        *("2030年1月31号", "2030年1月31日12:00", "2030/1/31 上午 12:00:00", "2030/1/31 12:00 AM"),
+        "2030-1-31\n00:00:00",
     ],
 )
 def test_a_day_is_read_however_it_is_written(typed: str) -> None:
     assert clean_day(typed) == date(2030, 1, 31)
+
+
+@pytest.mark.parametrize("time", ["00:00:00", "0:00:00", "12:00:00", "10:30", "05:00", "上午 12:00:00"])
+@pytest.mark.parametrize("day", ["2030/1/1", "2030-1-1", "2030.01.1", "2030年1月1日", "20300101"])
+def test_the_hour_of_a_time_is_no_part_of_the_day(day: str, time: str) -> None:
+    assert clean_day(f"{day} {time}") == date(2030, 1, 1)
 
 
 @pytest.mark.parametrize("typed", ["长期", "长期有效", "永久", "9999-12-31", "9999/12/31"])
@@ -135,9 +143,28 @@ def test_what_is_no_day_is_refused(typed: str) -> None:
         clean_day(typed)
 
 
-@pytest.mark.parametrize("typed", ["2035-01", "2035年1月", "203501", "2035/01/15", "2035-01-01 00:00:00"])
+@pytest.mark.parametrize(
+    "typed", ["2035-01", "2035年1月", "2035年1月份", "203501", "2035.01", "2035/1", "2035/01/15", "2035/1/1 10:00:00"]
+)
 def test_a_month_is_kept_as_its_first_day(typed: str) -> None:
     assert values.clean_month(typed) == date(2035, 1, 1)
+
+
+@pytest.mark.parametrize("typed", ["47514", "20351", "2035", "2035-13", "2035-00", "长期", "9999-12-31", ""])
+def test_what_is_no_month_is_refused(typed: str) -> None:
+    with pytest.raises(InvalidValue, match="2035-01"):
+        values.clean_month(typed)
+
+
+def test_a_month_that_may_be_january_or_october_is_refused() -> None:
+    assert values.clean_month("2035.3") == date(2035, 3, 1)
+    with pytest.raises(InvalidValue, match="2035-10"):
+        values.clean_month("2035.1")
+
+
+def test_a_day_in_shanghai_ends_even_where_the_calendar_does() -> None:
+    assert values.end_of(date(2026, 2, 28)).isoformat() == "2026-03-01T00:00:00+08:00"
+    assert values.start_of(date.min) < values.end_of(date.min) < values.end_of(date.max)
 
 
 def test_an_address_is_kept_in_half_width() -> None:
