@@ -111,6 +111,7 @@ def test_days_of_application_are_days_in_shanghai(office: Office) -> None:
     assert office.names(applied_from=day, applied_to=day) == ["王芳"]
     assert office.names(applied_from=day + timedelta(days=1)) == []
     assert office.names(applied_to=day - timedelta(days=1)) == []
+    assert office.names(applied_from=date.min, applied_to=date.max) == ["王芳"]
 
 
 def test_only_members_of_employers_are_listed_and_the_hint_says_where_others_apply(office: Office) -> None:
