@@ -50,6 +50,7 @@ def test_what_means_damage_is_refused(clean: Callable[[str], str], damage: str) 
             "8613812345678",
             "１３８１２３４５６７８",
             "\u202d138 1234 5678\u202c",
+            "13812345678.0",
             "\u00a013812345678\u3000",
             "'13812345678",
         ),
@@ -69,6 +70,10 @@ def test_a_mobile_number_is_kept_as_eleven_digits(typed: str) -> None:
         ("+86 21 1234 5678", "02112345678"),
         ("+86-21-12345678", "021-12345678"),
         ("０２１—１２３４５６７８—１２３", "021-12345678-123"),
+        ("021-12345678转123", "021-12345678-123"),
+        ("02112345678 ext. 123", "02112345678-123"),
+        ("021-12345678-分机 123", "021-12345678-123"),
+        ("12345678#123", "12345678-123"),
     ],
 )
 def test_a_fixed_line_is_kept_with_area_code_and_extension(typed: str, kept: str) -> None:
@@ -87,7 +92,9 @@ def test_what_is_no_mobile_number_is_refused(typed: str) -> None:
     ("typed", "kept"),
     [
         *((typed, "CHN") for typed in ("CHN", "chn", " CHN\n", "中国", "中 国", "中华人民共和国", "ＣＨＮ")),
-        *((typed, "KOR") for typed in ("韩国", "大韩民国", "KOR")),
+        *((typed, "CHN") for typed in ("中国大陆", "中国（大陆）", "中国籍", "大陆")),
+        *((typed, "KOR") for typed in ("韩国", "大韩民国", "KOR", "韩国籍")),
+        *(("中国（香港）", "HKG"), ("香港特别行政区", "HKG"), ("台湾省", "TWN"), ("刚果（金）", "COD")),
         *(("美国", "USA"), ("中国香港", "HKG"), ("香港", "HKG"), ("中国台湾", "TWN"), ("中国台湾省", "TWN")),
     ],
 )
@@ -137,7 +144,32 @@ def test_a_document_for_life_has_one_expiry_date(typed: str) -> None:
     assert clean_day(typed) == LONG_TERM
 
 
-@pytest.mark.parametrize("typed", ["", "2030-02-30", "31-01-2030", "2030-1", "明年", "٢٠٣٠-٠١-٣١", "2030-01/31x"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *("2030-01-31", "2020.01.31-2030.01.31", "2020-01-31-2030-01-31", "2020年1月31日—2030年1月31日"),
+        *("20200131 至 20300131", "2020/1/31～2030/1/31"),
+    ],
+)
+def test_the_expiry_is_read_also_from_the_whole_term(typed: str) -> None:
+    assert values.clean_expiry(typed) == date(2030, 1, 31)
+
+
+def test_the_expiry_of_a_term_may_be_for_life_and_both_its_ends_must_be_days() -> None:
+    assert values.clean_expiry("2020.01.31-长期") == LONG_TERM
+    for typed in ("2020.01.31-", "-2030.01.31", "2030-02-30-2030-03-31", "2020.01-2030.01"):
+        with pytest.raises(InvalidValue, match="日期"):
+            values.clean_expiry(typed)
+
+
+@pytest.mark.parametrize("typed", ["2030-01-30T16:00:00.000Z", "2030-01-31T00:00:00Z", "2030-01-31 00:00:00+08:00"])
+def test_a_moment_with_its_zone_is_the_day_in_shanghai(typed: str) -> None:
+    assert clean_day(typed) == date(2030, 1, 31)
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "2030-02-30", "31-01-2030", "2030-1", "明年", "٢٠٣٠-٠١-٣١", "2030-01/31x", "9999-12-31T23:00:00Z"]
+)
 def test_what_is_no_day_is_refused(typed: str) -> None:
     with pytest.raises(InvalidValue, match="日期"):
         clean_day(typed)

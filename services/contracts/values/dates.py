@@ -31,6 +31,8 @@ def end_of(day: date) -> datetime:
 def clean_day(text: str) -> date:
     """Reads a day such as `2030-01-31`, `20300131` or `2030年1月31日`, with or without a time; 长期 is LONG_TERM."""
     cleaned = clean_compatible(text)
+    if _WITH_ZONE.fullmatch(cleaned):
+        return _day_in_shanghai(cleaned)
     # The time is taken off first: without the space before it, its hour would be read as a part of the day.
     written = "".join(_TIME.sub("", cleaned).split())
     if written in _FOR_LIFE:
@@ -42,6 +44,18 @@ def clean_day(text: str) -> date:
             except ValueError:
                 break
     return _refuse(cleaned, "2030-01-31")
+
+
+def clean_expiry(text: str) -> date:
+    """Reads a document's last valid day: a day, 长期, or a whole term as documents show (`2015.03.01-2035.03.01`)."""
+    cleaned = "".join(clean_compatible(text).split())
+    for dash in _TO.finditer(cleaned):
+        try:
+            clean_day(cleaned[: dash.start()])
+            return clean_day(cleaned[dash.end() :])
+        except InvalidValue:
+            continue
+    return clean_day(text)
 
 
 def clean_month(text: str) -> date:
@@ -69,6 +83,11 @@ _FOR_LIFE = frozenset({"长期", "长期有效", "永久", "永久有效", "长�
 _TIME = re.compile(
     r"(?:T| |(?<=[日号]))(?:[上下]午 ?)?[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]+)?)?(?: ?[AP]M)?\Z", re.IGNORECASE
 )
+_WITH_ZONE = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]{1,6})?)?(?:Z|[+-][0-9]{2}:[0-9]{2})"
+)
+"""What programs write for a day: `2030-01-30T16:00:00.000Z` is 31 January in Shanghai."""
+_TO = re.compile("[-\u2010-\u2015\u2212~至到]+")
 _DAYS = tuple(
     re.compile(day)
     for day in (
@@ -83,6 +102,13 @@ _MONTHS = tuple(
 )
 _JANUARY_OR_OCTOBER = re.compile("[0-9]{4}[.]1")
 """What is left of a month that was typed as the number 2035.10; with it the text 2035.1 is refused."""
+
+
+def _day_in_shanghai(moment: str) -> date:
+    try:
+        return datetime.fromisoformat(moment).astimezone(_SHANGHAI).date()
+    except (ValueError, OverflowError):
+        return _refuse(moment, "2030-01-31")
 
 
 def _refuse(cleaned: str, form: str) -> NoReturn:
