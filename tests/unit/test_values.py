@@ -36,7 +36,7 @@ def test_what_nobody_sees_is_taken_out(clean: Callable[[str], str], hidden: str)
 
 
 @pytest.mark.parametrize("clean", CLEANERS)
-@pytest.mark.parametrize("damage", ["\0", "\ud800"])
+@pytest.mark.parametrize("damage", ["\0", "\ud800", *"\ufffd\ufffe\uffff\ufdd0\U0001ffff"])
 def test_what_means_damage_is_refused(clean: Callable[[str], str], damage: str) -> None:
     with pytest.raises(InvalidValue):
         clean(f"王{damage}芳")
