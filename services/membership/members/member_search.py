@@ -26,7 +26,7 @@ from services.contracts.values import clean_name, end_of, start_of
 from services.kit.data.bulk import is_any_of
 from services.kit.data.name_search import caseless
 from services.kit.data.ordering import in_order
-from services.kit.data.page_rows import page_of
+from services.kit.data.page_rows import page_of, refuse_too_deep
 from services.kit.problems import FieldProblem, Invalid
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
@@ -224,6 +224,7 @@ def _page_by_address(
     A common part is found soon by a scan, while the index of fragments would list too many; a rare part is found by the
     index at once, with an exact count.
     """
+    refuse_too_deep(request.page, request.size)
     if _is_common(session, union_id, part):
         others = filters(union_id, replace(request, address=UNSET))
         return page_of(session, _in_order(request).where(*others, _holds(part)), request, ADDRESSES_COUNTED)
