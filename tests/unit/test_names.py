@@ -35,6 +35,10 @@ def test_every_dot_becomes_the_one_dot_of_names(dot: str) -> None:
         ("⺩⼯", "⺩工"),
         ("\uf9d1建国", "六建国"),
         ("𬎆 𠅤", "𬎆𠅤"),
+        ("`王芳", "王芳"),
+        ("＇王芳－", "王芳"),
+        ("王芳.", "王芳"),
+        ("'n Betje", "'n Betje"),
     ],
 )
 def test_a_name_is_kept_in_one_way_of_writing(typed: str, kept: str) -> None:
@@ -71,6 +75,8 @@ def test_characters_fall_into_the_classes_that_banks_know(characters: str, expec
         ("王3", [("error", "name_character_not_allowed")]),
         ("", [("error", "name_missing")]),
         ("　 · ", [("error", "name_missing")]),
+        *((marks, [("error", "name_missing")]) for marks in ("-", ".", "'", "- ·-")),
+        ("王\u02c9", [("error", "name_character_not_allowed")]),
         ("陶喆𬎆", [("warning", "name_outside_gb2312"), ("warning", "name_rare_character")]),
     ],
 )
