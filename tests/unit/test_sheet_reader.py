@@ -491,6 +491,12 @@ def test_a_file_with_entities_is_refused() -> None:
     assert "DTD" in why_not(replaced(an_xlsx(HEADINGS, A_ROW), SHEET, b"<worksheet", entities))
 
 
+def test_more_sheets_than_allowed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheet_reader, "MOST_SHEETS", 2)
+    assert len(rows_of(saved(a_book("一", "二")[0]))) == 2
+    assert "最多 2 张工作表" in why_not(saved(a_book("一", "二", "三")[0]))
+
+
 def test_more_rows_than_allowed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sheet_reader, "MOST_ROWS", 2)
     assert len(rows_of(an_xlsx(HEADINGS, A_ROW, A_ROW))) == 2

@@ -76,7 +76,9 @@ def parse(content: bytes) -> Iterator[Row | SheetReport]:
     """As `read_file`, in this process."""
     left, has_readable = MOST_ROWS, False
     reports: list[SheetReport] = []
-    for number, sheet in enumerate(islice(sheets_of(content), MOST_SHEETS), start=1):
+    for number, sheet in enumerate(sheets_of(content), start=1):
+        if number > MOST_SHEETS:
+            raise UnreadableSheet(f"一个文件最多 {MOST_SHEETS} 张工作表，请拆分后分别上传。")
         report = SheetReport(number, sheet.name, sheet.is_hidden)
         for row in _read_sheet(sheet, report):
             left -= 1
