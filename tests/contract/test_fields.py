@@ -12,6 +12,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from gateway.api import ROUTES
 from services import contracts
 from services.contracts import events, operations
+from services.contracts.operations.membership.members import QueueMembersRequest
 from services.kit.fields import Cleaned, FullMatch, length
 from services.kit.operations import operators
 from services.kit.rpc import paging
@@ -81,3 +82,9 @@ def test_a_text_that_is_much_too_long_is_refused_before_it_is_cleaned() -> None:
     with pytest.raises(ValidationError, match="内容过长"):
         field.deserialize("\ufdfa" * 1001)
     assert len(cleaned) == 1
+
+
+def test_a_list_that_is_too_long_is_refused_before_its_items_are_read() -> None:
+    with pytest.raises(ValidationError) as refused:
+        schema_of(QueueMembersRequest)().load({"member_ids": ["no id"] * 10_001})
+    assert refused.value.messages == {"member_ids": ["请选择 1 至 10000 位会员"]}
