@@ -52,6 +52,9 @@ def character_class(character: str) -> CharacterClass:
 # NFKC does not unify most of these, or turns them into others.
 _FORMS = {
     **dict.fromkeys(map(ord, "\u30fb\uff65\u2027\u0387\u2022\uff0e\ufe52\u2219\u22c5"), DOT),
+    # Other dots in the middle; some of them count as letters of their scripts.
+    **dict.fromkeys(map(ord, "\u2e31\u2e33\ua78f\u318d\u119e\u1427\u16eb\u2981\u02d9\u25cf\u25e6\u2218"), DOT),
+    **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212"), "-"),
     **dict.fromkeys(map(ord, "\u2018\u2019\u02bb\u02bc\u02b9\u2032\u00b4\u0060\uff07\uff40"), "'"),
 }
 _PUNCTUATION = frozenset(f"{DOT} -'.")
