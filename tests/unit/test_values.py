@@ -208,7 +208,13 @@ def test_a_text_of_several_lines_keeps_its_lines() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"), [("'310115198506150011", "310115198506150011"), ("h1234 5678", "H12345678")]
+    ("typed", "kept"),
+    [("'310115198506150011", "310115198506150011"), ("h1234 5678", "H12345678")],
 )
 def test_the_apostrophe_that_marks_text_in_a_sheet_is_no_part_of_a_number(typed: str, kept: str) -> None:
     assert values.clean_document_number(typed) == kept
+
+
+@pytest.mark.parametrize("letter", "xXＸⅩ×✕ХхΧχ")
+def test_what_looks_like_the_x_at_the_end_of_a_number_is_one(letter: str) -> None:
+    assert values.clean_document_number(f"31010119750308002{letter}") == "31010119750308002X"
