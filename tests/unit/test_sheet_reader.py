@@ -287,6 +287,27 @@ def test_a_cell_with_an_error_is_not_taken_for_an_empty_one(error: str) -> None:
         sheets.facts_of(row)
 
 
+@pytest.mark.parametrize("error", ["#SPILL!", "#CALC!", "#GETTING_DATA", "#FIELD!", "#BLOCKED!"])
+def test_an_error_of_newer_programs_is_one_of_its_row_alone(error: str) -> None:
+    content = an_xlsx([*HEADINGS, "国籍"], [*A_ROW, "#N/A"], [*A_ROW, "#REF!"], [*A_ROW, "中国"])
+    rows = rows_of(replaced(content, SHEET, b"#N/A", error.encode()))
+    assert [row["国籍"] for row in rows] == [error, "#REF!", "中国"]
+    with pytest.raises(sheets.WrongRow, match="国籍：单元格是错误值"):
+        sheets.facts_of(rows[0])
+
+
+def test_a_number_that_is_none_is_an_error_of_its_row() -> None:
+    content = an_xlsx([*HEADINGS, "地址"], [*A_ROW, 4711])
+    for none in (b"NaN", b"INF", b"-1E+400"):
+        assert rows_of(replaced(content, SHEET, b"<v>4711</v>", b"<v>%s</v>" % none))[0]["地址"] == "#NUM!"
+
+
+@pytest.mark.parametrize("extent", ["", "#REF!", "$A$1:$C$2", "A:C", "A1:C2 E1:F2"])
+def test_a_sheet_whose_writer_gives_no_right_range_is_read(extent: str) -> None:
+    content = replaced(an_xlsx(HEADINGS, A_ROW), SHEET, b'ref="A1:C2"', f'ref="{extent}"'.encode())
+    assert rows_of(content) == [dict(zip(HEADINGS, A_ROW, strict=True))]
+
+
 def test_a_formula_without_a_value_is_not_taken_for_an_empty_cell() -> None:
     (row,) = rows_of(an_xlsx([*HEADINGS, "地址"], [*A_ROW, '=CONCATENATE("上海","市")']))
     with pytest.raises(sheets.WrongRow, match="地址：单元格是公式"):

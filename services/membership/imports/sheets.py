@@ -60,7 +60,8 @@ _OTHER_AFFILIATIONS = {
 _NATIONALITIES = ("中国", "中国香港", "中国澳门", "中国台湾", "美国", "日本", "韩国", "英国", "法国", "德国")
 _ROUNDED = re.compile(r"-?[0-9](?:[.,][0-9]+[Ee]\+?|[Ee]\+)[0-9]+")
 """A number as programs shorten it; a passport's number may be like `5E1234567`."""
-_ERROR_VALUE = re.compile(r"#(N/A|REF!|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|GETTING_DATA|SPILL!|CALC!)|Err:[0-9]{3}")
+_ERROR_VALUE = re.compile(r"#(N/A|GETTING_DATA|NAME\?|DIV/0!|[A-Z]+!)|Err:[0-9]{3}")
+"""What a cell with an error shows; newer programs have kinds of their own, such as #SPILL! and #BLOCKED!."""
 _REQUEST = schema_of(RegisterMemberRequest)()
 
 

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from math import isfinite
 from typing import Any
 
 from python_calamine import (
@@ -22,7 +23,7 @@ from python_calamine import (
 )
 
 from services.membership.imports.reading import binary_sheets, old_sheets, open_sheets
-from services.membership.imports.reading.packed_sheets import Cells, cells_without_value, check_parts
+from services.membership.imports.reading.packed_sheets import Cells, cells_without_value, check_parts, mended
 from services.membership.imports.reading.text_sheets import text_rows
 from services.membership.imports.reading.unreadable import LOCKED, UnreadableSheet
 
@@ -84,17 +85,20 @@ def _packed(content: bytes) -> Iterator[Sheet]:
             check_parts(packed)
             _refuse_other_packages({name.lower() for name in packed.namelist()})
             _refuse_encrypted(packed)
-            without_value = _without_value(packed)
+            without_value, odd = _without_value(packed)
+            if odd:
+                content = mended(packed, odd)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError) as error:
         raise UnreadableSheet(f"文件不完整或已损坏。{_ADVICE}") from error
     yield from _workbook(content, without_value)
 
 
-def _without_value(packed: zipfile.ZipFile) -> dict[str | int, Cells]:
+def _without_value(packed: zipfile.ZipFile) -> tuple[dict[str | int, Cells], list[str]]:
+    """The cells that the parser reads as empty, and the parts that it cannot read."""
     names = {name.lower() for name in packed.namelist()}
     if "xl/workbook.bin" in names:
-        return binary_sheets.error_cells(packed)
-    return open_sheets.error_cells(packed) if open_sheets.CONTENT in names else cells_without_value(packed)
+        return binary_sheets.error_cells(packed), []
+    return (open_sheets.error_cells(packed), []) if open_sheets.CONTENT in names else cells_without_value(packed)
 
 
 def _old(content: bytes) -> Iterator[Sheet]:
@@ -162,6 +166,8 @@ def _text(value: Any) -> str:
 
 
 def _number(value: float) -> str:
+    if not isfinite(value):
+        return "#NUM!"
     if abs(value) >= _EXACT_NUMBERS:
         return f"{value:.14E}"
     return str(int(value)) if value.is_integer() else repr(value)
