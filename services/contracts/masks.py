@@ -61,12 +61,17 @@ def _mask(text: str, first: int, last: int) -> str:
     return text[:first] + "*" * hidden + text[first + hidden :] if hidden else "*" * len(text)
 
 
-_NUMBERS = (
-    (re.compile(r"(?<![0-9A-Za-z])(?:\d{17}[\dXx]|[A-Z]{3}\d{12})(?![0-9A-Za-z])"), mask_document),
-    (re.compile(r"(?<![0-9A-Za-z])(?:[HM]\d{8}(?:\d{2})?|E[A-Z0-9]\d{7})(?![0-9A-Za-z])"), mask_document),
-    (re.compile(r"(?<![0-9A-Za-z])(?:\d{16}|\d{19})(?![0-9A-Za-z])"), mask_card),
-    (re.compile(r"(?<![0-9A-Za-z])1[3-9]\d{9}(?![0-9A-Za-z])"), mask_phone),
+_GAP = "[ -]?"
+_NUMBERS = tuple(
+    (re.compile(f"(?<![0-9A-Za-z])(?:{form})(?![0-9A-Za-z])"), mask)
+    for form, mask in (
+        (rf"\d{{6}}{_GAP}\d{{8}}{_GAP}\d{{3}}[\dXx]|[A-Z]{{3}}\d{{12}}", mask_document),
+        (r"[HM]\d{8}(?:\d{2})?|E[A-Z0-9]\d{7}", mask_document),
+        (rf"\d{{4}}(?:{_GAP}\d{{4}}){{3}}(?:{_GAP}(?:\d{{3}}|\d))?", mask_card),
+        (rf"(?:(?:\+|00)?86{_GAP})?1[3-9]\d{_GAP}\d{{4}}{_GAP}\d{{4}}", mask_phone),
+    )
 )
+"""Numbers within texts, as they are kept and as people write them in groups."""
 
 MASKS = {
     "document_number": mask_document,

@@ -12,7 +12,8 @@ from services.kit.text import InvalidValue, clean_lines, clean_text
 class Cleaned(fields.String):
     """A text that is cleaned first; its validators, such as length and pattern, see the cleaned value.
 
-    `pattern` is the form of the cleaned value, for the API's document.
+    `pattern` is the form of the cleaned value, for the API's document. A text many times longer than its cleaned value
+    may be is refused as it is: to clean a megabyte takes seconds, in which nobody else is served.
     """
 
     def __init__(self, clean: Callable[[str], str], pattern: str | None = None, **kwargs: Any) -> None:
@@ -21,8 +22,11 @@ class Cleaned(fields.String):
         self._clean = clean
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if len(text) > _longest_uncleaned(self):
+            raise ValidationError(CodedReason("内容过长，请精简后重新填写", "too_long"))
         try:
-            return self._clean(super()._deserialize(value, attr, data, **kwargs))
+            return self._clean(text)
         except InvalidValue as invalid:
             raise ValidationError(CodedReason(invalid.reason, invalid.code)) from invalid
 
@@ -50,3 +54,13 @@ def lines(longest: int, shortest: int = 1, **kwargs: Any) -> fields.String:
 def length(longest: int, shortest: int = 1) -> validate.Length:
     """Validates the number of characters of a text."""
     return validate.Length(shortest, longest, error=f"请填写 {shortest} 至 {longest} 个字")
+
+
+_LONGEST_WITHOUT_LIMIT = 100
+_TIMES_LONGER = 20
+
+
+def _longest_uncleaned(field: fields.Field[Any]) -> int:
+    """The most characters of a text before it is cleaned; those that nobody sees count among them."""
+    limits = [one.max for one in field.validators if isinstance(one, validate.Length) and one.max]
+    return _TIMES_LONGER * min(limits, default=_LONGEST_WITHOUT_LIMIT)

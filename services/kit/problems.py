@@ -2,8 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
+MOST_FIELDS = 100
+"""Most wrong fields that a problem names."""
+_LONGEST_PATH = 200
 _UNAVAILABLE = 503
 
 
@@ -154,9 +158,11 @@ _MEANINGS = {
 def invalid_fields(messages: Mapping[str, Any] | Sequence[Any]) -> Invalid:
     """The problem for marshmallow's error messages; nested fields have paths such as `members.3.name`.
 
-    Chinese messages come from our schemas and are kept; marshmallow's English ones are replaced by Chinese ones.
+    Chinese messages come from our schemas and are kept; marshmallow's English ones are replaced by Chinese ones. The
+    first MOST_FIELDS are named: a request may hold hundreds of thousands of wrong ones.
     """
-    return Invalid([_field_problem(path, message) for path, message in _flatten("", messages)])
+    named = islice(_flatten("", messages), MOST_FIELDS)
+    return Invalid([_field_problem(path[:_LONGEST_PATH], message) for path, message in named])
 
 
 def _flatten(path: str, messages: Any) -> Iterator[tuple[str, str]]:

@@ -56,6 +56,17 @@ class DataclassSchema(Schema):
         return self.made(**data)
 
 
+class SizedList(marshmallow.fields.List[Any]):
+    """A list whose length is validated before its items: a request may hold hundreds of thousands of wrong ones."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        if isinstance(value, list):
+            for validator in self.validators:
+                if isinstance(validator, validate.Length):
+                    validator(value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
 class Wrapping:
     """Base of markers in `Annotated` that replace the field of a type by one that wraps it."""
 
@@ -154,7 +165,7 @@ def _field_of_type(kind: Any) -> marshmallow.fields.Field[Any]:
     if origin is Literal:
         return marshmallow.fields.String(validate=validate.OneOf(arguments))
     if origin in (list, tuple):
-        return marshmallow.fields.List(_field_of(arguments[0]))
+        return SizedList(_field_of(arguments[0]))
     if origin is dict:
         key, value = arguments
         return marshmallow.fields.Dict(keys=_field_of(key), values=None if value is Any else _field_of(value))

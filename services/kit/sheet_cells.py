@@ -1,12 +1,12 @@
 """Cells of spreadsheets: text that somebody typed stays text and is never computed as a formula."""
 
+import re
 from collections.abc import Iterable
 from io import BytesIO
 from typing import Any
 
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Font
 
 from services.kit.csv_injection import is_formula
@@ -14,6 +14,8 @@ from services.kit.csv_injection import is_formula
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 _TEXT_FORMAT = "@"
+_NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML 1.0 document can hold: one such character makes a spreadsheet unreadable as a whole."""
 
 
 def text_row(sheet: Any, texts: Iterable[str]) -> list[Any]:
@@ -41,7 +43,7 @@ def saved(book: Workbook) -> bytes:
 
 
 def _text_cell(sheet: Any, text: str) -> Any:
-    cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", text))
+    cell = WriteOnlyCell(sheet, _NOT_IN_XML.sub("", text))
     cell.data_type = "s"
     cell.number_format = _TEXT_FORMAT
     if is_formula(text):

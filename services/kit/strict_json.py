@@ -1,14 +1,15 @@
 """Strict reading of JSON from outside: ambiguous documents, and values that no database can hold, are refused."""
 
 import json
+from math import isfinite
 from typing import Any
 
 
 def read_json(body: bytes) -> Any:
     """The document in a body of UTF-8. Raises ValueError, without values, for anything but JSON.
 
-    Also refused are duplicate names in one object, NaN and Infinity, NUL and lone surrogates in texts, and documents
-    that are nested too deep to be read.
+    Also refused are duplicate names in one object, NaN, Infinity and numbers too large for a double (`1e999`), NUL and
+    lone surrogates in texts, and documents that are nested too deep to be read.
     """
     try:
         document = _DECODER.decode(body.decode().removeprefix(_BYTE_ORDER_MARK))
@@ -28,6 +29,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(_constant: str) -> None:
     raise ValueError("JSON has no such number.")
+
+
+def _finite(written: str) -> float:
+    number = float(written)
+    if not isfinite(number):
+        raise ValueError("A number is too large.")
+    return number
 
 
 def _refuse_invalid_texts(document: Any) -> None:
@@ -52,4 +60,4 @@ def _is_text(value: str) -> bool:
 
 
 _BYTE_ORDER_MARK = "\ufeff"
-_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse)
+_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite)

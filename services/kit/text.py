@@ -31,6 +31,7 @@ def clean_compatible(text: str) -> str:
 
 _LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _INVISIBLE = frozenset({"Cc", "Cf"})
+_NUL, _REPLACEMENT = "\0", "\ufffd"
 
 
 def _visible(text: str) -> str:
@@ -40,10 +41,20 @@ def _visible(text: str) -> str:
     kept = []
     for character in text:
         category = unicodedata.category(character)
-        if character == "\0" or category == "Cs":
+        if _is_damage(character, category):
             raise InvalidValue("damaged_text", "含有损坏的字符，请重新填写")
         if character.isspace():
             kept.append(" ")
         elif category not in _INVISIBLE:
             kept.append(character)
     return "".join(kept)
+
+
+def _is_damage(character: str, category: str) -> bool:
+    """Whether the character stands for lost text: NUL, half a surrogate pair, U+FFFD, or a noncharacter of Unicode.
+
+    Noncharacters such as U+FFFF make the XML of a spreadsheet invalid.
+    """
+    if category != "Cn":
+        return category == "Cs" or character in (_NUL, _REPLACEMENT)
+    return ord(character) & 0xFFFE == 0xFFFE or "\ufdd0" <= character <= "\ufdef"

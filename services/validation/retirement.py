@@ -9,7 +9,7 @@ from services.contracts.rules.findings import Finding, Rule, Sex
 RegistryStatus = Literal["retired", "working", "unknown"]
 
 _DECISION = "《全国人民代表大会常务委员会关于实施渐进式延迟法定退休年龄的决定》（2024-09-13）"
-STATUTORY = Rule("retirement.statutory", "1", "法定退休年龄", _DECISION, datetime.date(2025, 1, 1))
+STATUTORY = Rule("retirement.statutory", "2", "法定退休年龄", _DECISION, datetime.date(2025, 1, 1))
 CATEGORY = Rule("retirement.category", "1", "退休类别", _DECISION, datetime.date(2025, 1, 1))
 REGISTRY = Rule("retirement.registry", "1", "退休登记", "本系统约定：登记信息优先于推算", datetime.date(2025, 1, 1))
 RULES = (STATUTORY, CATEGORY, REGISTRY)
@@ -46,11 +46,15 @@ class RegistryAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RetirementBasis:
-    """The input of the calculation; `special_month` is the month set by hand for the category `special` (特殊工种)."""
+    """The input of the calculation; `special_month` is the month set by hand for the category `special` (特殊工种).
+
+    `sex` limits that month: special trades retire earlier than others, never later.
+    """
 
     birth_date: datetime.date | None
     category: str | None
     special_month: datetime.date | None
+    sex: Sex | None = None
 
 
 def statutory_retirement(birth_month: datetime.date, category: str) -> Retirement:
@@ -150,16 +154,23 @@ def _delay(birth_month: datetime.date, schedule: _Schedule) -> int:
 
 
 def _months_after(month: datetime.date, months: int) -> datetime.date:
+    """The first day of the month so many months later, at most the calendar's last month."""
     years, index = divmod(month.month - 1 + months, 12)
+    if month.year + years > datetime.MAXYEAR:
+        return datetime.date.max.replace(day=1)
     return datetime.date(month.year + years, index + 1, 1)
 
 
 def _retirement_month(basis: RetirementBasis) -> datetime.date | None:
-    """The calculated month; None where the basis is incomplete."""
-    if basis.category == "special":
-        return basis.special_month and basis.special_month.replace(day=1)
+    """The calculated month; None where the basis is incomplete.
+
+    The month set by hand counts only up to the statutory one of cadres and men, or anybody could be kept at work by it.
+    """
     if basis.category is None or basis.birth_date is None:
         return None
+    if basis.category == "special":
+        latest = statutory_retirement(basis.birth_date, "F55" if basis.sex == "female" else "M60").month
+        return basis.special_month and min(basis.special_month.replace(day=1), latest)
     return statutory_retirement(basis.birth_date, basis.category).month
 
 
@@ -180,7 +191,7 @@ def _what_the_calculation_lacks(basis: RetirementBasis) -> Finding:
     if basis.category is None:
         message = "退休登记无该会员信息，且退休类别未填写，无法核对退休状态，请补充退休类别"
         return CATEGORY.error("category_missing", message, **evidence)
-    if basis.category == "special":
+    if basis.category == "special" and basis.special_month is None:
         message = "退休登记无该会员信息，且特殊工种的退休年月未填写，无法核对退休状态，请补充"
         return CATEGORY.error("special_month_missing", message, **evidence)
     message = "退休登记无该会员信息，且出生日期未填写，无法核对退休状态，请补充出生日期"

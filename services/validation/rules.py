@@ -45,7 +45,7 @@ def check_person(person: Person, registry: RegistryAnswer | None, today: date) -
     findings += wrong_category
     if not wrong_category or (registry and registry.status == "retired"):
         # Trying the categories of the other sex in turn would reveal more of the birth date by the calculation.
-        basis = RetirementBasis(birth_date, person.retirement_category, person.special_retirement_month)
+        basis = RetirementBasis(birth_date, person.retirement_category, person.special_retirement_month, sex)
         findings += retirement.check_retirement(basis, registry, today)
     return tuple(findings)
 

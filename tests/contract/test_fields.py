@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import is_dataclass
 
 import pytest
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from gateway.api import ROUTES
 from services import contracts
 from services.contracts import events, operations
-from services.kit.fields import Cleaned, FullMatch
+from services.contracts.operations.membership.members import QueueMembersRequest
+from services.kit.fields import Cleaned, FullMatch, length
 from services.kit.operations import operators
 from services.kit.rpc import paging
 from services.kit.rpc.operation import OPERATIONS
@@ -72,3 +73,18 @@ def test_a_form_is_held_to_the_whole_of_a_text(kind: type[Schema]) -> None:
             if isinstance(validator, validate.Regexp):
                 assert isinstance(validator, FullMatch), name
                 assert "\\d" not in validator.regex.pattern, name
+
+
+def test_a_text_that_is_much_too_long_is_refused_before_it_is_cleaned() -> None:
+    cleaned: list[str] = []
+    field = Cleaned(lambda text: cleaned.append(text) or text.strip(), validate=length(50))  # type: ignore[func-returns-value]
+    assert field.deserialize(" " * 900 + "王芳") == "王芳"
+    with pytest.raises(ValidationError, match="内容过长"):
+        field.deserialize("\ufdfa" * 1001)
+    assert len(cleaned) == 1
+
+
+def test_a_list_that_is_too_long_is_refused_before_its_items_are_read() -> None:
+    with pytest.raises(ValidationError) as refused:
+        schema_of(QueueMembersRequest)().load({"member_ids": ["no id"] * 10_001})
+    assert refused.value.messages == {"member_ids": ["请选择 1 至 10000 位会员"]}

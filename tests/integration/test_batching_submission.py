@@ -364,6 +364,7 @@ def test_batches_are_found_by_the_manuals_filters(desk: Desk) -> None:
     assert listed(desk, batch_no=second) == [second]
     assert listed(desk, submitted_from=today, submitted_to=today) == [second, first]
     assert listed(desk, submitted_to="2020-01-01") == []
+    assert listed(desk, submitted_from="0001-01-01", submitted_to="9999-12-31") == [second, first]
     assert listed(desk, channel="special") == []
     assert listed(desk, state="submitted", register_state="unprinted") == [second, first]
 

@@ -58,8 +58,21 @@ def test_a_number_that_the_spreadsheet_has_rounded_is_refused_as_such(rounded: s
         sheets.facts_of(a_row(证件号码=rounded))
 
 
+def test_a_number_with_an_e_of_its_own_is_not_taken_for_a_rounded_one() -> None:
+    assert fact_of("证件号码", "5E1234567") == "5E1234567"
+
+
 @pytest.mark.parametrize(
-    "written", ["2038-06-13", "2038/6/13", "2038.6.13", "20380613", "2038年6月13日", "2038-06-13 00:00:00"]
+    "written",
+    [
+        "2038-06-13",
+        "2038/6/13",
+        "2038.6.13",
+        "20380613",
+        "2038年6月13日",
+        "2038-06-13 00:00:00",
+        "2018.06.13-2038.06.13",
+    ],
 )
 def test_dates_are_read_as_people_write_them(written: str) -> None:
     assert str(sheets.facts_of(a_row(证件到期日=written)).document_expiry) == "2038-06-13"
@@ -76,6 +89,8 @@ def test_a_document_valid_for_life_is_so(written: str) -> None:
         ("证件类型", ["身份证", "居民身份证", "二代身份证", "中华人民共和国居民身份证", "居民 身份证"], "resident_id"),
         ("性别", ["女", "女性", " 女 "], "female"),
         ("国籍", ["中国", "CHN", "chn", "中国籍", "中华人民共和国"], "CHN"),
+        ("证件类型", ["台胞证", "台湾居民来往大陆通行证（台胞证）"], "mainland_travel_permit_tw"),
+        ("证件类型", ["外国人永久居留身份证(五星卡)"], "foreign_permanent_resident_id"),
         ("退休类别", ["女干部", "F55", "Ｆ55"], "F55"),
         ("会员类别", ["灵活就业", "灵活就业人员"], "flexible"),
         ("会员类别", ["企业外", "企业外入会"], "outside"),

@@ -13,7 +13,13 @@ def codes(name: str) -> list[tuple[str, str]]:
     return [(finding.severity, finding.code) for finding in check_name(name)]
 
 
-@pytest.mark.parametrize("dot", list(".\u00b7\u30fb\uff65\u2027\u0387\u2022\uff0e\ufe52\u2219\u22c5"))
+@pytest.mark.parametrize(
+    "dot",
+    [
+        *".\u00b7\u30fb\uff65\u2027\u0387\u2022\uff0e\ufe52\u2219\u22c5\u2024",
+        *"\u2e31\u2e33\ua78f\u318d\u119e\u1427\u16eb\u2981\u02d9\u25cf\u25e6\u2218",
+    ],
+)
 def test_every_dot_becomes_the_one_dot_of_names(dot: str) -> None:
     assert clean_name(f"阿依古丽{dot}买买提") == "阿依古丽\u00b7买买提"
     assert check_name(f"阿依古丽{dot}买买提") == ()
@@ -35,6 +41,12 @@ def test_every_dot_becomes_the_one_dot_of_names(dot: str) -> None:
         ("⺩⼯", "⺩工"),
         ("\uf9d1建国", "六建国"),
         ("𬎆 𠅤", "𬎆𠅤"),
+        ("Al\u2011Hassan", "Al-Hassan"),
+        ("Smith\u2013Jones", "Smith-Jones"),
+        ("`王芳", "王芳"),
+        ("＇王芳－", "王芳"),
+        ("王芳.", "王芳"),
+        ("'n Betje", "'n Betje"),
     ],
 )
 def test_a_name_is_kept_in_one_way_of_writing(typed: str, kept: str) -> None:
@@ -71,6 +83,8 @@ def test_characters_fall_into_the_classes_that_banks_know(characters: str, expec
         ("王3", [("error", "name_character_not_allowed")]),
         ("", [("error", "name_missing")]),
         ("　 · ", [("error", "name_missing")]),
+        *((marks, [("error", "name_missing")]) for marks in ("-", ".", "'", "- ·-")),
+        ("王\u02c9", [("error", "name_character_not_allowed")]),
         ("陶喆𬎆", [("warning", "name_outside_gb2312"), ("warning", "name_rare_character")]),
     ],
 )

@@ -41,3 +41,9 @@ def test_errors_of_a_schema_become_paths_codes_and_reasons_in_chinese() -> None:
         ("at", "invalid", "格式或取值不正确"),
         ("more", "unknown_field", "不支持此项"),
     }
+
+
+def test_a_request_of_very_many_errors_is_answered_with_the_first_hundred() -> None:
+    problem = invalid_fields({"members": {number: {"name": ["Unknown field."]} for number in range(100_000)}})
+    assert len(problem.fields) == 100
+    assert len(invalid_fields({"x" * 100_000: ["Unknown field."]}).fields[0].field) == 200

@@ -208,9 +208,24 @@ def test_a_special_trade_retires_in_the_month_set_by_hand(special_month: date, c
     assert finding.evidence["retirement_month"] == f"{special_month:%Y-%m}"
 
 
+@pytest.mark.parametrize(("birth_date", "sex"), [(date(1960, 1, 1), "male"), (date(1965, 1, 1), "female")])
+def test_no_month_set_by_hand_keeps_at_work_who_is_past_the_statutory_age(birth_date: date, sex: Sex) -> None:
+    set_by_hand = RetirementBasis(birth_date, "special", date(2050, 1, 1), sex)
+    assert only(check_retirement(set_by_hand, UNKNOWN, TODAY)).code == "retired_by_calculation"
+    assert only(check_retirement(set_by_hand, RegistryAnswer("working"), TODAY)).code == "working_by_registry"
+
+
+@pytest.mark.parametrize("category", ["M60", "F55", "F50"])
+def test_a_birth_at_the_end_of_the_calendar_stops_no_check(category: str) -> None:
+    assert statutory_retirement(date(9990, 1, 1), category).month == date(9999, 12, 1)
+    assert only(check_retirement(basis(date(9999, 12, 31), category), UNKNOWN, TODAY)).code == "working_by_calculation"
+
+
 @pytest.mark.parametrize(
     ("lacking", "code"),
     [
+        (basis(None, "special", date(2050, 1, 1)), "birth_date_missing"),
+        (basis(None, "special"), "special_month_missing"),
         (basis(date(1985, 1, 1), None), "category_missing"),
         (basis(date(1985, 1, 1), "special"), "special_month_missing"),
         (basis(None, "F50"), "birth_date_missing"),

@@ -1,5 +1,6 @@
 """All rules on one person, and the table of rules in force."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -132,7 +133,7 @@ persons = st.builds(
     document_number=st.text() | st.builds(a_resident_number, st.dates(date(1900, 1, 1), TODAY)),
     document_expiry=st.none() | st.dates(),
     document_issued=st.none() | st.dates(),
-    birth_date=st.none() | st.dates(date(1900, 1, 1), TODAY),
+    birth_date=st.none() | st.dates(date(1900, 1, 1), TODAY) | st.dates(),
     sex=st.sampled_from(["male", "female", None]),
     retirement_category=st.sampled_from(["M60", "F55", "F50", "special", None]),
     special_retirement_month=st.none() | st.dates(),
@@ -144,6 +145,13 @@ answers = st.none() | st.builds(
     date=st.none() | st.dates(),
     source=st.none() | st.text(),
 )
+
+
+@pytest.mark.parametrize("birth_date", [date(1899, 12, 31), date(2026, 3, 2), date(9999, 12, 31)])
+def test_a_birth_date_that_nobody_can_have_does_not_pass(birth_date: date) -> None:
+    foreigner = a_person(document_type="passport", document_number="K1234567", nationality="USA", document_issued=None)
+    assert "birth_date_implausible" not in codes(foreigner)
+    assert "birth_date_implausible" in codes(replace(foreigner, birth_date=birth_date))
 
 
 @given(persons, answers)

@@ -134,6 +134,12 @@ def test_texts_are_read_in_the_charsets_and_with_the_separators_of_programs(
     assert rows_of(content) == [{"姓名": "王𬎆", "证件类型": "护照", "证件号码": "E12345678"}]
 
 
+@pytest.mark.parametrize(("mark", "charset"), [(b"\xef\xbb\xbf" * 2, "utf-8"), (b"\x841\x953", "gb18030")])
+def test_other_marks_before_a_quoted_heading_are_no_part_of_it(mark: bytes, charset: str) -> None:
+    quoted = '"姓名","证件类型","证件号码"\n"王芳","护照","E12345678"\n'
+    assert rows_of(mark + quoted.encode(charset)) == [dict(zip(HEADINGS, A_ROW, strict=True))]
+
+
 @pytest.mark.parametrize("line", ["sep=;", "SEP=;", '"sep=;"'])
 def test_the_line_that_names_the_separator_is_no_row(line: str) -> None:
     assert [row["姓名"] for row in rows_of(f"{line}\r\n{TEXT.format(';')}".encode())] == ["王𬎆"]
@@ -181,6 +187,12 @@ def test_headings_stand_below_titles_or_in_two_rows_of_merged_cells() -> None:
     titled = an_xlsx(["某某公司会员名册"], [], ["填表人：王芳"], HEADINGS, A_ROW)
     assert len(rows_of(titled)) == 1
     assert left_of(titled) == [("表头上方的标题、说明等", 2, 0)]
+    continued = an_xlsx(["会员名册"], ["姓名", "证件", None], [None, "类型", "号码"], A_ROW)
+    assert rows_of(continued) == [dict(zip(HEADINGS, A_ROW, strict=True))]
+    assert left_of(continued) == [("表头上方的标题、说明等", 1, 0)]
+    of_term = [*HEADINGS, "证件有效期", None], [None, None, None, "起", "止"]
+    (row,) = rows_of(an_xlsx(*of_term, [*A_ROW, "2018-06-13", "2038-06-13"]))
+    assert (row["证件签发日"], row["证件到期日"]) == ("2018-06-13", "2038-06-13")
     merged = an_xlsx(["姓名", "证件", None], [None, "证件类型", "证件号码"], A_ROW)
     assert rows_of(merged) == [dict(zip(HEADINGS, A_ROW, strict=True))]
     assert left_of(merged) == []
@@ -201,6 +213,12 @@ def test_columns_without_a_heading_that_we_know_are_named_with_what_they_hold() 
     content = an_xlsx([*HEADINGS, "备注", None], [*A_ROW, "老员工", None], [*A_ROW, None, "多余"])
     assert [row.get("备注") for row in rows_of(content)] == ["老员工", None]
     assert left_of(content) == [("第 4 列“备注”不是系统的表头", 0, 1), ("第 5 列没有表头", 0, 1)]
+
+
+def test_rows_without_anything_of_a_member_are_named_and_not_judged() -> None:
+    content = an_xlsx(["序号", *HEADINGS, "备注"], [1, *A_ROW], [2], [3], ["合计", None, None, None, "1 人"])
+    assert [row["姓名"] for row in rows_of(content)] == ["王芳"]
+    assert ("系统识别的各列都为空的行，如只有序号或备注", 3, 0) in left_of(content)
 
 
 def test_a_hidden_sheet_is_left_with_its_reason() -> None:
@@ -269,6 +287,27 @@ def test_a_cell_with_an_error_is_not_taken_for_an_empty_one(error: str) -> None:
         sheets.facts_of(row)
 
 
+@pytest.mark.parametrize("error", ["#SPILL!", "#CALC!", "#GETTING_DATA", "#FIELD!", "#BLOCKED!"])
+def test_an_error_of_newer_programs_is_one_of_its_row_alone(error: str) -> None:
+    content = an_xlsx([*HEADINGS, "国籍"], [*A_ROW, "#N/A"], [*A_ROW, "#REF!"], [*A_ROW, "中国"])
+    rows = rows_of(replaced(content, SHEET, b"#N/A", error.encode()))
+    assert [row["国籍"] for row in rows] == [error, "#REF!", "中国"]
+    with pytest.raises(sheets.WrongRow, match="国籍：单元格是错误值"):
+        sheets.facts_of(rows[0])
+
+
+def test_a_number_that_is_none_is_an_error_of_its_row() -> None:
+    content = an_xlsx([*HEADINGS, "地址"], [*A_ROW, 4711])
+    for none in (b"NaN", b"INF", b"-1E+400"):
+        assert rows_of(replaced(content, SHEET, b"<v>4711</v>", b"<v>%s</v>" % none))[0]["地址"] == "#NUM!"
+
+
+@pytest.mark.parametrize("extent", ["", "#REF!", "$A$1:$C$2", "A:C", "A1:C2 E1:F2"])
+def test_a_sheet_whose_writer_gives_no_right_range_is_read(extent: str) -> None:
+    content = replaced(an_xlsx(HEADINGS, A_ROW), SHEET, b'ref="A1:C2"', f'ref="{extent}"'.encode())
+    assert rows_of(content) == [dict(zip(HEADINGS, A_ROW, strict=True))]
+
+
 def test_a_formula_without_a_value_is_not_taken_for_an_empty_cell() -> None:
     (row,) = rows_of(an_xlsx([*HEADINGS, "地址"], [*A_ROW, '=CONCATENATE("上海","市")']))
     with pytest.raises(sheets.WrongRow, match="地址：单元格是公式"):
@@ -322,6 +361,11 @@ def test_a_cell_in_the_last_row_and_column_is_named_before_memory_is_taken_for_a
         (b'<?xml version="1.0"?><Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet">', "XML"),
         (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600), "损坏"),
         (bytes.fromhex("d0cf11e0a1b11ae1") + "EncryptedPackage".encode("utf-16-le"), "密码"),
+        (bytes.fromhex("d0cf11e0a1b11ae1") + b"x" * 600, "损坏"),
+        ("\ufeff<table><tr><td>姓名</td></tr></table>".encode("utf-16-le"), "HTML"),
+        (b"MIME-Version: 1.0\r\nContent-Type: multipart/related", "MHTML"),
+        (b"\x1f\x8b\x08\0 a compressed file", "压缩包"),
+        (bytes(range(256)) * 20, "不是表格"),
         (an_xlsx(["姓名", "地址"]), "缺少表头：证件类型、证件号码"),
         (an_xlsx(), "缺少表头"),
         ("姓名,证件类型,证件号码\n王芳,护照,E1\n".encode() + b"\xff\xff\xff", "第 3 行"),
@@ -395,6 +439,12 @@ def test_an_xls_with_a_password_is_refused() -> None:
     assert "密码" in why_not(an_xls(*MEMBERS, is_locked=True))
 
 
+def test_an_ods_with_a_password_is_refused() -> None:
+    locked = b"><manifest:encryption-data/></manifest:manifest>"
+    content = replaced(an_ods(ods_row(*HEADINGS)), "META-INF/manifest.xml", b"/>", locked)
+    assert "密码" in why_not(replaced(content, "content.xml", b"<", b"\x8e"))
+
+
 def test_cells_and_rows_that_an_ods_holds_once_for_many_are_read_as_often() -> None:
     content = an_ods(
         ods_row(*HEADINGS, "国籍", "地址"),
@@ -460,6 +510,12 @@ def test_a_file_made_to_burst_is_refused_before_it_is_opened(
 def test_a_file_with_entities_is_refused() -> None:
     entities = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><worksheet'
     assert "DTD" in why_not(replaced(an_xlsx(HEADINGS, A_ROW), SHEET, b"<worksheet", entities))
+
+
+def test_more_sheets_than_allowed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheet_reader, "MOST_SHEETS", 2)
+    assert len(rows_of(saved(a_book("一", "二")[0]))) == 2
+    assert "最多 2 张工作表" in why_not(saved(a_book("一", "二", "三")[0]))
 
 
 def test_more_rows_than_allowed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,8 @@ def test_what_a_writer_of_json_wrote_is_read_as_it_was(document: object, only_as
         b"{",
         b'{"a": NaN}',
         b'{"a": -Infinity}',
+        b'{"a": 1e999}',
+        b"[-1.5E+400]",
         b'{"a": 1, "a": 2}',
         b'{"a": [{"b": 1, "b": 1}]}',
         rb'"\ud800"',

@@ -1,6 +1,5 @@
 """Batches 办卡批次 as clerks and their superiors see them: lists, details, and persons with their outcome."""
 
-from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +10,6 @@ from services.batching.batches.outlets import branch_answer
 from services.batching.models import HAS_UNDECIDED, Application, Batch, BatchPerson, Branch, ConsentReceipt
 from services.batching.pending.application_states import Outcome
 from services.batching.pending.consents import receipt_answer, receipts_of
-from services.batching.register.register import LOCAL_TIME
 from services.contracts.masks import mask_card, mask_document, mask_phone
 from services.contracts.operations.batching import (
     BatchAnswer,
@@ -27,6 +25,7 @@ from services.contracts.operations.batching import (
     ListBatchMembersRequest,
 )
 from services.contracts.shared import BATCH_NO_BEGINNING
+from services.contracts.values import end_of, start_of
 from services.kit.data.name_search import begins_with
 from services.kit.data.number_search import begins_or_ends_with
 from services.kit.data.ordering import in_order
@@ -144,9 +143,9 @@ def _filters(caller: Caller, request: ListBatchesRequest) -> list[ColumnElement[
     if request.batch_no is not UNSET:
         filters.append(begins_or_ends_with(Batch.batch_no, request.batch_no, BATCH_NO_BEGINNING))
     if request.submitted_from is not UNSET:
-        filters.append(Batch.submitted_at >= _midnight(request.submitted_from))
+        filters.append(Batch.submitted_at >= start_of(request.submitted_from))
     if request.submitted_to is not UNSET:
-        filters.append(Batch.submitted_at < _midnight(request.submitted_to + timedelta(days=1)))
+        filters.append(Batch.submitted_at < end_of(request.submitted_to))
     if request.overdue is not UNSET:
         is_late = overdue.is_overdue(overdue.BATCHES)
         filters.append(is_late if request.overdue else ~is_late)
@@ -159,10 +158,6 @@ def _of_unions(caller: Caller, request: ListBatchesRequest) -> list[ColumnElemen
     if request.union_id is UNSET:
         return [Batch.union_id == caller.union_id] if request.with_subordinates is False else []
     return [of_union(request.union_id) if request.with_subordinates else Batch.union_id == request.union_id]
-
-
-def _midnight(day: Any) -> datetime:
-    return datetime.combine(day, time.min, LOCAL_TIME)
 
 
 def _batch_facts(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:

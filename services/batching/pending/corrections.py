@@ -31,6 +31,7 @@ _OF_DOCUMENT = frozenset({"document_type", "document_number", "document_expiry",
 _OF_IDENTITY = ("document_type", "document_number", "nationality", "birth_date", "sex")
 _IDENTITY = tuple(field.name for field in fields(Identity))
 _LIVE_OR_ISSUED = (State.QUEUED, State.SUBMITTED, State.ISSUED)
+_FIELDS_OF_RULES = {"document.expiry": "document_expiry", "person.birth_date": "birth_date"}
 _NOT_YET_NEEDED = frozenset({"expiry_missing", "nationality_missing"})
 
 
@@ -79,7 +80,7 @@ def judge(facts: PersonFacts) -> IdentityJudgement:
 
 def refuse_invalid(judgement: IdentityJudgement, changed: Iterable[str]) -> None:
     """Raises Invalid for errors in changed fields; type, number, nationality and what they tell are judged together."""
-    judged = {"document_expiry", "name"} & set(changed)
+    judged = {"document_expiry", "name", "birth_date"} & set(changed)
     if set(changed) & set(_OF_IDENTITY):
         judged |= {"document_type", "document_number", "nationality"}
     problems = [
@@ -131,8 +132,8 @@ def _corrected(facts: PersonFacts, changed: Mapping[str, Any]) -> PersonFacts:
 
 
 def _field_of(finding: Finding) -> str:
-    if finding.rule == "document.expiry":
-        return "document_expiry"
+    if field := _FIELDS_OF_RULES.get(finding.rule):
+        return field
     return {"name": "name", "document": "document_number", "person": "nationality"}[finding.rule.partition(".")[0]]
 
 

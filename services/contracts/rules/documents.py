@@ -60,6 +60,9 @@ MILITARY_OFFICER_ID = Rule("document.military_officer_id", "1", "军官证号码
 AGREEMENT = Rule(
     "document.agreement", "1", "登记的出生日期、性别与证件号码一致", "GB 11643-1999《公民身份号码》", date(1999, 7, 1)
 )
+BIRTH_DATE = Rule(
+    "person.birth_date", "1", "登记的出生日期", "本系统约定：不早于1900年，不晚于校验当日", date(2025, 1, 1)
+)
 EXPIRY = Rule("document.expiry", "1", "证件到期日", "本系统约定：到期前90日提醒", date(2025, 1, 1))
 VALIDITY_TERM = Rule("document.validity_term", "1", "居民身份证有效期限", "《居民身份证法》第五条", date(2004, 1, 1))
 RULES = (
@@ -72,6 +75,7 @@ RULES = (
     PASSPORT,
     MILITARY_OFFICER_ID,
     AGREEMENT,
+    BIRTH_DATE,
     EXPIRY,
     VALIDITY_TERM,
 )
@@ -148,6 +152,14 @@ def check_chinese_passport(facts: DocumentFacts, nationality: str | None) -> tup
         return ()
     message = "中国护照号码应为E加8位数字，或E加1位字母和7位数字；请核对护照号码和国籍，港澳居民请改用来往内地通行证"
     return (PASSPORT.error("number_form", message, number=facts.number, nationality=nationality),)
+
+
+def check_birth_date(birth_date: date | None, today: date) -> tuple[Finding, ...]:
+    """Checks an entered birth date that no number confirms, by the bounds of those in numbers."""
+    if birth_date is None or EARLIEST_BIRTH <= birth_date <= today:
+        return ()
+    message = f"登记的出生日期应在{EARLIEST_BIRTH.year}年以后、今天以前，请核对证件原件后修改"
+    return (BIRTH_DATE.error("birth_date_implausible", message, birth_date=str(birth_date), checked_on=str(today)),)
 
 
 def check_expiry(expiry: date | None, today: date) -> tuple[Finding, ...]:

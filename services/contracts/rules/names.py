@@ -3,11 +3,11 @@
 from datetime import date
 
 from services.contracts.rules.findings import Finding, Rule
-from services.contracts.values.names import LONGEST_NAME, CharacterClass, character_class, clean_name
+from services.contracts.values.names import LONGEST_NAME, CharacterClass, character_class, clean_name, is_nameless
 from services.kit.text import InvalidValue
 
-FORM = Rule("name.form", "2", "姓名的书写", "本系统约定：间隔号为U+00B7，不超过50字", date(2025, 1, 1))
-CHARACTERS = Rule("name.characters", "2", "姓名用字", "GB 2312-1980；GBK；GB 18030-2022", date(2025, 1, 1))
+FORM = Rule("name.form", "3", "姓名的书写", "本系统约定：间隔号为U+00B7，不超过50字", date(2025, 1, 1))
+CHARACTERS = Rule("name.characters", "3", "姓名用字", "GB 2312-1980；GBK；GB 18030-2022", date(2025, 1, 1))
 RULES = (FORM, CHARACTERS)
 
 
@@ -17,7 +17,7 @@ def check_name(name: str) -> tuple[Finding, ...]:
         cleaned = clean_name(name)
     except InvalidValue as damaged:
         return (CHARACTERS.error("name_character_not_allowed", f"姓名{damaged.reason}"),)
-    if not cleaned:
+    if is_nameless(cleaned):
         return (FORM.error("name_missing", "姓名未填写，请补充"),)
     findings = []
     if len(cleaned) > LONGEST_NAME:

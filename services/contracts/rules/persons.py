@@ -44,6 +44,8 @@ def check_identity(identity: Identity, today: date) -> IdentityJudgement:
         findings.append(invalid.finding)
     else:
         findings += _check_document(identity, facts, today)
+    if facts is None or facts.birth_date is None:
+        findings += documents.check_birth_date(identity.birth_date, today)
     findings += documents.check_expiry(identity.document_expiry, today)
     findings += nationality.check_nationality(identity.document_type, facts, identity.nationality)
     return IdentityJudgement(tuple(findings), facts)

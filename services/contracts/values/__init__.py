@@ -4,7 +4,7 @@ The API, imports, events and searches share them, so that all accept the same va
 form, is idempotent, and raises InvalidValue.
 """
 
-from services.contracts.values.dates import LONG_TERM, clean_day, clean_month, today
+from services.contracts.values.dates import LONG_TERM, clean_day, clean_expiry, clean_month, end_of, start_of, today
 from services.contracts.values.names import LONGEST_NAME, clean_name
 from services.contracts.values.nationalities import clean_nationality, nationality_title
 from services.contracts.values.numbers import clean_address, clean_document_number
@@ -18,6 +18,7 @@ __all__ = [
     "clean_address",
     "clean_day",
     "clean_document_number",
+    "clean_expiry",
     "clean_lines",
     "clean_mobile",
     "clean_month",
@@ -25,7 +26,9 @@ __all__ = [
     "clean_nationality",
     "clean_phone",
     "clean_text",
+    "end_of",
     "is_mobile",
     "nationality_title",
+    "start_of",
     "today",
 ]

@@ -23,7 +23,12 @@ def clean_name(text: str) -> str:
         return text
     spaced = clean_compatible(text.translate(_FORMS)).translate(_FORMS)
     dotted = _REPEATED_DOT.sub(DOT, _NEEDLESS_SPACE.sub("", _FULL_STOP.sub(DOT, spaced)))
-    return unicodedata.normalize("NFC", dotted.strip(f" {DOT}"))
+    return unicodedata.normalize("NFC", _STRAY_MARKS.sub("", dotted).strip(f" {DOT}"))
+
+
+def is_nameless(name: str) -> bool:
+    """Whether a cleaned name has marks alone, such as the `-` that people put into a cell that must not be empty."""
+    return _PUNCTUATION.issuperset(name)
 
 
 @lru_cache(maxsize=32768)
@@ -37,7 +42,7 @@ def character_class(character: str) -> CharacterClass:
         return "ordinary"
     if unicodedata.category(character) == "Co":
         return "private_use"
-    if character in _BLANK_LETTERS or not _is_letter(character):
+    if character in _BLANK_LETTERS or _is_modifier(character) or not _is_letter(character):
         return "not_allowed"
     if _is_encodable(character, "gb2312"):
         return "ordinary"
@@ -47,6 +52,9 @@ def character_class(character: str) -> CharacterClass:
 # NFKC does not unify most of these, or turns them into others.
 _FORMS = {
     **dict.fromkeys(map(ord, "\u30fb\uff65\u2027\u0387\u2022\uff0e\ufe52\u2219\u22c5"), DOT),
+    # Other dots in the middle; some of them count as letters of their scripts.
+    **dict.fromkeys(map(ord, "\u2e31\u2e33\ua78f\u318d\u119e\u1427\u16eb\u2981\u02d9\u25cf\u25e6\u2218"), DOT),
+    **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212"), "-"),
     **dict.fromkeys(map(ord, "\u2018\u2019\u02bb\u02bc\u02b9\u2032\u00b4\u0060\uff07\uff40"), "'"),
 }
 _PUNCTUATION = frozenset(f"{DOT} -'.")
@@ -57,11 +65,18 @@ _IDEOGRAPH = "々〇\u3400-\u9fff\U00020000-\U0003fffd"
 _NEEDLESS_SPACE = re.compile(f"(?<=[{_IDEOGRAPH}]) (?=[{_IDEOGRAPH}])| (?={DOT})|(?<={DOT}) ")
 _FULL_STOP = re.compile(rf"(?<=[{_IDEOGRAPH}]) ?\. ?|\. ?(?=[{_IDEOGRAPH}])")
 """A full stop that stands for the dot of a name; after Latin letters it ends an abbreviation instead."""
+_STRAY_MARKS = re.compile(rf"\A[ {DOT}'.-]+(?=[{_IDEOGRAPH}])|(?<=[{_IDEOGRAPH}])[ {DOT}'.-]+\Z")
+"""Marks beside a Chinese name, such as the apostrophe that keeps a cell a text; some Latin names begin with one."""
 _REPEATED_DOT = re.compile(f"{DOT}{{2,}}")
 
 
 def _is_letter(character: str) -> bool:
     return character.isalpha() or character == "〇" or _is_supplementary_ideograph(character)
+
+
+def _is_modifier(character: str) -> bool:
+    """Whether it is a letter of those that only modify others, such as ˉ and ˈ; the ʻokina was unified before."""
+    return "\u02b0" <= character <= "\u02ff"
 
 
 def _is_supplementary_ideograph(character: str) -> bool:

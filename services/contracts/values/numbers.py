@@ -1,5 +1,6 @@
 """Document numbers and addresses: their stored form."""
 
+import re
 import unicodedata
 
 from services.kit.text import clean_compatible
@@ -11,7 +12,13 @@ def clean_address(text: str) -> str:
 
 
 def clean_document_number(text: str) -> str:
-    """Cleans a document number: NFKC, upper case, without spaces and the apostrophe that marks text in a sheet."""
+    """Cleans a document number: NFKC, upper case, without spaces and the apostrophe that marks text in a sheet.
+
+    What looks like the X that can end 18 characters is one: a sign of multiplication, or a letter of another script.
+    """
     number = "".join(clean_compatible(text).split()).lstrip("'’‘`")
     # Upper case can create characters (from ŉ) that NFKC decomposes again.
-    return unicodedata.normalize("NFKC", number.upper())
+    return _LIKE_X.sub("X", unicodedata.normalize("NFKC", number.upper()))
+
+
+_LIKE_X = re.compile("(?<=[0-9]{17})[\u00d7\u2715\u2716\u0425\u03a7]\\Z")

@@ -34,9 +34,13 @@ def clean_phone(text: str) -> str:
 _MOBILE = re.compile("1[3-9][0-9]{9}")
 _FIXED_LINE = re.compile("(0[0-9]{2,3}-?)?[0-9]{7,8}(-[0-9]{1,6})?")
 _COUNTRY = re.compile(r"\A(?:\+|00)86-?|\A86-?(?=1[3-9][0-9-]{9,}\Z)")
+_EXTENSION = re.compile("-*(?:转|分机号?|ext|[#*])-*", re.IGNORECASE)
+_DECIMAL = re.compile(r"(?<=[0-9]{11})[.]0\Z")
+"""What programs append that keep numbers with decimals."""
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u30fc\u4e00"), "-")
 
 
 def _dialled(text: str) -> str:
-    """Keeps digits, dashes and a leading plus, without spaces, dots and brackets."""
-    return re.sub("[ .()'’‘`]", "", clean_compatible(text).translate(_DASHES)).strip("-")
+    """Keeps digits, dashes and a leading plus, without spaces, dots and brackets; an extension follows a dash."""
+    written = _DECIMAL.sub("", clean_compatible(text).translate(_DASHES))
+    return _EXTENSION.sub("-", re.sub("[ .()'’‘`]", "", written)).strip("-")

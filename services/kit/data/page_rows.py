@@ -21,9 +21,14 @@ def page_of(
     Raises Problem `page_too_deep` for a page beyond DEEPEST_ROW.
     """
     page, size = (request["page"], request["size"]) if isinstance(request, dict) else (request.page, request.size)
-    if page * size > DEEPEST_ROW:
-        raise Problem("page_too_deep", 422, "页码过大", f"只能查看前 {DEEPEST_ROW} 条，请缩小查询范围。")
+    refuse_too_deep(page, size)
     bounded = matching.with_only_columns(1, maintain_column_froms=True).order_by(None).limit(count_to + 1)
     found = session.scalar(select(func.count()).select_from(bounded.subquery())) or 0
     rows = session.execute(matching.limit(size).offset((page - 1) * size)).all()
     return rows, Counted(min(found, count_to), found <= count_to)
+
+
+def refuse_too_deep(page: int, size: int) -> None:
+    """Raises Problem `page_too_deep` for a page beyond DEEPEST_ROW; a number of any length may be asked for."""
+    if page * size > DEEPEST_ROW:
+        raise Problem("page_too_deep", 422, "页码过大", f"只能查看前 {DEEPEST_ROW} 条，请缩小查询范围。")

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, missing
 
-from services.kit.schemas import UNSET, DataclassSchema
+from services.kit.schemas import UNSET, DataclassSchema, SizedList
 
 Conversion = Callable[[Any], Any]
 """Converts a value; raises one of _INVALID where the schema itself is to be used."""
@@ -213,7 +213,7 @@ _READERS: dict[type, _Make] = {
     fields.Boolean: lambda _: _itself(bool),
     fields.Date: lambda field: _of_type(str, field.DESERIALIZATION_FUNCS["iso"]) if _is_iso(field) else None,
     fields.AwareDateTime: lambda field: _moment if _is_iso(field) else None,
-    fields.List: lambda field: _listed(_reading(field.inner)),
+    **dict.fromkeys((fields.List, SizedList), lambda field: _listed(_reading(field.inner))),
     fields.Nested: lambda field: _reading_by(field.schema) if _has_one(field) else None,
 }
 _WRITERS: dict[type, _Make] = {
@@ -223,6 +223,6 @@ _WRITERS: dict[type, _Make] = {
     fields.Boolean: lambda _: _itself(bool),
     fields.Date: lambda field: _of_type(date, date.isoformat) if _is_iso(field) else None,
     fields.AwareDateTime: lambda field: _of_type(datetime, datetime.isoformat) if _is_iso(field) else None,
-    fields.List: lambda field: _listed(_writing(field.inner)),
+    **dict.fromkeys((fields.List, SizedList), lambda field: _listed(_writing(field.inner))),
     fields.Nested: lambda field: _writing_by(field.schema) if _has_one(field) else None,
 }

@@ -11,7 +11,7 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 
 from services.contracts.operations.membership.members import RegisterMemberRequest
-from services.contracts.values import InvalidValue, clean_day, clean_month
+from services.contracts.values import InvalidValue, clean_day, clean_expiry, clean_month
 from services.kit.problems import invalid_fields
 from services.kit.schemas import schema_of
 from services.kit.sheet_cells import heading_row, saved, text_row
@@ -44,8 +44,9 @@ _OTHER_DOCUMENT_TYPES = {
     **dict.fromkeys(("中国护照", "外国护照", "普通护照", "因私护照"), "passport"),
     "中国人民解放军军官证": "military_officer_id",
 }
+_REMARK = re.compile(r"\([^()]*\)")
 _SEXES = {"男": "male", "女": "female"}
-_OTHER_SEXES = {"男性": "male", "女性": "female"}
+_OTHER_SEXES = {"男性": "male", "女性": "female", "M": "male", "F": "female"}
 DOCUMENT_TYPE_WORDS = {kind: word for word, kind in _DOCUMENT_TYPES.items()}
 SEX_WORDS = {sex: word for word, sex in _SEXES.items()}
 _CATEGORIES = {"男职工": "M60", "女干部": "F55", "女工人": "F50", "特殊工种": "special"}
@@ -57,8 +58,10 @@ _OTHER_AFFILIATIONS = {
     **dict.fromkeys(("企业外入会", "企业外会员", "企业外入会人员"), "outside"),
 }
 _NATIONALITIES = ("中国", "中国香港", "中国澳门", "中国台湾", "美国", "日本", "韩国", "英国", "法国", "德国")
-_ROUNDED = re.compile(r"-?[0-9]([.,][0-9]+)?[Ee]\+?[0-9]+")
-_ERROR_VALUE = re.compile(r"#(N/A|REF!|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|GETTING_DATA|SPILL!|CALC!)|Err:[0-9]{3}")
+_ROUNDED = re.compile(r"-?[0-9](?:[.,][0-9]+[Ee]\+?|[Ee]\+)[0-9]+")
+"""A number as programs shorten it; a passport's number may be like `5E1234567`."""
+_ERROR_VALUE = re.compile(r"#(N/A|GETTING_DATA|NAME\?|DIV/0!|[A-Z]+!)|Err:[0-9]{3}")
+"""What a cell with an error shows; newer programs have kinds of their own, such as #SPILL! and #BLOCKED!."""
 _REQUEST = schema_of(RegisterMemberRequest)()
 
 
@@ -162,7 +165,8 @@ def _refuse_no_value(text: str) -> None:
 def _one_of(words: Mapping[str, str], others: Mapping[str, str]) -> Callable[[str], str]:
     def parse(text: str) -> str:
         word = clean_compatible(text).replace(" ", "")
-        found = words.get(word) or others.get(word)
+        bare = _REMARK.sub("", word)
+        found = words.get(word) or others.get(word) or words.get(bare) or others.get(bare)
         if found is None:
             raise WrongRow(f"“{word[:20]}”无法识别，应为：{'、'.join(words)}")
         return found
@@ -175,7 +179,7 @@ _PARSERS: Mapping[str, Callable[[str], str]] = {
     "sex": _one_of(_SEXES, _OTHER_SEXES),
     "retirement_category": _one_of(_CATEGORIES, _OTHER_CATEGORIES),
     "affiliation": _one_of(_AFFILIATIONS, _OTHER_AFFILIATIONS),
-    "document_expiry": lambda text: clean_day(text).isoformat(),
+    "document_expiry": lambda text: clean_expiry(text).isoformat(),
     "document_issued": lambda text: clean_day(text).isoformat(),
     "birth_date": lambda text: clean_day(text).isoformat(),
     "special_retirement_month": lambda text: clean_month(text).isoformat(),

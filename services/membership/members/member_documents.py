@@ -18,6 +18,7 @@ _LEFT_TO_THE_CHECK = frozenset({"expiry_missing", "expired", "nationality_missin
 """Errors that are accepted at registration; the system check and the special channel require them to be fixed."""
 _FIELDS_OF_CODES = {
     "birth_date_differs": "birth_date",
+    "birth_date_implausible": "birth_date",
     "sex_differs": "sex",
     "validity_term_unusual": "document_expiry",
     "expires_soon": "document_expiry",

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -23,11 +22,11 @@ from services.contracts.operations.membership.members import (
     MemberItem,
     SelectableReason,
 )
-from services.contracts.values import clean_name
+from services.contracts.values import clean_name, end_of, start_of
 from services.kit.data.bulk import is_any_of
 from services.kit.data.name_search import caseless
 from services.kit.data.ordering import in_order
-from services.kit.data.page_rows import page_of
+from services.kit.data.page_rows import page_of, refuse_too_deep
 from services.kit.problems import FieldProblem, Invalid
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
@@ -131,9 +130,9 @@ def filters(union_id: UUID, chosen: MemberFilter) -> list[ColumnElement[bool]]:
     if chosen.address is not UNSET:
         conditions += [_has_fragments_of(union_id, chosen.address), _holds(chosen.address)]
     if chosen.applied_from is not UNSET:
-        conditions.append(Member.applied_at >= _midnight(chosen.applied_from))
+        conditions.append(Member.applied_at >= start_of(chosen.applied_from))
     if chosen.applied_to is not UNSET:
-        conditions.append(Member.applied_at < _midnight(chosen.applied_to + timedelta(days=1)))
+        conditions.append(Member.applied_at < end_of(chosen.applied_to))
     if chosen.last_outcome is not UNSET or chosen.last_batch_no is not UNSET:
         conditions.append(is_ended(is_of, chosen))
     if chosen.has_left is not UNSET:
@@ -225,6 +224,7 @@ def _page_by_address(
     A common part is found soon by a scan, while the index of fragments would list too many; a rare part is found by the
     index at once, with an exact count.
     """
+    refuse_too_deep(request.page, request.size)
     if _is_common(session, union_id, part):
         others = filters(union_id, replace(request, address=UNSET))
         return page_of(session, _in_order(request).where(*others, _holds(part)), request, ADDRESSES_COUNTED)
@@ -290,7 +290,3 @@ def _fragments(part: str) -> list[str]:
 
 def _holds(part: str) -> ColumnElement[bool]:
     return Member.address.contains(part, autoescape=True)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), SHANGHAI)

@@ -111,6 +111,7 @@ def test_days_of_application_are_days_in_shanghai(office: Office) -> None:
     assert office.names(applied_from=day, applied_to=day) == ["王芳"]
     assert office.names(applied_from=day + timedelta(days=1)) == []
     assert office.names(applied_to=day - timedelta(days=1)) == []
+    assert office.names(applied_from=date.min, applied_to=date.max) == ["王芳"]
 
 
 def test_only_members_of_employers_are_listed_and_the_hint_says_where_others_apply(office: Office) -> None:
@@ -138,9 +139,11 @@ def test_pages_hold_what_they_are_asked_to_and_count_all(office: Office) -> None
     assert (answer["total"], answer["total_is_exact"]) == (5, True)
 
 
-def test_a_page_too_deep_is_refused(office: Office) -> None:
+@pytest.mark.parametrize("chosen", [{}, {"address": "控江路"}])
+@pytest.mark.parametrize("page", [101, 10**20])
+def test_a_page_too_deep_is_refused(office: Office, page: int, chosen: dict[str, str]) -> None:
     with pytest.raises(Problem, match="page_too_deep"):
-        office.listed(page=101, size=100)
+        office.listed(page=page, size=100, **chosen)
 
 
 def test_a_list_is_in_the_order_of_the_wanted_column_with_nothing_first(office: Office) -> None:

@@ -31,14 +31,17 @@ const YOUNGEST_MEMBER = 16;
 const FOREIGN_FORM = "外国人永久居留身份证号码应为18位（9开头，末位为数字或X），旧版为3位字母加12位数字";
 const EARLIEST_BIRTH = "1900-01-01";
 
-/** The number as the server keeps it: NFKC, upper case, without spaces and invisible characters. */
+/** The number as the server keeps it: NFKC, upper case, an X for what looks like one at its end, without spaces,
+ * invisible characters, and the apostrophe that marks text in a sheet. */
 export function normaliseDocumentNumber(number: string): string {
   return number
     .normalize("NFKC")
-    .replace(/[\s\p{Cf}]/gu, "")
+    .replace(/[\s\p{Cf}\p{Cc}]/gu, "")
+    .replace(/^['’‘`]+/, "")
     .toUpperCase()
     .normalize("NFKC")
-    .replace(/\s/gu, "");
+    .replace(/\s/gu, "")
+    .replace(/(?<=[0-9]{17})[\u00d7\u2715\u2716\u0425\u03a7]$/, "X");
 }
 
 /** The finding on a number, and the facts that a valid one contains. `today` is a day: `2026-11-25`. */

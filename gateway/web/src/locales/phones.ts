@@ -15,8 +15,11 @@ export function isPhone(number: string): boolean {
 const dialled = (number: string): string =>
   number
     .normalize("NFKC")
-    .replace(/[\s\p{Cf}\p{Cc}.()'’‘`]/gu, "")
+    .replace(/[\s\p{Cf}\p{Cc}]/gu, "")
     .replace(/[‐-―−ー一]/g, "-")
+    .replace(/(?<=[0-9]{11})[.]0$/, "")
+    .replace(/[.()'’‘`]/g, "")
+    .replace(/-*(?:转|分机号?|ext|[#*])-*/gi, "-")
     .replace(/^-+|-+$/g, "");
 
 const withoutCountry = (number: string): string => number.replace(/^(?:\+|00)86-?|^86-?(?=1[3-9][0-9-]{9,}$)/, "");

@@ -26,6 +26,8 @@ _CHARSETS = {
 _WITHOUT_PAGE = "gb18030"
 _FREE = 0xFFFFFFFA
 """The first number that names no sector."""
+_SECTOR_POWERS = (9, 12)
+"""The sizes of sectors, as powers of two, that compound files can have."""
 _SMALL_STREAM, _SMALL_SECTOR = 4096, 64
 """Streams shorter than the first are in small sectors of the second size; most programs pad theirs to the first."""
 
@@ -150,7 +152,10 @@ def _records(stream: bytes, position: int) -> Iterator[tuple[int, int, bytes]]:
 
 def _book_stream(content: bytes) -> _Stream:
     """The stream of the workbook; of two that of Excel 97; an empty one where there is none."""
-    size = 1 << struct.unpack_from("<H", content, 30)[0]
+    power = struct.unpack_from("<H", content, 30)[0]
+    if power not in _SECTOR_POWERS:
+        return _Stream(b"", [], 0)
+    size = 1 << power
     table = _sector_table(content, size)
     directory = _joined(content, _places(size, table, struct.unpack_from("<I", content, 48)[0]), size)
     streams = {name: where for name, *where in _entries(directory)}

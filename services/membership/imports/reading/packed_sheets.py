@@ -1,9 +1,10 @@
 """Inspects zipped spreadsheets (.xlsx, .xlsb, .ods) before parsing: refuses zip bombs, finds cells without value."""
 
+import io
 import posixpath
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
@@ -54,6 +55,10 @@ _FORMULA_ALONE = re.compile(
     rb"<" + _PREFIX + rb"c\s([^>]*)>\s*<" + _PREFIX + rb"f\b(?:[^>]*/>|[^>]*>[^<]*</" + _PREFIX + rb"f>)\s*"
     rb"(?:<" + _PREFIX + rb"v\s*/>|<" + _PREFIX + rb"v>\s*</" + _PREFIX + rb"v>)?\s*</" + _PREFIX + rb"c>"
 )  # fmt: skip
+_DIMENSION = re.compile(rb"<" + _PREFIX + rb"dimension\b[^>]*>(?:\s*</" + _PREFIX + rb"dimension>)?")
+_RANGE = re.compile(rb"""\bref=["'][A-Za-z]+[1-9][0-9]*(?::[A-Za-z]+[1-9][0-9]*)?["']""")
+_KNOWN_ERRORS = frozenset({"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", NOT_COMPUTED})
+"""The errors that the parser knows in an .xlsx."""
 _PLACE = re.compile(rb"""\br=["']([A-Z]{1,3})([0-9]{1,7})["']""")
 _FAR_CELL = re.compile(rb""" r=["']([A-Z]{2,3})([0-9]{1,7})["'][^>/]*>\s*<""" + _PREFIX + rb"(?:v|is|f)\b")
 _TEXT_TYPE = re.compile(rb"""\bt=["']str["']""")
@@ -73,17 +78,48 @@ def check_parts(packed: zipfile.ZipFile) -> None:
             _check_content(packed, part)
 
 
-def cells_without_value(packed: zipfile.ZipFile) -> dict[str | int, Cells]:
-    """The cells of an .xlsx that hold an error or a formula without value, by name of the sheet.
+def cells_without_value(packed: zipfile.ZipFile) -> tuple[dict[str | int, Cells], list[str]]:
+    """The cells of an .xlsx that hold an error or a formula without value, by name of the sheet, and its odd parts.
 
-    The parser reads both as empty. Raises UnreadableSheet for a sheet whose cells are too far apart.
+    The parser reads such cells as empty, and fails on an odd part; see `mended`. Raises UnreadableSheet for a sheet
+    whose cells are too far apart.
     """
     names = {name.lower(): name for name in packed.namelist()}
     found: dict[str | int, Cells] = {}
+    odd = []
     for title, target in _sheet_parts(packed, names).items():
-        if target.lower() in names:
-            found[title] = _scan(packed, names[target.lower()], title)
-    return found
+        if part := names.get(target.lower()):
+            found[title] = _scan(packed, part, title)
+            if _is_odd(packed, part, found[title]):
+                odd.append(part)
+    return found, odd
+
+
+def mended(packed: zipfile.ZipFile, odd: Collection[str]) -> bytes:
+    """The file with odd parts as the parser can read them: without a range that is none, with errors that it knows."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as copy:
+        for name in packed.namelist():
+            content = packed.read(name)
+            if name in odd:
+                content = _ERROR_CELL.sub(_with_known_error, _DIMENSION.sub(b"", content, count=1))
+            copy.writestr(name, content)
+    return file.getvalue()
+
+
+def _is_odd(packed: zipfile.ZipFile, part: str, without_value: Cells) -> bool:
+    """Whether the sheet's range is no range, or a cell holds an error that the parser does not know, as #SPILL!."""
+    if packed.getinfo(part).file_size > LARGEST_TEXTS:
+        return False
+    with packed.open(part) as content:
+        dimension = _DIMENSION.search(content.read(_OVERLAP))
+    has_odd_range = dimension is not None and not _RANGE.search(dimension[0])
+    return has_odd_range or not _KNOWN_ERRORS.issuperset(without_value.values())
+
+
+def _with_known_error(cell: re.Match[bytes]) -> bytes:
+    start, end = (at - cell.start() for at in cell.span(2))
+    return cell[0][:start] + b"#N/A" + cell[0][end:]
 
 
 def pieces(packed: zipfile.ZipFile, name: str) -> Iterator[bytes]:

@@ -3,12 +3,14 @@
 It is CPU-bound and reads untrusted files, so `sheet_reader` runs it in a process of its own.
 """
 
+import codecs
 import io
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from math import isfinite
 from typing import Any
 
 from python_calamine import (
@@ -21,7 +23,7 @@ from python_calamine import (
 )
 
 from services.membership.imports.reading import binary_sheets, old_sheets, open_sheets
-from services.membership.imports.reading.packed_sheets import Cells, cells_without_value, check_parts
+from services.membership.imports.reading.packed_sheets import Cells, cells_without_value, check_parts, mended
 from services.membership.imports.reading.text_sheets import text_rows
 from services.membership.imports.reading.unreadable import LOCKED, UnreadableSheet
 
@@ -34,17 +36,21 @@ _OTHER_KINDS = {
     b"\x89PNG": "文件是图片，不是表格。",
     b"\xff\xd8\xff": "文件是图片，不是表格。",
     b"GIF8": "文件是图片，不是表格。",
-    b"Rar!": "文件是压缩包，请解压后上传其中的表格。",
-    b"7z\xbc\xaf": "文件是压缩包，请解压后上传其中的表格。",
+    **dict.fromkeys((b"RIFF", b"II*\0", b"MM\0*"), "文件是图片，不是表格。"),
+    **dict.fromkeys(
+        (b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b", b"BZh", b"\xfd7zXZ"), "文件是压缩包，请解压后上传其中的表格。"
+    ),
     b"{\\rtf": "文件是文档，不是表格。",
+    b"ID;P": "文件是 SYLK 格式，",
+    b"MIME-Version:": "文件其实是网页（MHTML），只是以表格的后缀保存。",
     b"\x09\x00\x04\x00": "文件是很旧的 Excel 格式，",
     b"\x09\x02\x06\x00": "文件是很旧的 Excel 格式，",
     b"\x09\x04\x06\x00": "文件是很旧的 Excel 格式，",
 }
 _ADVICE = "请用 Excel 或 WPS 打开，另存为 .xlsx 后上传。"
-_MARKUP = re.compile(
-    rb"\A(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|meta|body|table|style|div|\?xml)", re.IGNORECASE
-)
+_MARKUP = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*<[!?A-Za-z]")
+_XML_SHEETS = (b"urn:schemas-microsoft-com:office:spreadsheet", b"urn:oasis:names:tc:opendocument")
+_MANIFEST = "META-INF/manifest.xml"
 _ESCAPED_CONTROL = re.compile("_x00[01][0-9A-Fa-f]_")
 _APOSTROPHES = frozenset("'’‘")
 _TEXT_MARK = re.compile("['’‘](?=[0-9\u3400-\u9fff])")
@@ -78,17 +84,21 @@ def _packed(content: bytes) -> Iterator[Sheet]:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             check_parts(packed)
             _refuse_other_packages({name.lower() for name in packed.namelist()})
-            without_value = _without_value(packed)
+            _refuse_encrypted(packed)
+            without_value, odd = _without_value(packed)
+            if odd:
+                content = mended(packed, odd)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError) as error:
         raise UnreadableSheet(f"文件不完整或已损坏。{_ADVICE}") from error
     yield from _workbook(content, without_value)
 
 
-def _without_value(packed: zipfile.ZipFile) -> dict[str | int, Cells]:
+def _without_value(packed: zipfile.ZipFile) -> tuple[dict[str | int, Cells], list[str]]:
+    """The cells that the parser reads as empty, and the parts that it cannot read."""
     names = {name.lower() for name in packed.namelist()}
     if "xl/workbook.bin" in names:
-        return binary_sheets.error_cells(packed)
-    return open_sheets.error_cells(packed) if open_sheets.CONTENT in names else cells_without_value(packed)
+        return binary_sheets.error_cells(packed), []
+    return (open_sheets.error_cells(packed), []) if open_sheets.CONTENT in names else cells_without_value(packed)
 
 
 def _old(content: bytes) -> Iterator[Sheet]:
@@ -156,6 +166,8 @@ def _text(value: Any) -> str:
 
 
 def _number(value: float) -> str:
+    if not isfinite(value):
+        return "#NUM!"
     if abs(value) >= _EXACT_NUMBERS:
         return f"{value:.14E}"
     return str(int(value)) if value.is_integer() else repr(value)
@@ -175,16 +187,25 @@ def _without_mark(text: str) -> str:
 def _refuse_other_packages(names: set[str]) -> None:
     if "word/document.xml" in names:
         raise UnreadableSheet(f"文件是 Word 文档，不是表格。{_ADVICE}")
-    if not names & {"xl/workbook.xml", "xl/workbook.bin", "content.xml"}:
+    if not names & {"xl/workbook.xml", "xl/workbook.bin", "content.xml", "encrypted-package"}:
         raise UnreadableSheet("文件是压缩包或其他文件，不是表格。请上传表格本身（.xlsx、.xls、.xlsb、.ods 或 .csv）。")
+
+
+def _refuse_encrypted(packed: zipfile.ZipFile) -> None:
+    """Refuses an .ods with a password: of its parts only the manifest can be read."""
+    if _MANIFEST in packed.namelist() and b"encryption-data" in packed.read(_MANIFEST):
+        raise UnreadableSheet(LOCKED)
 
 
 def _refuse_other_kinds(content: bytes) -> None:
     for beginning, cause in _OTHER_KINDS.items():
         if content.startswith(beginning):
             raise UnreadableSheet(cause + _ADVICE)
-    if _MARKUP.match(content):
-        kind = "XML 表格" if b"urn:schemas-microsoft-com:office:spreadsheet" in content[:4096] else "网页（HTML）"
+    beginning = content[:4096]
+    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        beginning = beginning.decode("utf-16", "ignore").encode()
+    if _MARKUP.match(beginning):
+        kind = "XML 表格" if any(one in beginning for one in _XML_SHEETS) else "网页（HTML）"
         raise UnreadableSheet(f"文件其实是{kind}，只是以表格的后缀保存。{_ADVICE}")
 
 

@@ -76,7 +76,9 @@ def parse(content: bytes) -> Iterator[Row | SheetReport]:
     """As `read_file`, in this process."""
     left, has_readable = MOST_ROWS, False
     reports: list[SheetReport] = []
-    for number, sheet in enumerate(islice(sheets_of(content), MOST_SHEETS), start=1):
+    for number, sheet in enumerate(sheets_of(content), start=1):
+        if number > MOST_SHEETS:
+            raise UnreadableSheet(f"一个文件最多 {MOST_SHEETS} 张工作表，请拆分后分别上传。")
         report = SheetReport(number, sheet.name, sheet.is_hidden)
         for row in _read_sheet(sheet, report):
             left -= 1
@@ -138,12 +140,16 @@ def _first_heading(top: list[tuple[int, list[str]]], end: int) -> int:
 
 def _members(rows: Iterator[tuple[int, list[str]]], headings: HeadingRow, report: SheetReport) -> Iterator[Row]:
     titles = {number: heading for heading, number in headings.columns.items()}
+    known = frozenset(titles)
     others: Counter[int] = Counter()
-    examples = beyond = 0
+    examples = beyond = without_member = 0
     for line_no, row in rows:
         beyond += sum(1 for cell in row[MOST_COLUMNS:] if cell)
         filled = {number: cell for number, cell in enumerate(row[:MOST_COLUMNS]) if cell}
         if not filled:
+            continue
+        if filled.keys().isdisjoint(known):
+            without_member += 1
             continue
         for number in filled.keys() - titles.keys():
             others[number] += 1
@@ -155,6 +161,7 @@ def _members(rows: Iterator[tuple[int, list[str]]], headings: HeadingRow, report
         report.rows += 1
         yield Row(report.sheet_no, line_no, cells)
     _skip(report, "模板的示例行", rows=examples)
+    _skip(report, "系统识别的各列都为空的行，如只有序号或备注", rows=without_member)
     _skip(report, f"第 {MOST_COLUMNS} 列以后的内容", cells=beyond)
     _skip_columns(report, headings, others)
 

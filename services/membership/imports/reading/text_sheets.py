@@ -32,7 +32,7 @@ _UNEVEN = '第 {line} 行的双引号（"）没有成对，其后的行无法分
 
 def text_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
     """The rows of a text file, each with the number of its first line. Raises UnreadableSheet."""
-    text = _decoded(content).rstrip(_END_OF_FILE)
+    text = _decoded(content).lstrip("\ufeff").rstrip(_END_OF_FILE)
     lines = io.StringIO(text, newline="")
     first = lines.readline()
     skipped = _SEP_LINE.fullmatch(first)
@@ -72,6 +72,7 @@ def _decoded(content: bytes) -> str:
         except UnicodeDecodeError as error:
             if charset == "utf-8":
                 wrong_at = error.start
+    _checked(content[:_PROBE].decode("latin-1"))
     line = content.count(b"\n", 0, wrong_at) + 1
     raise UnreadableSheet(f"文件编码无法识别（第 {line} 行起）。请另存为 .xlsx 或 UTF-8 编码的 .csv 后上传。")
 

@@ -34,6 +34,7 @@ describe("the fields that are shown first", () => {
     ["birth_date_differs", ["document_type", "document_number"]],
     ["nationality_differs", ["document_type", "nationality"]],
     ["under_age", ["document_number", "birth_date"]],
+    ["birth_date_implausible", ["document_number", "birth_date"]],
     ["retired_by_registry", []],
   ])("are those that %s is about", (code, fields) => {
     expect(fieldsToMend(failed("王芳", code))).toEqual(fields);

@@ -25,7 +25,7 @@ const ABOUT: readonly (readonly [code: RegExp, fields: readonly MendField[]])[] 
   [/^(expiry|expired|expires|validity)/, ["document_expiry"]],
   [/^(category|special_month|working_by|retired_by_calculation)/, ["retirement_category", "special_retirement_month"]],
   [/^nationality/, ["nationality", "document_type"]],
-  [/^(birth_date_missing|under_age)/, ["birth_date", "document_number"]],
+  [/^(birth_date_missing|birth_date_implausible|under_age)/, ["birth_date", "document_number"]],
   [/^(retired_by_registry|registry_not_answered)/, []],
   [/./, ["document_type", "document_number"]],
 ];
