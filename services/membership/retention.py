@@ -106,6 +106,7 @@ TABLES: Sequence[Table] = (
         "Records of handling personal data are kept for three years (Personal Information Protection Law, article 56); "
         "the database deletes no younger one.",
     ),
+    Kept("delegation", "In whose name a reviewer's deputy decided; a few each year, kept as the decisions are."),
     Transient("failure_count", "`SIGN_IN_FAILURES_MINUTES` after the count, by the next failure of anybody", "Delays."),
     Expiring(
         "import_row",

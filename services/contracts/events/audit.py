@@ -17,6 +17,7 @@ RECORD_KINDS = {
     "application": "办卡申请",
     "batch": "办卡批次",
     "branch": "发卡支行",
+    "delegation": "审核委托",
     "guide": "新手指引",
     "import": "批量导入",
     "member": "会员",

@@ -1,13 +1,21 @@
 """The Chinese titles of actions in the audit log: operations by name, and repairs on the command line."""
 
 from services.contracts.operations import batching, cards, notification, operators, reports, revocation, validation
-from services.contracts.operations.membership import accounts, identity, imports, members, preferences, transfers
+from services.contracts.operations.membership import (
+    accounts,
+    delegations,
+    identity,
+    imports,
+    members,
+    preferences,
+    transfers,
+)
 from services.contracts.services import SERVICES
 from services.kit.operations.operators import OF_EVERY_SERVICE
 from services.kit.rpc.operation import Operation
 
 _MODULES = (
-    *(identity, accounts, members, transfers, imports, preferences),
+    *(identity, accounts, delegations, members, transfers, imports, preferences),
     *(validation, batching, cards, revocation, notification, reports, operators),
 )
 _DECLARED = [
