@@ -33,6 +33,7 @@ export type Submitted = BatchDetail & { warnings: string[] };
 export type BankTime = Schemas["batching.BankTime"];
 export type Card = Schemas["cards.CardAnswer"];
 export type CardStep = Schemas["membership.CardStepAnswer"];
+export type Delegation = Schemas["membership.DelegationAnswer"];
 export type Transfer = Schemas["membership.TransferAnswer"];
 export type Outlet = Schemas["batching.OutletAnswer"];
 export type Branch = Schemas["batching.BranchAnswer"];
