@@ -21,7 +21,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 from sqlalchemy.types import Uuid
 
@@ -107,6 +107,18 @@ class AccountPreference(Base):
     account_id: Mapped[UUID] = mapped_column(ForeignKey("account.account_id"), primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[str]
+
+
+class SavedSearch(Base):
+    """A search in the audit log that an account keeps: filters by name, as the search takes them."""
+
+    __tablename__ = "saved_search"
+    __table_args__ = (UniqueConstraint("account_id", "name"),)
+
+    search_id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.account_id"))
+    name: Mapped[str]
+    filter: Mapped[dict[str, str]] = mapped_column(JSONB)
 
 
 class Delegation(Base):

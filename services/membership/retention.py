@@ -159,6 +159,7 @@ TABLES: Sequence[Table] = (
         rows_older("reset_link", "expires_at"),
         "A link works for a day at most; account_control remembers who made it, the audit log who used it.",
     ),
+    Kept("saved_search", "What its account keeps until it deletes it; at most thirty each."),
     Expiring(
         "signed_in_session",
         Days(MembershipTerms, "session_days"),

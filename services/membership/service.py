@@ -34,7 +34,7 @@ from services.kit.rpc.methods import handles
 from services.membership import reminders, unions
 from services.membership.accounts import accounts, delegations, lost_second_factors, phone_changes, reset_links
 from services.membership.applications import applications, cards, personal_applications, queueing
-from services.membership.audit import audit_archive, audit_log, audit_search, event_checks
+from services.membership.audit import audit_archive, audit_export, audit_log, audit_search, event_checks, saved_searches
 from services.membership.audit.audit_heads import AuditHeads
 from services.membership.audit.audit_log import ChainKeys
 from services.membership.identity import captchas, own_account, preferences, second_factor, sessions, sign_in, sms_codes
@@ -196,6 +196,11 @@ class MembershipService(BaseService):
     search_acts = handles(audit_ops.SEARCH_ACTS, audit_search.search)
     get_act = handles(audit_ops.GET_ACT, audit_search.get_act)
     list_act_names = handles(audit_ops.LIST_ACT_NAMES, audit_search.names)
+    export_acts = handles(audit_ops.EXPORT_ACTS, audit_export.export_acts)
+    list_searches = handles(audit_ops.LIST_SEARCHES, saved_searches.list_searches)
+    save_search = handles(audit_ops.SAVE_SEARCH, saved_searches.save_search)
+    rename_search = handles(audit_ops.RENAME_SEARCH, saved_searches.rename_search)
+    delete_search = handles(audit_ops.DELETE_SEARCH, saved_searches.delete_search)
 
     @timer(interval=300)
     def log_audit_head(self) -> None:

@@ -27,4 +27,9 @@ ACTIONS = {
     **{f"{service}.repair": "修复数据" for service in SERVICES},
     **{f"{service}.reconcile": "数据库恢复后核对" for service in SERVICES},
     "notification.rebuild_reports": "重建统计报表",
+    # These are declared beside the search, whose filter has all actions.
+    "membership.export_acts": "导出操作日志",
+    "membership.save_search": "保存日志查询",
+    "membership.rename_search": "修改日志查询的名称",
+    "membership.delete_search": "删除日志查询",
 }

@@ -166,7 +166,7 @@ def test_an_administrator_of_a_superior_names_others_for_a_reviewer_below_and_no
 ) -> None:
     city, own = (an_account(office, union, "administrator") for union in (office.city, district))
     foreign = an_account(office, office.other, "administrator")
-    whose = {"principal_id": UUID(reviewer.account_id)}
+    whose: dict[str, Any] = {"principal_id": UUID(reviewer.account_id)}
     assert refused(office, own, colleague, **whose) == "not_found"
     assert refused(office, foreign, colleague, **whose) == "not_found"
     assert refused(office, city, city, **whose) == "own_deputy"

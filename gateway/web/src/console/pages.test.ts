@@ -137,6 +137,7 @@ const READS = {
     before: null,
   },
   "/api/v1/audit/names": { actions: [], record_kinds: [] },
+  "/api/v1/audit/searches": { items: [{ search_id: "s-1", name: "本月登录失败", filter: { outcome: "refused" } }] },
   "/api/v1/reports": page([{ key: "u", name: "基层工会", union_id: "u", has_below: false, current, previous: current }], {
     union,
     above: [],
@@ -185,7 +186,7 @@ const LISTS: Record<string, readonly string[]> = {
   "/unions": ["上海市总工会"],
   "/outlets": ["国华支行", "杨浦区"],
   "/reports": ["（含下级工会），2026-11，与 2026-10 对比", "+100.0%", "66.7%", "姓名与证件不符", "数字暂不完整"],
-  "/audit": ["登录", "2026-11-29 20:59"],
+  "/audit": ["登录", "2026-11-29 20:59", "导出", "保存查询", "本月登录失败"],
   "/dead-letters": ["没有死信"],
   "/phone-changes": ["没有更换手机号的申请"],
   "/announcements": ["还没有通知公告"],
