@@ -36,8 +36,9 @@ def test_a_deputy_decides_in_the_name_of_the_reviewer_who_named_it(
 ) -> None:
     before = page_of(ApiClient(pages_url).sign_in(deputy_name, DESK_PASSWORD))
     before.goto("/")
-    expect(before.get_by_role("heading", name="业务工作台")).to_be_visible()
-    expect(before.get_by_role("link", name="撤销审核")).to_have_count(0)
+    menu = before.get_by_role("navigation", name="功能菜单")
+    expect(menu.get_by_role("link", name="待办会员列表")).to_be_visible()
+    expect(menu.get_by_role("link", name="撤销审核")).to_have_count(0)
 
     reviewer = page_of(desk.office.reviewer)
     name_deputy(reviewer, deputy_name)
