@@ -22,6 +22,9 @@ HEARTBEAT_SECONDS = 15
 QUEUE_SIZE = 100
 """How many notifications may wait for a slow page before its stream is ended; it reconnects and gets a resync."""
 
+_REVIEWER = "reviewer"
+"""The role whose updates go also to deputies, and to the next superior of a union without reviewers."""
+
 _open_streams = Gauge("http_streams_open", "Pages that listen to live updates.")
 
 
@@ -37,6 +40,8 @@ class Audience:
         """Whether the caller belongs to the audience."""
         if self.account_id is not None:
             return caller.account_id == self.account_id
+        if self.role == _REVIEWER and self.union_id in caller.other_union_ids:
+            return True
         return caller.union_id == self.union_id and (self.role is None or self.role in caller.roles)
 
 
@@ -92,8 +97,8 @@ class Streams:
 
     def open_by_account(self) -> Counter[str]:
         """Returns how many streams of each account are open at this process."""
-        accounts = (listener.caller.account_id for those in self._listeners.values() for listener in those)
-        return Counter(account for account in accounts if account)
+        listeners = {listener for those in self._listeners.values() for listener in those}
+        return Counter(listener.caller.account_id for listener in listeners if listener.caller.account_id)
 
     def close(self) -> None:
         """Ends all streams; the pages reconnect to another process."""
@@ -103,7 +108,8 @@ class Streams:
 
     def _updates(self, session: Session) -> Iterator[bytes]:
         listener = _Listener(session.caller)
-        self._listeners[session.caller.union_id].add(listener)
+        for union_id in listener.union_ids:
+            self._listeners[union_id].add(listener)
         _open_streams.inc()
         try:
             yield _frame("resync", {})
@@ -136,10 +142,11 @@ class Streams:
         }
 
     def _leave(self, listener: "_Listener") -> None:
-        listeners = self._listeners[listener.caller.union_id]
-        listeners.discard(listener)
-        if not listeners:
-            del self._listeners[listener.caller.union_id]
+        for union_id in listener.union_ids:
+            listeners = self._listeners[union_id]
+            listeners.discard(listener)
+            if not listeners:
+                del self._listeners[union_id]
 
 
 class _Listener:
@@ -147,6 +154,7 @@ class _Listener:
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
+        self.union_ids: set[str | None] = {caller.union_id, *caller.other_union_ids}
         self.updates: Queue[LiveUpdate | None] = Queue(QUEUE_SIZE)
 
     def put(self, update: LiveUpdate) -> None:

@@ -33,6 +33,7 @@ EVENT_TITLES = {
     "reminders_due": "超期提醒",
     "act_recorded": "操作日志",
     "audit_head_signed": "操作日志签名",
+    "delegation_changed": "审核委托通知",
     "transfer_requested": "转会申请",
     "transfer_ended": "转会申请办结",
     "member_transferred": "会员转会",

@@ -21,7 +21,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 from sqlalchemy.types import Uuid
 
@@ -107,6 +107,44 @@ class AccountPreference(Base):
     account_id: Mapped[UUID] = mapped_column(ForeignKey("account.account_id"), primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[str]
+
+
+class SavedSearch(Base):
+    """A search in the audit log that an account keeps: filters by name, as the search takes them."""
+
+    __tablename__ = "saved_search"
+    __table_args__ = (UniqueConstraint("account_id", "name"),)
+
+    search_id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.account_id"))
+    name: Mapped[str]
+    filter: Mapped[dict[str, str]] = mapped_column(JSONB)
+
+
+class Delegation(Base):
+    """A reviewer's deputy for a period; `ended_at` is set where it ended early (accounts/delegations.py)."""
+
+    __tablename__ = "delegation"
+    __table_args__ = (
+        CheckConstraint("principal_id <> deputy_id", name="two_accounts"),
+        CheckConstraint("first_day <= last_day", name="days_in_order"),
+        Index(None, "principal_id", "last_day"),
+        Index(None, "deputy_id", "last_day"),
+        Index(None, "union_id", "first_day"),
+    )
+
+    delegation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    principal_id: Mapped[UUID] = mapped_column(ForeignKey("account.account_id"))
+    deputy_id: Mapped[UUID] = mapped_column(ForeignKey("account.account_id"))
+    union_id: Mapped[UUID] = mapped_column(ForeignKey("union.union_id"))
+    first_day: Mapped[date]
+    last_day: Mapped[date]
+    reason: Mapped[str] = mapped_column(EncryptedText)
+    made_by: Mapped[UUID] = mapped_column(ForeignKey("account.account_id"))
+    made_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    ended_by: Mapped[UUID | None]
+    version: Mapped[int] = mapped_column(server_default="1")
 
 
 class PhoneChange(Base):

@@ -1,7 +1,7 @@
-"""Who is reminded of overdue work: those who can act on it, and the next superior once it has waited too long."""
+"""Who is reminded of overdue work: those who can act on it, deputies too, and the next superior once it is too late."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from services.kit.data.bulk import is_any_of
 from services.kit.events.contract import in_chunks
 from services.kit.events.envelope import Event
 from services.kit.events.outbox import publish
+from services.membership.accounts.review_rights import REVIEWER, deputies_of
 from services.membership.models import Account, Union
 
 log = structlog.get_logger()
@@ -40,11 +41,11 @@ def work_overdue(session: Session, event: Event[WorkOverdueData]) -> None:
     phones = _phones(session, [*superiors, *(above for path in superiors.values() for above in path)])
     sheets: dict[tuple[Place, bool], _Sheet] = defaultdict(_Sheet)
     for work in works:
-        place = _place_of(work, superiors, phones)
+        place = place_of(work, superiors, phones)
         if place is None:
             log.warning("nobody_to_remind", union_id=str(work.union_id), kind=work.kind)
             continue
-        sheets[place, place[0] != work.union_id].add(work)
+        sheets[place, not _can_act(work, place)].add(work)
     for some in in_chunks(list(sheets.items())):
         _publish(session, event, some, phones)
 
@@ -79,14 +80,30 @@ class _Sheet:
             )
 
 
-def _place_of(
-    work: OverdueWork, superiors: Mapping[UUID, Sequence[UUID]], phones: Mapping[Place, object]
-) -> Place | None:
-    """Who is to be reminded: the first of those who may act, then of those above, of whom somebody is active."""
-    above = [(union_id, role) for union_id in reversed(superiors.get(work.union_id, ())) for role in _SUPERVISORS]
-    own = [(work.union_id, ROLE_OF_KIND[work.kind]), (work.union_id, "administrator")]
-    candidates = above if work.level == "escalated" else [*own, *above]
-    return next((place for place in candidates if place in phones), None)
+def place_of(work: OverdueWork, superiors: Mapping[UUID, Sequence[UUID]], phones: Collection[Place]) -> Place | None:
+    """Who is to be reminded: the first of those who may act, then of those above, of whom somebody is active.
+
+    What reviewers decide on, the next superior's may decide on where nobody below can. So its own reviewers are asked
+    first, however long it has waited there, and those above them are told what has waited too long.
+    """
+    upwards = list(reversed(superiors.get(work.union_id, ())))
+    acting = [(work.union_id, ROLE_OF_KIND[work.kind])]
+    if ROLE_OF_KIND[work.kind] == REVIEWER:
+        acting += [(union_id, REVIEWER) for union_id in upwards]
+    actor = next((place for place in acting if place in phones), None)
+    beyond = upwards if actor is None or actor[0] == work.union_id else upwards[upwards.index(actor[0]) + 1 :]
+    above = [(union_id, role) for union_id in beyond for role in _SUPERVISORS]
+    if work.level == "escalated":
+        return next((place for place in above if place in phones), actor if beyond != upwards else None)
+    if actor is not None:
+        return actor
+    return next((place for place in ((work.union_id, "administrator"), *above) if place in phones), None)
+
+
+def _can_act(work: OverdueWork, place: Place) -> bool:
+    """Whether it is work of the place's own, and not only of a union below."""
+    union_id, role = place
+    return union_id == work.union_id or (role == REVIEWER == ROLE_OF_KIND[work.kind] and work.level == "overdue")
 
 
 def _superiors(session: Session, union_ids: Iterable[UUID]) -> dict[UUID, Sequence[UUID]]:
@@ -95,8 +112,8 @@ def _superiors(session: Session, union_ids: Iterable[UUID]) -> dict[UUID, Sequen
     return {row.union_id: row.superior_ids for row in session.execute(found)}
 
 
-def _phones(session: Session, union_ids: Iterable[UUID]) -> dict[Place, list[str]]:
-    """The telephones of active accounts by union and role; a role that nobody holds is missing."""
+def _phones(session: Session, union_ids: Collection[UUID]) -> dict[Place, list[str]]:
+    """The telephones of active accounts by union and role, of reviewers with their deputies'; where nobody is, none."""
     active = select(Account.union_id, Account.roles, Account.phone).where(
         is_any_of(Account.union_id, set(union_ids)), Account.disabled.is_(False)
     )
@@ -104,6 +121,8 @@ def _phones(session: Session, union_ids: Iterable[UUID]) -> dict[Place, list[str
     for union_id, roles, phone in session.execute(active):
         for role in roles:
             phones[union_id, role] += [phone] if phone else []
+    for union_id, deputy in deputies_of(session, union_ids):
+        phones[union_id, REVIEWER] += [deputy.phone] if deputy.phone else []
     return dict(phones)
 
 

@@ -106,6 +106,7 @@ TABLES: Sequence[Table] = (
         "Records of handling personal data are kept for three years (Personal Information Protection Law, article 56); "
         "the database deletes no younger one.",
     ),
+    Kept("delegation", "In whose name a reviewer's deputy decided; a few each year, kept as the decisions are."),
     Transient("failure_count", "`SIGN_IN_FAILURES_MINUTES` after the count, by the next failure of anybody", "Delays."),
     Expiring(
         "import_row",
@@ -158,6 +159,7 @@ TABLES: Sequence[Table] = (
         rows_older("reset_link", "expires_at"),
         "A link works for a day at most; account_control remembers who made it, the audit log who used it.",
     ),
+    Kept("saved_search", "What its account keeps until it deletes it; at most thirty each."),
     Expiring(
         "signed_in_session",
         Days(MembershipTerms, "session_days"),

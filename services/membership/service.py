@@ -19,6 +19,7 @@ from services.contracts.events.membership import IMPORT_CONTINUED, IMPORT_REQUES
 from services.contracts.events.overdue import WORK_OVERDUE, WorkOverdueData
 from services.contracts.operations import audit as audit_ops
 from services.contracts.operations.membership import accounts as account_ops
+from services.contracts.operations.membership import delegations as delegation_ops
 from services.contracts.operations.membership import identity as identity_ops
 from services.contracts.operations.membership import imports as import_ops
 from services.contracts.operations.membership import members as member_ops
@@ -31,9 +32,9 @@ from services.kit.events.subscribe import Event, subscribes
 from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.membership import reminders, unions
-from services.membership.accounts import accounts, lost_second_factors, phone_changes, reset_links
+from services.membership.accounts import accounts, delegations, lost_second_factors, phone_changes, reset_links
 from services.membership.applications import applications, cards, personal_applications, queueing
-from services.membership.audit import audit_archive, audit_log, audit_search, event_checks
+from services.membership.audit import audit_archive, audit_export, audit_log, audit_search, event_checks, saved_searches
 from services.membership.audit.audit_heads import AuditHeads
 from services.membership.audit.audit_log import ChainKeys
 from services.membership.identity import captchas, own_account, preferences, second_factor, sessions, sign_in, sms_codes
@@ -103,6 +104,14 @@ class MembershipService(BaseService):
     list_phone_changes = handles(account_ops.LIST_PHONE_CHANGES, phone_changes.list_phone_changes)
     confirm_phone_change = handles(account_ops.CONFIRM_PHONE_CHANGE, phone_changes.confirm_phone_change)
     decline_phone_change = handles(account_ops.DECLINE_PHONE_CHANGE, phone_changes.decline_phone_change)
+
+    # Deputies of reviewers
+
+    create_delegation = handles(delegation_ops.CREATE_DELEGATION, delegations.create_delegation)
+    list_delegations = handles(delegation_ops.LIST_DELEGATIONS, delegations.list_delegations)
+    end_delegation = handles(delegation_ops.END_DELEGATION, delegations.end_delegation)
+    list_principals = handles(delegation_ops.LIST_PRINCIPALS, delegations.list_principals)
+    list_deputies = handles(delegation_ops.LIST_DEPUTIES, delegations.list_deputies)
 
     # Forgotten passwords
 
@@ -187,6 +196,11 @@ class MembershipService(BaseService):
     search_acts = handles(audit_ops.SEARCH_ACTS, audit_search.search)
     get_act = handles(audit_ops.GET_ACT, audit_search.get_act)
     list_act_names = handles(audit_ops.LIST_ACT_NAMES, audit_search.names)
+    export_acts = handles(audit_ops.EXPORT_ACTS, audit_export.export_acts)
+    list_searches = handles(audit_ops.LIST_SEARCHES, saved_searches.list_searches)
+    save_search = handles(audit_ops.SAVE_SEARCH, saved_searches.save_search)
+    rename_search = handles(audit_ops.RENAME_SEARCH, saved_searches.rename_search)
+    delete_search = handles(audit_ops.DELETE_SEARCH, saved_searches.delete_search)
 
     @timer(interval=300)
     def log_audit_head(self) -> None:

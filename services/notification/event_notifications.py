@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -19,6 +20,7 @@ from services.contracts.events.membership import (
     AccountChangedData,
     ApplicationCancelledData,
     CorrectionRefusedData,
+    DelegationChangedData,
     ImportProgressedData,
     MemberPhoneChangedData,
     MemberTransferredData,
@@ -111,14 +113,14 @@ def revocation_requested(session: Session, event: Event[RevocationRequestedData]
 def revocation_approved(session: Session, event: Event[RevocationApprovedData]) -> None:
     """Notifies the clerk and the applicant that the superior union agreed: with what is released in one message."""
     data = event.data
-    _post_approved(session, data, data.revocation_id, remark=data.remark)
+    _post_approved(session, data, data.revocation_id, decision=data)
     _end_request(session, data, texts.sms_revocation_decided(data.batch_no, approved=True))
 
 
 def revocation_rejected(session: Session, event: Event[RevocationRejectedData]) -> None:
     """Notifies the clerk and the applicant that the superior union did not agree."""
     data = event.data
-    message = texts.revocation_rejected(data.batch_no, data.remark)
+    message = texts.revocation_rejected(data.batch_no, data.remark, _represented(data))
     _publish_decided(session, data, message, texts.sms_revocation_decided(data.batch_no, approved=False))
 
 
@@ -252,6 +254,35 @@ def account_changed(session: Session, event: Event[AccountChangedData]) -> None:
         post(session, Audience(union_id, "administrator"), f"phone_change:{data.change_id}", asked)
 
 
+def delegation_changed(session: Session, event: Event[DelegationChangedData]) -> None:
+    """Tells the deputy, and the reviewer, that the one stands in for the other; not who did it.
+
+    Each has one message about a delegation, which says what is newest, in whatever order the events come.
+    """
+    data = event.data
+    of_deputy = Audience(data.deputy_union_id, HOLDER, data.deputy_id)
+    of_principal = Audience(data.union_id, HOLDER, data.principal_id)
+    for audience, text_of in ((of_deputy, texts.delegation_received), (of_principal, texts.delegation_given)):
+        if audience.account_id != data.changed_by:
+            post_known(
+                session,
+                audience,
+                f"delegation:{audience.account_id}:{data.delegation_id}",
+                partial(_newer, _known_of(data)),
+                text_of,
+            )
+
+
+def _known_of(data: DelegationChangedData) -> dict[str, Any]:
+    """What the texts about a delegation say."""
+    days = {"first_day": data.first_day.isoformat(), "last_day": data.last_day.isoformat()}
+    return {"version": data.version, "change": data.change, **days, **vars(data.people)}
+
+
+def _newer(told: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    return told if told["version"] > known.get("version", 0) else known
+
+
 def _notify_clerk(
     session: Session,
     data: CardsIssuedData | CardsRefusedData,
@@ -291,20 +322,25 @@ def _post_approved(
     data: RevocationApprovedData | BatchReleasedData,
     revocation_id: UUID,
     *,
-    remark: str | None = None,
+    decision: RevocationApprovedData | None = None,
     released: int = 0,
 ) -> None:
-    """Posts that a batch is revoked, by which remark, and how many are released so far, whichever event comes first."""
+    """Posts that a batch is revoked, how, and how many are released so far, whichever event comes first."""
+    told = {"remark": decision.remark, "represented": _represented(decision)} if decision else {}
     post_known(
         session,
         Audience(data.union_id, "clerk"),
         _decision_topic(revocation_id),
-        lambda known: {
-            "remark": remark or known.get("remark"),
-            "released": released + known.get("released", 0),
-        },
-        lambda known: texts.revocation_approved(data.batch_no, known["remark"], released=known["released"]),
+        lambda known: {**known, **told, "released": released + known.get("released", 0)},
+        lambda known: texts.revocation_approved(
+            data.batch_no, known.get("remark"), known.get("represented"), released=known["released"]
+        ),
     )
+
+
+def _represented(data: RevocationDecidedData) -> str | None:
+    """For whom a deputy decided."""
+    return data.represented.name if data.represented else None
 
 
 def _end_request(session: Session, data: RevocationDecidedData | RevocationClosedData, text: str) -> None:

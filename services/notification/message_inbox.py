@@ -20,6 +20,7 @@ from services.contracts.operations.notification import (
     MessagesAnswer,
     ReadAnswer,
 )
+from services.kit.data.bulk import is_any_of
 from services.kit.data.page_rows import page_of
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
@@ -32,6 +33,7 @@ from services.notification.texts import MessageText
 
 HOLDER = "holder"
 """Replaces the role of a message that is for one account."""
+REVIEWER = "reviewer"
 MOST_UNREAD = 1000
 """Unread messages are counted up to here."""
 
@@ -184,8 +186,13 @@ def _full_topic(audience: Audience, topic: str) -> str:
 
 
 def _for(caller: Caller) -> ColumnElement[bool]:
+    """The caller's messages, and those for reviewers in whose place it decides."""
     mine = or_(InboxMessage.account_id.is_(None), InboxMessage.account_id == caller.account_id)
-    return and_(InboxMessage.union_id == caller.union_id, InboxMessage.role.in_({*caller.roles, HOLDER}), mine)
+    own = and_(InboxMessage.union_id == caller.union_id, InboxMessage.role.in_({*caller.roles, HOLDER}), mine)
+    if not caller.other_union_ids:
+        return own
+    others = is_any_of(InboxMessage.union_id, sorted(UUID(one) for one in caller.other_union_ids))
+    return or_(own, and_(others, InboxMessage.role == REVIEWER, InboxMessage.account_id.is_(None)))
 
 
 def _is_read_by(caller: Caller) -> ColumnElement[bool]:

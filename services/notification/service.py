@@ -27,6 +27,7 @@ from services.contracts.events.membership import (
     APPLICATION_CANCELLED,
     AUDIT_HEAD_SIGNED,
     CORRECTION_REFUSED,
+    DELEGATION_CHANGED,
     IMPORT_PROGRESSED,
     MEMBER_PHONE_CHANGED,
     MEMBER_TRANSFERRED,
@@ -119,6 +120,7 @@ class NotificationService(BaseService):
     transfer_requested = subscribes(TRANSFER_REQUESTED, event_notifications.transfer_requested)
     transfer_ended = subscribes(TRANSFER_ENDED, event_notifications.transfer_ended)
     member_transferred = subscribes(MEMBER_TRANSFERRED, event_notifications.member_transferred)
+    delegation_changed = subscribes(DELEGATION_CHANGED, event_notifications.delegation_changed)
     account_changed = subscribes(ACCOUNT_CHANGED, event_notifications.account_changed)
     reminders_due = subscribes(REMINDERS_DUE, event_notifications.reminders_due)
     audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, handle_signed_head)

@@ -1,8 +1,9 @@
 """All texts of inbox messages and SMS: what happened, and what to do next."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
+from typing import Any
 
 from services.contracts.masks import mask_phone
 from services.contracts.operations.reports import Figures
@@ -67,20 +68,23 @@ def revocation_requested(batch_no: str, union: str, reason_code: str | None = No
     return MessageText("revocation_requested", "撤销办卡批次申请待审核", body, f"/revocations?batch_no={batch_no}")
 
 
-def revocation_approved(batch_no: str, remark: str | None, released: int = 0) -> MessageText:
-    """The superior union agreed; `released` is how many members are free so far."""
+def revocation_approved(
+    batch_no: str, remark: str | None, represented: str | None = None, released: int = 0
+) -> MessageText:
+    """The superior union agreed, by a deputy of `represented`; `released` is how many members are free so far."""
     outcome = (
         f"{released} 人已释放，可在卡片信息管理重新勾选提交办卡。"
         if released
         else "银行尚未办结的人员将被释放；如银行此时已全部办结，批次不撤销。"
     )
-    body = f"批次 {batch_no} 的撤销申请审核通过，{outcome}{_opinion(remark)}"
+    body = f"批次 {batch_no} 的撤销申请审核通过{_in_name_of(represented)}，{outcome}{_opinion(remark)}"
     return MessageText("revocation_approved", "撤销办卡批次申请审核通过", body, f"/batches/{batch_no}")
 
 
-def revocation_rejected(batch_no: str, remark: str | None) -> MessageText:
-    """The superior union did not agree."""
-    body = f"批次 {batch_no} 的撤销申请审核不通过，批次内人员保持锁定，不可重新提交办卡。{_opinion(remark)}"
+def revocation_rejected(batch_no: str, remark: str | None, represented: str | None = None) -> MessageText:
+    """The superior union did not agree, by a deputy of `represented`."""
+    locked = "批次内人员保持锁定，不可重新提交办卡。"
+    body = f"批次 {batch_no} 的撤销申请审核不通过{_in_name_of(represented)}，{locked}{_opinion(remark)}"
     return MessageText("revocation_rejected", "撤销办卡批次申请审核不通过", body, f"/batches/{batch_no}")
 
 
@@ -222,6 +226,26 @@ def sms_work_overdue(works: Sequence[tuple[str, int]], of_subordinates: int) -> 
     return f"{SIGNATURE}{whose}：{told}。请登录工作平台查看。"
 
 
+def delegation_received(known: Mapping[str, Any]) -> MessageText:
+    """To the deputy: from when to when it decides, for whom, and why; or that this ended early."""
+    principal, period = known["principal_name"], _period(known)
+    if known["change"] == "ended":
+        body = f"您代{principal}审核（{period}）的委托已由{known['changed_by_name']}提前结束，您不再代其审核。"
+        return MessageText("delegation_ended", "代审委托已提前结束", body, "/delegations")
+    how = f"待审核的撤销申请在“撤销审核”中办理，审核结果注明“代 {principal} 审核”。"
+    body = f"请您在 {period} 代{principal}审核。原因：{known['reason']}。{how}"
+    return MessageText("delegation_received", "您被指定为代审人", body, "/delegations")
+
+
+def delegation_given(known: Mapping[str, Any]) -> MessageText:
+    """To the reviewer, who did not do it: who stands in for it, or that this ended early."""
+    if known["change"] == "ended":
+        body = f"{known['deputy_name']}代您审核（{_period(known)}）的委托已由{known['changed_by_name']}提前结束。"
+        return MessageText("delegation_ended", "代审委托已提前结束", body, "/delegations")
+    body = f"{known['changed_by_name']}已指定{known['deputy_name']}在 {_period(known)} 代您审核。"
+    return MessageText("delegation_given", "已为您指定代审人", body, "/delegations")
+
+
 def phone_change_waits(account_name: str, requested_by: str | None) -> MessageText:
     """To the administrators, one of whom, but not the requester, has to confirm."""
     body = f"{requested_by}申请更换账号 {account_name} 登记的手机号，请向本人核实后确认。申请人不能自己确认。"
@@ -311,6 +335,14 @@ def sms_phone_taken(changed_at: datetime, held_until: datetime) -> str:
 
 def _at(moment: datetime) -> str:
     return moment.astimezone(_SHANGHAI).strftime("%m月%d日%H:%M")
+
+
+def _in_name_of(represented: str | None) -> str:
+    return f"（代 {represented} 审核）" if represented else ""
+
+
+def _period(known: Mapping[str, Any]) -> str:
+    return f"{known['first_day']} 至 {known['last_day']}"
 
 
 def _opinion(remark: str | None) -> str:

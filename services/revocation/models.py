@@ -93,5 +93,7 @@ class Revocation(Base):
     requester_controllers: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
     state: Mapped[str]
     decided_by: Mapped[UUID | None]
+    on_behalf_of: Mapped[UUID | None]
+    represented_name: Mapped[str | None] = mapped_column(EncryptedText)
     decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     remark: Mapped[str | None]

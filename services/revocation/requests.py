@@ -1,5 +1,6 @@
 """Revocation requests: made by the union of the batch, decided by its superior union, kept permanently.
 
+rights.py says who may decide: reviewers of the direct superior, their deputies, or the next superior where it has none.
 closing.py closes a request when the bank decides first.
 """
 
@@ -8,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, false, or_, select
+from sqlalchemy import Row, Select, or_, select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -17,6 +18,7 @@ from services.contracts.events.revocation import (
     REVOCATION_REJECTED,
     REVOCATION_REQUESTED,
     Applicant,
+    Represented,
     RevocationApprovedData,
     RevocationDecidedData,
     RevocationRejectedData,
@@ -42,6 +44,7 @@ from services.contracts.operations.revocation import (
 )
 from services.contracts.overdue import today
 from services.contracts.shared import BATCH_NO_BEGINNING, UnionFacts
+from services.kit.data.bulk import is_any_of
 from services.kit.data.number_search import begins_or_ends_with
 from services.kit.data.ordering import in_order
 from services.kit.data.page_rows import page_of
@@ -60,6 +63,14 @@ from services.revocation.closing import publish_closed
 from services.revocation.models import Batch, Revocation
 from services.revocation.progress import Progress, progress_of
 from services.revocation.request_states import AlreadyDecided, RequestState, decide
+from services.revocation.rights import (
+    Right,
+    one_person_may_act_as_both,
+    represented_union_ids,
+    require_right,
+    right_to_decide,
+    waits_for,
+)
 
 _SORTABLE = {
     "batch_no": Revocation.batch_no,
@@ -112,6 +123,8 @@ def request_revocation(work: Work, request: RequestRevocation) -> RevocationAnsw
 def list_revocations(work: Work, request: ListRevocations) -> RevocationsAnswer:
     """A page of the requests of the caller's union, and for its reviewers and administrators of all subordinates.
 
+    A deputy sees those, too, that its principals may decide on.
+
     Unless the caller wants another order, open requests come first, then the newest.
     """
     newest = (_OPEN_FIRST, Revocation.requested_at.desc(), Revocation.revocation_id)
@@ -122,7 +135,7 @@ def list_revocations(work: Work, request: ListRevocations) -> RevocationsAnswer:
     if request.batch_no is not UNSET:
         matching = matching.where(begins_or_ends_with(Revocation.batch_no, request.batch_no, BATCH_NO_BEGINNING))
     if request.can_decide is not UNSET:
-        waits = _waits_for(work.caller)
+        waits = waits_for(work.caller)
         matching = matching.where(waits if request.can_decide else ~waits)
     if request.overdue is not UNSET:
         is_late = overdue.is_overdue()
@@ -168,7 +181,7 @@ def reveal_applicant(work: Work, request: RevealApplicant) -> ApplicantPhone:
     revocation = work.session.get_one(Revocation, request.revocation_id)
     records = (("revocation", revocation.revocation_id), ("batch", revocation.batch_no))
     audit.record(work.session, *records, new={"reason": request.reason}, union_id=revocation.union_id)
-    if not _reviews(work.caller, revocation):
+    if right_to_decide(work.caller, revocation) is None:
         raise Forbidden("not_the_reviewer", "只有该申请的审核人可以查看申请人的完整电话")
     return ApplicantPhone(applicant_phone=revocation.applicant_phone)
 
@@ -218,16 +231,7 @@ def _decide(work: Work, request: ApproveRevocation | RejectRevocation, decision:
     _visible(work, request.revocation_id)
     revocation = session.get_one(Revocation, request.revocation_id, with_for_update=True, populate_existing=True)
     audit.record(session, ("batch", revocation.batch_no), union_id=revocation.union_id)
-    if str(revocation.requested_by) == caller.account_id:
-        raise Forbidden("own_request", "不能审核自己提交的撤销申请", "请由其他审核人审核。")
-    if str(revocation.reviewer_union_id) != caller.union_id:
-        raise Forbidden("not_the_superior", "该撤销申请由提交工会的上级工会审核", "您可以查看，但不能审核。")
-    if _have_a_controller_in_common(caller, revocation):
-        raise Forbidden(
-            "same_administrator",
-            "提交申请的账号与您的账号为同一手机号，或近期由同一管理员开通、重置或变更，您不能审核该申请",
-            "请由其他审核人审核。",
-        )
+    right = require_right(caller, revocation)
     try:
         revocation.state = decide(RequestState(revocation.state), decision)
     except AlreadyDecided as decided:
@@ -235,10 +239,25 @@ def _decide(work: Work, request: ApproveRevocation | RejectRevocation, decision:
     revocation.decided_by = UUID(caller.account_id)
     revocation.decided_at = datetime.now(UTC)
     revocation.remark = request.remark
+    _store_principal(revocation, right)
     session.flush()
     audit.record(session, old={"state": RequestState.REQUESTED}, new={"state": decision, "remark": revocation.remark})
+    _record_principal(session, revocation)
     _publish_decided(session, revocation)
     return _visible(work, revocation.revocation_id)
+
+
+def _store_principal(revocation: Revocation, right: Right) -> None:
+    if right.principal is not None:
+        revocation.on_behalf_of = UUID(right.principal.account_id)
+        revocation.represented_name = right.principal.name
+
+
+def _record_principal(session: Session, revocation: Revocation) -> None:
+    """Adds to the audit event for whom a deputy acts, so that a search for either of them finds it."""
+    if revocation.on_behalf_of is not None:
+        principal = ("account", revocation.on_behalf_of)
+        audit.record(session, principal, new={"on_behalf_of": revocation.represented_name})
 
 
 def _already_decided(state: RequestState) -> Conflict:
@@ -255,10 +274,12 @@ def _visible(work: Work, revocation_id: UUID) -> RevocationAnswer:
 
 
 def _visible_to(caller: Caller) -> Select[Revocation, Batch]:
-    scope = Revocation.union_id == caller.union_id
+    scope = [Revocation.union_id == caller.union_id]
     if caller.scope >= Scope.SUBORDINATES:
-        scope = or_(scope, Batch.superior_ids.contains([UUID(caller.union_id)]))
-    return select(Revocation, Batch).join(Batch, Batch.batch_no == Revocation.batch_no).where(scope)
+        scope.append(Batch.superior_ids.contains([UUID(caller.union_id)]))
+    if represented := represented_union_ids(caller):
+        scope.append(is_any_of(Revocation.reviewer_union_id, represented))
+    return select(Revocation, Batch).join(Batch, Batch.batch_no == Revocation.batch_no).where(or_(*scope))
 
 
 def _answers(work: Work, rows: Sequence[Row[Revocation, Batch]]) -> list[RevocationAnswer]:
@@ -268,7 +289,8 @@ def _answers(work: Work, rows: Sequence[Row[Revocation, Batch]]) -> list[Revocat
 
 def _answer(caller: Caller, row: Row[Revocation, Batch], progress: Progress) -> RevocationAnswer:
     revocation, batch = row
-    reviews, due_on = _reviews(caller, revocation), overdue.due_on(revocation)
+    right, due_on = right_to_decide(caller, revocation), overdue.due_on(revocation)
+    can_decide = right is not None and revocation.state == RequestState.REQUESTED
     return RevocationAnswer(
         revocation_id=revocation.revocation_id,
         batch_no=batch.batch_no,
@@ -284,47 +306,20 @@ def _answer(caller: Caller, row: Row[Revocation, Batch], progress: Progress) -> 
         applicant_phone=mask_phone(revocation.applicant_phone),
         reason_code=revocation.reason_code,
         reason=revocation.reason,
-        can_call=reviews,
+        can_call=right is not None,
         requested_by=revocation.requested_by,
         requested_at=revocation.requested_at,
         state=revocation.state,
         decided_by=revocation.decided_by,
+        on_behalf_of=revocation.represented_name,
         decided_at=revocation.decided_at,
         remark=revocation.remark,
-        is_of_same_administrator=_have_a_controller_in_common(caller, revocation),
-        can_decide=reviews and revocation.state == RequestState.REQUESTED,
+        is_of_same_administrator=one_person_may_act_as_both(revocation, caller.account_id, caller.controllers),
+        can_decide=can_decide,
+        decides_for=right.principal.name if can_decide and right and right.principal else None,
         due_on=due_on,
         overdue=due_on is not None and due_on < today(),
     )
-
-
-def _reviews(caller: Caller, revocation: Revocation) -> bool:
-    """Whether the caller may decide. Choice: only a reviewer of the direct superior union, and never the requester."""
-    return (
-        "reviewer" in caller.roles
-        and str(revocation.reviewer_union_id) == caller.union_id
-        and str(revocation.requested_by) != caller.account_id
-        and not _have_a_controller_in_common(caller, revocation)
-    )
-
-
-def _waits_for(caller: Caller) -> ColumnElement[bool]:
-    """The same as `_reviews` of an open request, in SQL."""
-    if "reviewer" not in caller.roles:
-        return false()
-    controllers = [UUID(one) for one in (caller.account_id, *caller.controllers) if one]
-    return and_(
-        Revocation.state == RequestState.REQUESTED,
-        Revocation.reviewer_union_id == UUID(caller.union_id),
-        Revocation.requested_by.not_in(controllers),
-        ~Revocation.requester_controllers.overlap(controllers),
-    )
-
-
-def _have_a_controller_in_common(caller: Caller, revocation: Revocation) -> bool:
-    """Whether one person could act as both the requester and the caller; membership provides the controllers."""
-    requester = {str(one) for one in (revocation.requested_by, *revocation.requester_controllers)}
-    return not requester.isdisjoint({caller.account_id, *caller.controllers})
 
 
 def _union_facts(batch: Batch) -> UnionFacts:
@@ -363,6 +358,8 @@ def _publish_decided(session: Session, revocation: Revocation, recipient: str | 
         decided_by=decided_by,
         decided_at=decided_at,
         remark=revocation.remark,
+        on_behalf_of=revocation.on_behalf_of,
+        represented=Represented(name=revocation.represented_name) if revocation.represented_name else None,
         applicant=_applicant(revocation),
     )
     publish(session, contract, data, subject=revocation.batch_no, recipient=recipient)

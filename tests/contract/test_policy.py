@@ -81,6 +81,7 @@ def test_operators_reach_no_members(table: dict[str, Permission]) -> None:
         # without what is personal of the acts
         "membership.search_acts",
         "membership.get_act",
+        "membership.export_acts",
     }
 
 

@@ -30,6 +30,7 @@ from services.kit.events.envelope import Event
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
+from services.kit.rpc.request import Principal
 from services.kit.rpc.work import Work
 from services.notification import event_notifications, message_inbox, sms, texts
 from services.notification.message_inbox import Audience
@@ -539,3 +540,58 @@ def test_a_message_that_the_former_release_added_meanwhile_is_counted_on(begin: 
         posting.result(timeout=60)
     with begin() as session:
         assert session.scalars(select(InboxMessage.count)).all() == [5]
+
+
+def test_deputies_and_covering_reviewers_read_what_is_for_the_reviewers_whose_place_they_take(begin: Begin) -> None:
+    union_id = uuid4()
+    idle = Caller(account_id=str(uuid4()), roles=frozenset({"reviewer"}), union_id=str(uuid4()))
+    deputy = replace(idle, principals=(Principal(str(uuid4()), "张三", union_ids=(str(union_id),)),))
+    covering = replace(idle, covered_union_ids=(str(union_id),))
+    with begin() as session:
+        event_notifications.revocation_requested(
+            session, example(revocation.REVOCATION_REQUESTED, reviewer_union_id=union_id)
+        )
+        message_inbox.post(session, Audience(union_id, "administrator"), "t", texts.correction_refused("1"))
+        kinds = [[one.kind for one in listed(session, caller).items] for caller in (idle, deputy, covering)]
+    assert kinds == [[], ["revocation_requested"], ["revocation_requested"]]
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1), (1, 2, 1)])
+def test_of_a_delegation_the_newest_is_told_in_whatever_order_the_events_come(
+    begin: Begin, order: tuple[int, ...]
+) -> None:
+    named = example(membership.DELEGATION_CHANGED, changed_by=uuid4())
+    data = named.data
+    events = {1: named, 2: an_event(replace(data, version=2, change="ended"))}
+    deputy, principal = (
+        Caller(account_id=str(account_id), roles=frozenset({"clerk"}), union_id=str(union_id))
+        for account_id, union_id in ((data.deputy_id, data.deputy_union_id), (data.principal_id, data.union_id))
+    )
+    with begin() as session:
+        for version in order:
+            event_notifications.delegation_changed(session, events[version])
+        for caller in (deputy, principal):
+            (message,) = listed(session, caller).items
+            assert (message.kind, message.title) == ("delegation_ended", "代审委托已提前结束")
+
+
+def test_who_names_a_deputy_is_not_told_of_it_and_the_deputy_reads_until_when(begin: Begin) -> None:
+    named = example(membership.DELEGATION_CHANGED)
+    data = named.data
+    deputy, principal = (
+        Caller(account_id=str(account_id), roles=frozenset({"clerk"}), union_id=str(data.union_id))
+        for account_id in (data.deputy_id, data.principal_id)
+    )
+    with begin() as session:
+        event_notifications.delegation_changed(session, named)
+        (message,) = listed(session, deputy).items
+        assert "2026-12-01 至 2026-12-11 代张三审核" in message.body
+        assert listed(session, principal).items == []
+
+
+def test_the_clerk_reads_in_whose_name_a_deputy_decided(begin: Begin) -> None:
+    approved = example(revocation.REVOCATION_APPROVED)
+    with begin() as session:
+        event_notifications.revocation_approved(session, approved)
+        (message,) = listed(session, a_clerk_of(approved.data.union_id)).items
+    assert "审核通过（代 张三 审核）" in message.body

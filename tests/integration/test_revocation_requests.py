@@ -28,6 +28,7 @@ from services.contracts.operations.revocation import (
     RevealApplicant,
     RevocationAnswer,
 )
+from services.contracts.overdue import today
 from services.contracts.rules.working_days import due_on
 from services.contracts.shared import ApplicationStep
 from services.kit import clock
@@ -35,6 +36,7 @@ from services.kit.data.database import Database, outbox
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
+from services.kit.rpc.request import Principal
 from services.kit.rpc.work import Work
 from services.revocation import batches, closing, overdue, requests
 from services.revocation.progress import progress_of
@@ -400,6 +402,39 @@ def test_an_administrator_who_reviews_decides_on_nothing_that_the_own_creature_a
     session.commit()
     decision = asked_for.revocation_id, None
     assert refusal(session, requests.approve, both, a_decision(requests.approve, *decision)) == "same_administrator"
+
+
+def test_a_deputy_sees_decides_and_says_in_whose_name(session: Session, batch: BatchSubmittedData) -> None:
+    superior = str(batch.union.superior_union_id)
+    principal = Principal(str(uuid4()), "张三", union_ids=(superior,), last_day=today().isoformat())
+    idle = Caller(account_id=str(uuid4()), roles=frozenset({"clerk"}), union_id=superior)
+    deputy = replace(idle, roles=frozenset({"clerk", "deputy"}), principals=(principal,))
+    revocation_id = asked(session, batch).revocation_id
+
+    assert listed(session, idle) == []
+    (waiting,) = listed(session, deputy, can_decide=True)
+    assert (waiting.can_decide, waiting.decides_for, waiting.can_call) == (True, "张三", True)
+    decided_on = decide_on(session, requests.reject, deputy, revocation_id, "证件有效")
+    session.commit()
+
+    assert (decided_on.state, decided_on.on_behalf_of, decided_on.decides_for) == ("rejected", "张三", None)
+    assert shown(session, a_clerk_of(batch), revocation_id).on_behalf_of == "张三"
+    body = session.scalars(select(outbox.c.body).order_by(outbox.c.id.desc())).first()
+    data = json.loads(body or b"")["data"]
+    assert data["on_behalf_of"] == principal.account_id
+    assert "张三" not in str(data)
+
+
+def test_the_next_superior_decides_for_a_union_that_it_covers(session: Session, batch: BatchSubmittedData) -> None:
+    revocation_id = asked(session, batch).revocation_id
+    city = of_the_city(batch, "reviewer")
+    approval = a_decision(requests.approve, revocation_id, None)
+    assert refusal(session, requests.approve, city, approval) == "not_the_superior"
+
+    covering = replace(city, covered_union_ids=(str(batch.union.superior_union_id),))
+    assert [one.can_decide for one in listed(session, covering, can_decide=True)] == [True]
+    decided_on = decide_on(session, requests.approve, covering, revocation_id, None)
+    assert (decided_on.state, decided_on.on_behalf_of) == ("approved", None)
 
 
 def test_of_two_reviewers_at_the_same_moment_one_decides(

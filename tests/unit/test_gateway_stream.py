@@ -152,3 +152,18 @@ def test_a_revocation_updates_its_union_and_the_reviewers_of_the_superior() -> N
         Audience(str(data.reviewer_union_id), "reviewer"),
     )
     assert set(update.facts) == {"revocation_id", "batch_no"}
+
+
+def test_deputies_and_covering_reviewers_receive_updates_for_the_reviewers_whose_place_they_take(
+    streams: Streams,
+) -> None:
+    covered = {"covered_union_ids": (SUPERIOR_UNION_ID,)}
+    page, idle = an_open_stream(streams, "reviewer", **covered), an_open_stream(streams, "reviewer")
+
+    streams.publish(an_update(Audience(SUPERIOR_UNION_ID)))
+    streams.publish(an_update(Audience(SUPERIOR_UNION_ID, "reviewer")))
+    assert next(page).startswith(b"event: pending_changed")
+    assert sum(streams.open_by_account().values()) == 2
+    streams.close()
+
+    assert frames(page) == frames(idle) == []

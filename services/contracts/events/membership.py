@@ -340,6 +340,31 @@ class MemberTransferredData(EventData):
     automatic: Annotated[bool, "nobody decided in time"] = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class DelegationPeople(EventData):
+    """The names in a delegation, and why it was made. Always encrypted."""
+
+    principal_name: str
+    deputy_name: str
+    changed_by_name: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DelegationChangedData(EventData):
+    delegation_id: UUID
+    version: Annotated[int, validate.Range(min=1), "how often the delegation has changed: the newest counts"]
+    change: Annotated[str, choice("named", "ended"), "ended: early, by somebody"]
+    principal_id: Annotated[UUID, "the reviewer"]
+    union_id: Annotated[UUID, "the reviewer's union"]
+    deputy_id: UUID
+    deputy_union_id: UUID
+    changed_by: Annotated[UUID | None, "the account that made or ended it"] = None
+    first_day: Annotated[date, "in Shanghai"]
+    last_day: Annotated[date, "in Shanghai, inclusive"]
+    people: Annotated[DelegationPeople, ENCRYPTED]
+
+
 MEMBER_REGISTERED = EventContract(
     "membership",
     "member_registered",
@@ -487,6 +512,13 @@ MEMBER_TRANSFERRED = EventContract(
     consumers=("batching", "notification"),
     is_live=True,
 )
+DELEGATION_CHANGED = EventContract(
+    "membership",
+    "delegation_changed",
+    DelegationChangedData,
+    "A reviewer's deputy was named for a period, or the delegation ended early; those concerned are notified.",
+    consumers=("notification",),
+)
 ACT_RECORDED = ACTS_RECORDED["membership"]
 EVENTS = (
     MEMBER_REGISTERED,
@@ -511,4 +543,5 @@ EVENTS = (
     TRANSFER_REQUESTED,
     TRANSFER_ENDED,
     MEMBER_TRANSFERRED,
+    DELEGATION_CHANGED,
 )

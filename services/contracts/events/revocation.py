@@ -32,6 +32,13 @@ class RevocationRequestedData(EventData):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Represented(EventData):
+    """The reviewer in whose name a deputy decided. Always encrypted."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RevocationDecidedData(EventData):
     revocation_id: UUID
     batch_no: str
@@ -40,6 +47,8 @@ class RevocationDecidedData(EventData):
     decided_by: UUID
     decided_at: datetime
     remark: str | None = None
+    on_behalf_of: Annotated[UUID | None, "the reviewer for whom a deputy decided; null: in its own right"] = None
+    represented: Annotated[Represented | None, ENCRYPTED] = None
     applicant: Annotated[Applicant, ENCRYPTED]
 
 

@@ -1,4 +1,4 @@
-"""The queries on the audit log, which membership keeps."""
+"""The operations on the audit log, which membership keeps: search, export, saved searches."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,31 +13,56 @@ from services.contracts.operations.roles import subordinates
 from services.contracts.operations.titles import ACTIONS
 from services.kit.events.contract import choice
 from services.kit.fields import text
-from services.kit.rpc.operation import no_union, query
+from services.kit.rpc.files import FileAnswer
+from services.kit.rpc.operation import command, no_union, own_data, query
 from services.kit.rpc.paging import LARGEST_PAGE
 from services.kit.schemas import UNSET, Unset
 
+LARGEST_EXPORT = 10_000
+"""Most audit events in one exported sheet."""
+MOST_SEARCHES = 30
+"""The most saved searches of one account."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class SearchActsRequest:
-    """Absent filters are not applied. Audit events come newest first; `before` of an answer requests the next page."""
+class KeptFilter:
+    """The filters that a saved search keeps: all but a document number, which is not to be stored."""
 
-    account_id: Annotated[UUID | Unset, "who acted"] = UNSET
-    account_name: Annotated[str | Unset, text(64), "who acted: the whole name of the account"] = UNSET
-    document_number: Annotated[DocumentNumber | Unset, "of the member acted on: the whole number"] = UNSET
+    account_name: Annotated[
+        str | Unset, text(64), "who acted, or failed to sign in: the whole name of the account, which need not exist"
+    ] = UNSET
     record_kind: Annotated[str | Unset, choice(*RECORD_KINDS)] = UNSET
     record_id: Annotated[str | Unset, text(100), "the record acted on; for a member, also its applications"] = UNSET
     action: Annotated[str | Unset, choice(*ACTIONS)] = UNSET
     outcome: Annotated[str | Unset, choice(*OUTCOMES)] = UNSET
     acted_from: Annotated[date | Unset, "day in Shanghai"] = UNSET
     acted_to: Annotated[date | Unset, "day in Shanghai, inclusive"] = UNSET
-    before: UUID | Unset = UNSET
-    size: Annotated[int, validate.Range(min=1, max=LARGEST_PAGE, error=f"每页 1 至 {LARGEST_PAGE} 条")] = 20
 
     def __post_init__(self) -> None:
         """Validates that `record_kind` and `record_id` are present together."""
         if (self.record_kind is UNSET) != (self.record_id is UNSET):
             raise ValidationError("请同时填写对象类型和对象编号", "record_id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActFilter(KeptFilter):
+    """Absent filters are not applied."""
+
+    account_id: Annotated[UUID | Unset, "who acted"] = UNSET
+    document_number: Annotated[DocumentNumber | Unset, "of the member acted on: the whole number"] = UNSET
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchActsRequest(ActFilter):
+    """Audit events come newest first; `before` of an answer requests the next page."""
+
+    before: UUID | Unset = UNSET
+    size: Annotated[int, validate.Range(min=1, max=LARGEST_PAGE, error=f"每页 1 至 {LARGEST_PAGE} 条")] = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportActsRequest(ActFilter):
+    """The audit events of a search as a sheet, newest first; who exports which search is an audit event itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +139,46 @@ class ActNamesAnswer:
     record_kinds: list[RecordKindName]
 
 
+SearchName = Annotated[str, text(30)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListSearchesRequest:
+    """Has no parameters: the caller is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaveSearchRequest:
+    """Keeps a search under a name for the caller's account."""
+
+    name: SearchName
+    filter: KeptFilter
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRequest:
+    """Identifies a saved search of the caller's account."""
+
+    search_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenameSearchRequest(SearchRequest):
+    name: SearchName
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedSearchAnswer:
+    search_id: UUID
+    name: str
+    filter: Annotated[dict[str, str], "the filters that are applied, as the search takes them"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedSearchesAnswer:
+    items: Annotated[list[SavedSearchAnswer], "by name"]
+
+
 _READERS = ("administrator", "operator")
 
 SEARCH_ACTS = query(
@@ -126,4 +191,30 @@ SEARCH_ACTS = query(
 GET_ACT = query("membership.get_act", GetActRequest, ActDetailAnswer, allow=subordinates(*_READERS), may_lag=_READERS)
 LIST_ACT_NAMES = query(
     "membership.list_act_names", ListActNamesRequest, ActNamesAnswer, allow=no_union("administrator", "operator")
+)
+
+EXPORT_ACTS = command(
+    "membership.export_acts",
+    ExportActsRequest,
+    FileAnswer,
+    allow=subordinates(*_READERS),
+    title=ACTIONS["membership.export_acts"],
+)
+LIST_SEARCHES = query("membership.list_searches", ListSearchesRequest, SavedSearchesAnswer, allow=own_data(*_READERS))
+SAVE_SEARCH = command(
+    "membership.save_search",
+    SaveSearchRequest,
+    SavedSearchAnswer,
+    allow=own_data(*_READERS),
+    title=ACTIONS["membership.save_search"],
+)
+RENAME_SEARCH = command(
+    "membership.rename_search",
+    RenameSearchRequest,
+    SavedSearchAnswer,
+    allow=own_data(*_READERS),
+    title=ACTIONS["membership.rename_search"],
+)
+DELETE_SEARCH = command(
+    "membership.delete_search", SearchRequest, allow=own_data(*_READERS), title=ACTIONS["membership.delete_search"]
 )

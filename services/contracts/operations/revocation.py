@@ -8,7 +8,7 @@ from uuid import UUID
 from marshmallow import ValidationError, validate
 
 from services.contracts.fields import Phone
-from services.contracts.operations.roles import STAFF, subordinates
+from services.contracts.operations.roles import DEPUTY, STAFF, subordinates
 from services.contracts.shared import CHANNELS, REVOCATION_REASONS, UnionFacts
 from services.kit.events.contract import choice
 from services.kit.fields import lines, text
@@ -36,7 +36,10 @@ class RequestRevocation:
 
 @dataclass(frozen=True, kw_only=True)
 class ListRevocations(PageRequest):
-    """Requests of the caller's union; for its reviewers and administrators also of all subordinates."""
+    """Requests of the caller's union, and those that it may decide on as a deputy.
+
+    For reviewers and administrators also those of all subordinates.
+    """
 
     state: Annotated[str | Unset, choice(*REQUEST_STATES)] = UNSET
     batch_no: Annotated[str | Unset, validate.Length(1, 64), "what the number begins or ends with"] = UNSET
@@ -144,12 +147,14 @@ class RevocationAnswer:
     requested_at: datetime
     state: Annotated[str, choice(*REQUEST_STATES)]
     decided_by: UUID | None
+    on_behalf_of: Annotated[str | None, "for whom a deputy decided: 代 … 审核"]
     decided_at: Annotated[datetime | None, "when it was decided or closed"]
     remark: str | None
     is_of_same_administrator: Annotated[
         bool, "whether the same administrator recently controlled the requester's and the caller's accounts"
     ]
     can_decide: Annotated[bool, "whether it waits for the caller's decision"]
+    decides_for: Annotated[str | None, "for whom the caller would decide, as a deputy; null: in its own right"]
     due_on: Annotated[date | None, "the last day in Shanghai to decide; null: it is decided"]
     overdue: Annotated[bool, "that day is over 超期"]
 
@@ -166,33 +171,35 @@ REQUEST_REVOCATION = command(
     allow=own_union("clerk"),
     title="申请撤销",
 )
-LIST_REVOCATIONS = query("revocation.list_revocations", ListRevocations, RevocationsAnswer, allow=subordinates(*STAFF))
-GET_REVOCATION = query("revocation.get_revocation", GetRevocation, RevocationAnswer, allow=subordinates(*STAFF))
+LIST_REVOCATIONS = query(
+    "revocation.list_revocations", ListRevocations, RevocationsAnswer, allow=subordinates(*STAFF, DEPUTY)
+)
+GET_REVOCATION = query("revocation.get_revocation", GetRevocation, RevocationAnswer, allow=subordinates(*STAFF, DEPUTY))
 APPROVE_REVOCATION = command(
     "revocation.approve_revocation",
     ApproveRevocation,
     RevocationAnswer,
-    allow=subordinates("reviewer"),
+    allow=subordinates("reviewer", DEPUTY),
     title="同意撤销",
 )
 REJECT_REVOCATION = command(
     "revocation.reject_revocation",
     RejectRevocation,
     RevocationAnswer,
-    allow=subordinates("reviewer"),
+    allow=subordinates("reviewer", DEPUTY),
     title="不同意撤销",
 )
 DECIDE_REVOCATIONS = command(
     "revocation.decide_revocations",
     DecideRevocations,
     DecidedRevocations,
-    allow=subordinates("reviewer"),
+    allow=subordinates("reviewer", DEPUTY),
     title="批量审核撤销申请",
 )
 REVEAL_APPLICANT = command(
     "revocation.reveal_applicant",
     RevealApplicant,
     ApplicantPhone,
-    allow=subordinates("reviewer"),
+    allow=subordinates("reviewer", DEPUTY),
     title="查看申请人完整电话",
 )

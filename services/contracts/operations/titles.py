@@ -1,13 +1,21 @@
 """The Chinese titles of actions in the audit log: operations by name, and repairs on the command line."""
 
 from services.contracts.operations import batching, cards, notification, operators, reports, revocation, validation
-from services.contracts.operations.membership import accounts, identity, imports, members, preferences, transfers
+from services.contracts.operations.membership import (
+    accounts,
+    delegations,
+    identity,
+    imports,
+    members,
+    preferences,
+    transfers,
+)
 from services.contracts.services import SERVICES
 from services.kit.operations.operators import OF_EVERY_SERVICE
 from services.kit.rpc.operation import Operation
 
 _MODULES = (
-    *(identity, accounts, members, transfers, imports, preferences),
+    *(identity, accounts, delegations, members, transfers, imports, preferences),
     *(validation, batching, cards, revocation, notification, reports, operators),
 )
 _DECLARED = [
@@ -19,4 +27,9 @@ ACTIONS = {
     **{f"{service}.repair": "修复数据" for service in SERVICES},
     **{f"{service}.reconcile": "数据库恢复后核对" for service in SERVICES},
     "notification.rebuild_reports": "重建统计报表",
+    # These are declared beside the search, whose filter has all actions.
+    "membership.export_acts": "导出操作日志",
+    "membership.save_search": "保存日志查询",
+    "membership.rename_search": "修改日志查询的名称",
+    "membership.delete_search": "删除日志查询",
 }

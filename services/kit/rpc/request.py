@@ -26,6 +26,27 @@ _GRACE = 2.0
 
 
 @dataclass(frozen=True)
+class Principal:
+    """An account that the caller stands in for, with what decides where the caller may act in its name."""
+
+    account_id: str
+    name: str
+    union_ids: tuple[str, ...] = ()
+    """The unions for which it may decide, its own first."""
+    controllers: tuple[str, ...] = ()
+    """Accounts that could act as the principal."""
+    last_day: str = ""
+    """The last day of the delegation, as an ISO date in Shanghai."""
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "Principal":
+        """The principal that `Caller.to_dict` wrote; attributes of a newer version are ignored."""
+        known = {name: document[name] for name in cls.__dataclass_fields__ if name in document}
+        lists = {name: tuple(document.get(name) or ()) for name in ("union_ids", "controllers")}
+        return cls(**{**known, **lists})
+
+
+@dataclass(frozen=True)
 class Caller:
     """The caller of an operation: an account of a union, a member on the phone (role `member`), or role `anonymous`.
 
@@ -44,12 +65,21 @@ class Caller:
     """All unions above the caller's, the city's first, its superior last."""
     controllers: tuple[str, ...] = ()
     """Accounts that could act as the caller: that recently created, reset or changed it, or share its telephone."""
+    covered_union_ids: tuple[str, ...] = ()
+    """Unions below, for which the caller's reviewers decide, because neither these nor any between have one."""
+    principals: tuple[Principal, ...] = ()
+    """Whom the caller stands in for today, as a deputy."""
     member_id: str | None = None
     session_id: str | None = None
     origin: str | None = None
     """The address that the request came from."""
     scope: Scope = Scope.OWN_UNION
     """Whose data the caller may act on in this operation; each service determines it."""
+
+    @property
+    def other_union_ids(self) -> frozenset[str]:
+        """The other unions for which the caller decides: those that it covers, and those of its principals."""
+        return frozenset(self.covered_union_ids).union(*(one.union_ids for one in self.principals))
 
     @property
     def is_of_the_city(self) -> bool:
@@ -71,8 +101,12 @@ class Caller:
         known = {name: document[name] for name in cls.__dataclass_fields__ if name in document and name != "scope"}
         superior = document.get("superior_union_id")
         superior_ids = document.get("superior_ids") or ([superior] if superior else [])
-        controllers = tuple(document.get("controllers") or ())
-        lists = {"superior_ids": tuple(superior_ids), "controllers": controllers}
+        lists = {
+            "superior_ids": tuple(superior_ids),
+            "controllers": tuple(document.get("controllers") or ()),
+            "covered_union_ids": tuple(document.get("covered_union_ids") or ()),
+            "principals": tuple(Principal.from_dict(one) for one in document.get("principals") or ()),
+        }
         return cls(**{**known, "roles": frozenset(document.get("roles", ())), **lists})
 
 

@@ -31,6 +31,7 @@ from services.membership.accounts import controls
 from services.membership.accounts.account_audit import changeable, record_account
 from services.membership.accounts.account_links import send_link, void_links
 from services.membership.accounts.account_notifications import notify_holder
+from services.membership.accounts.delegations import end_all_of
 from services.membership.identity import lockout, passwords, sessions
 from services.membership.members.member_documents import phone_digest
 from services.membership.models import Account, Union
@@ -229,6 +230,7 @@ def _change_rights(session: Session, caller: Caller, account: Account, roles: li
         controls.controlled_by(session, account, caller, controls.REOPENED)
         notify_holder(session, account, "reopened", caller)
     account.roles, account.disabled = roles, disabled
+    end_all_of(session, account, caller)
 
 
 def _union_of(session: Session, caller: Caller, account: Account) -> Union:

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, false, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from services.contracts.events.audit import RECORD_KINDS
@@ -14,6 +15,7 @@ from services.contracts.operations.audit import (
     SEARCH_ACTS,
     ActAnswer,
     ActDetailAnswer,
+    ActFilter,
     ActionName,
     ActNamesAnswer,
     ActRecordAnswer,
@@ -23,6 +25,7 @@ from services.contracts.operations.audit import (
     RecordKindName,
     SearchActsRequest,
 )
+from services.contracts.operations.membership.identity import SIGN_IN
 from services.contracts.operations.titles import ACTIONS
 from services.kit.data.bulk import is_any_of
 from services.kit.operations import audit
@@ -30,7 +33,8 @@ from services.kit.operations.audit import record_reference, referred_record
 from services.kit.problems import Forbidden, NotFound
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
-from services.kit.schemas import UNSET, values_of
+from services.kit.schemas import UNSET, Unset, values_of
+from services.membership.identity.sign_in import unknown_name
 from services.membership.members import number_searches
 from services.membership.members.member_documents import possible_digests
 from services.membership.members.member_search import SHANGHAI
@@ -40,17 +44,42 @@ from services.membership.models import Account, Application, AuditEntry, AuditSc
 def search(work: Work, request: SearchActsRequest) -> ActsAnswer:
     """The matching audit events in the caller's scope, newest first; the answer's `before` requests the next page.
 
-    A search by document number is counted. Raises Forbidden for an operator who searches by one, for operators must not
-    learn whose it is, and Problem `too_many_number_searches`.
+    A search by document number is counted, and raises what `check_number_search` does.
     """
-    _check_number_search(work, request)
-    matching = _in_scope(work.caller).where(*_conditions(work.session, request))
-    rows = work.session.scalars(matching.order_by(AuditScope.act_id.desc()).limit(request.size + 1)).all()
+    check_number_search(work, request, SEARCH_ACTS.name)
+    rows = newest(work, request, request.size + 1, before=request.before)
     page = rows[: request.size]
     return ActsAnswer(
-        items=_answers(work, page),
+        items=answers(work, page),
         before=page[-1].act_id if len(rows) > len(page) else None,
     )
+
+
+def newest(work: Work, request: ActFilter, limit: int, before: UUID | Unset = UNSET) -> list[AuditEntry]:
+    """The newest matching audit events in the caller's scope, at most so many, older than `before`."""
+    session, matching = work.session, _in_scope(work.caller).where(*_conditions(work.session, request))
+    if before is not UNSET:
+        matching = matching.where(AuditScope.act_id < before)
+    in_order = matching.order_by(AuditScope.act_id.desc()).limit(limit)
+    if request.account_name is UNSET:
+        return list(session.scalars(in_order))
+    # Each by its own index: one condition for both would read the whole log.
+    found = [
+        entry for one in _by_name(session, request.account_name) for entry in session.scalars(in_order.where(*one))
+    ]
+    return sorted(found, key=attrgetter("act_id"), reverse=True)[:limit]
+
+
+def check_number_search(work: Work, request: ActFilter, place: str) -> None:
+    """Counts a search by document number.
+
+    Raises Forbidden for an operator, who must not learn whose it is, and Problem `too_many_number_searches`.
+    """
+    if request.document_number is UNSET:
+        return
+    if "administrator" not in work.caller.roles:
+        raise Forbidden("number_search", "没有权限按证件号码查询", "请按操作人、时间或对象编号查询。")
+    number_searches.count(work.database, work.caller, {"document_number": request.document_number}, place)
 
 
 def get_act(work: Work, request: GetActRequest) -> ActDetailAnswer:
@@ -58,7 +87,7 @@ def get_act(work: Work, request: GetActRequest) -> ActDetailAnswer:
     entry = work.session.scalar(_in_scope(work.caller).where(AuditScope.act_id == request.act_id))
     if entry is None:
         raise NotFound(title="未找到该操作记录")
-    (answer,) = _answers(work, [entry])
+    (answer,) = answers(work, [entry])
     return ActDetailAnswer(
         **values_of(answer),
         position=entry.position,
@@ -75,15 +104,6 @@ def names(_work: Work, _request: ListActNamesRequest) -> ActNamesAnswer:
     )
 
 
-def _check_number_search(work: Work, request: SearchActsRequest) -> None:
-    if request.document_number is UNSET:
-        return
-    if "administrator" not in work.caller.roles:
-        raise Forbidden("number_search", "没有权限按证件号码查询", "请按操作人、时间或对象编号查询。")
-    sought = {"document_number": request.document_number}
-    number_searches.count(work.database, work.caller, sought, SEARCH_ACTS.name)
-
-
 def _in_scope(caller: Caller) -> Select[AuditEntry]:
     return (
         select(AuditEntry)
@@ -92,42 +112,42 @@ def _in_scope(caller: Caller) -> Select[AuditEntry]:
     )
 
 
-def _conditions(session: Session, request: SearchActsRequest) -> list[ColumnElement[bool]]:
+def _conditions(session: Session, request: ActFilter) -> list[ColumnElement[bool]]:
     return [
         *_times(request),
         *_kinds(request),
-        *_persons(session, request),
+        *([] if request.account_id is UNSET else [AuditScope.account_id == request.account_id]),
         *(AuditEntry.records.overlap(one) for one in _records_of(session, request)),
     ]
 
 
-def _times(request: SearchActsRequest) -> Iterator[ColumnElement[bool]]:
+def _times(request: ActFilter) -> Iterator[ColumnElement[bool]]:
     """The conditions on time, by ids, which begin with the time."""
-    if request.before is not UNSET:
-        yield AuditScope.act_id < request.before
     if request.acted_from is not UNSET:
         yield AuditScope.act_id >= _first_id_of(request.acted_from)
     if request.acted_to is not UNSET:
         yield AuditScope.act_id < _first_id_of(request.acted_to, days_later=1)
 
 
-def _kinds(request: SearchActsRequest) -> Iterator[ColumnElement[bool]]:
+def _kinds(request: ActFilter) -> Iterator[ColumnElement[bool]]:
     if request.action is not UNSET:
         yield AuditScope.action == request.action
     if request.outcome is not UNSET:
         yield AuditScope.outcome == request.outcome
 
 
-def _persons(session: Session, request: SearchActsRequest) -> Iterator[ColumnElement[bool]]:
-    if request.account_id is not UNSET:
-        yield AuditScope.account_id == request.account_id
-    if request.account_name is not UNSET:
-        named = select(Account.account_id).where(Account.account_name == request.account_name.strip().lower())
-        account_id = session.scalar(named)
-        yield AuditScope.account_id == account_id if account_id else false()
+def _by_name(session: Session, name: str) -> Iterator[list[ColumnElement[bool]]]:
+    """What the account of this name did, and in vain tries to sign in by the name, whether it has an account or not."""
+    account_name = name.strip().lower()
+    account_id = session.scalar(select(Account.account_id).where(Account.account_name == account_name))
+    tried = [record_reference(*unknown_name(account_name))]
+    if account_id is not None:
+        yield [AuditScope.account_id == account_id]
+        tried.append(record_reference("account", account_id))
+    yield [AuditScope.action == SIGN_IN.name, AuditScope.account_id.is_(None), AuditEntry.records.overlap(tried)]
 
 
-def _records_of(session: Session, request: SearchActsRequest) -> Iterator[list[str]]:
+def _records_of(session: Session, request: ActFilter) -> Iterator[list[str]]:
     """The records of the request, each with all records that count as the same."""
     if request.record_kind is not UNSET and request.record_id is not UNSET:
         yield _with_applications(session, request.record_kind, request.record_id)
@@ -159,7 +179,8 @@ def _first_id_of(day: date, days_later: int = 0) -> UUID:
     return UUID(int=max(0, int(midnight * 1000)) << 80)
 
 
-def _answers(work: Work, entries: Sequence[AuditEntry]) -> list[ActAnswer]:
+def answers(work: Work, entries: Sequence[AuditEntry]) -> list[ActAnswer]:
+    """Audit events as answers, with the names of their callers' unions."""
     union_ids = {entry.union_id for entry in entries if entry.union_id}
     named = work.session.execute(select(Union.union_id, Union.name).where(is_any_of(Union.union_id, union_ids)))
     union_names = {row.union_id: row.name for row in named}

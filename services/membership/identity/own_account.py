@@ -1,15 +1,19 @@
 """The caller's own account: its data, its password, and re-authentication."""
 
+from datetime import date
+
 from sqlalchemy.orm import Session
 
-from services.contracts.operations.membership.accounts import AccountAnswer
+from services.contracts.operations.membership.accounts import AccountAnswer, StandsInFor
 from services.contracts.operations.membership.identity import ChangePasswordRequest, GetMeRequest, SessionAnswer
 from services.kit.problems import FieldProblem, Forbidden, Invalid
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.request import Principal
 from services.kit.rpc.work import Work
 from services.membership.accounts.account_audit import record_account
 from services.membership.accounts.account_links import void_links
 from services.membership.accounts.account_notifications import notify_holder
+from services.membership.accounts.review_rights import principals_of
 from services.membership.identity import devices, lockout, passwords, sessions
 from services.membership.identity.next_step import SECOND_FACTOR, next_step
 from services.membership.models import Account, SignedInSession, Union
@@ -94,7 +98,12 @@ def own_answer(session: Session, account: Account, step: str | None) -> AccountA
         must_change_password=account.must_change_password,
         next_step=step,
         has_second_factor=account.totp_confirmed_at is not None,
+        deputy_for=[] if step else [_stands_in_for(one) for one in principals_of(session, account)],
     )
+
+
+def _stands_in_for(principal: Principal) -> StandsInFor:
+    return StandsInFor(name=principal.name, last_day=date.fromisoformat(principal.last_day))
 
 
 def own_account(session: Session, caller: Caller, *, for_update: bool = False) -> Account:

@@ -17,7 +17,7 @@ from services.contracts.operations.membership.identity import (
     SignOutRequest,
     Visit,
 )
-from services.contracts.operations.roles import LIMITED
+from services.contracts.operations.roles import DEPUTY, LIMITED
 from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
@@ -26,6 +26,7 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.kit.settings import read_settings, settings_class
 from services.membership.accounts.controls import others_who_may_act_as
+from services.membership.accounts.review_rights import REVIEWER, covered_union_ids, principals_of
 from services.membership.identity.next_step import next_step
 from services.membership.models import Account, Member, SignedInSession, Union
 
@@ -212,7 +213,20 @@ def _account_caller(session: Session, account: Account, found: SignedInSession, 
         session_id=str(found.session_id),
         controllers=tuple(sorted(str(one) for one in others_who_may_act_as(session, account))),
     )
-    return _of_union(session, caller, account.union_id)
+    caller = _of_union(session, caller, account.union_id)
+    return caller if step else _with_review_rights(session, account, caller)
+
+
+def _with_review_rights(session: Session, account: Account, caller: Caller) -> Caller:
+    """The caller with whom it stands in for, and for which unions below its reviewers decide."""
+    principals = tuple(principals_of(session, account))
+    covered = covered_union_ids(session, session.get_one(Union, account.union_id)) if REVIEWER in account.roles else ()
+    return replace(
+        caller,
+        roles=caller.roles | {DEPUTY} if principals else caller.roles,
+        covered_union_ids=tuple(str(one) for one in covered),
+        principals=principals,
+    )
 
 
 def _member_caller(session: Session, found: SignedInSession) -> Caller:

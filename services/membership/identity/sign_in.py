@@ -7,7 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.contracts.operations.membership.identity import SignInAnswer, SignInRequest
+from services.kit.data.encryption import blind_index
 from services.kit.operations import audit
+from services.kit.operations.audit import Record
 from services.kit.problems import Problem
 from services.kit.rpc.work import Work
 from services.kit.settings import read_settings, settings_class
@@ -41,10 +43,10 @@ def sign_in(work: Work, request: SignInRequest) -> SignInAnswer:
     counter, seconds = _count_attempt(work, request, account_name)
     account = session.scalar(select(Account).where(Account.account_name == account_name))
     if seconds:
-        _record_attempt(session, account)
+        _record_attempt(session, account, account_name)
         raise _delayed(seconds)
     is_right = _is_right(session, account, request.password)
-    _record_attempt(session, account)
+    _record_attempt(session, account, account_name)
     if account is None or not is_right or account.disabled or _has_old_first_password(account):
         with work.database.begin() as apart:
             lockout.count_failure_of_address(apart, PURPOSE, work.caller.origin)
@@ -99,10 +101,19 @@ def _is_right(session: Session, account: Account | None, password: str) -> bool:
     return account.password_hash == verified
 
 
-def _record_attempt(session: Session, account: Account | None) -> None:
-    """Records every try, but not the name of an unknown account, which may be a mistyped password."""
-    audit.record(session)
-    if account is not None:
+def unknown_name(account_name: str) -> Record:
+    """The record of tries to sign in to an account that does not exist.
+
+    Only a keyed digest of the name, for it may be a mistyped password: who knows the name can search for it.
+    """
+    return "sign_in_name", blind_index(account_name, "sign-in name").hex()
+
+
+def _record_attempt(session: Session, account: Account | None, account_name: str) -> None:
+    """Records every try at an account, or at a name without one."""
+    if account is None:
+        audit.record(session, unknown_name(account_name))
+    else:
         record_account(session, account)
 
 

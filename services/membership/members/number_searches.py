@@ -48,6 +48,7 @@ _PLACES = {
     "membership.request_transfer": "申请转会",
     "membership.update_member": "修改会员信息",
     "membership.search_acts": "操作日志",
+    "membership.export_acts": "导出操作日志",
     "batching.list_pending": "待办会员列表",
     "batching.update_pending": "完善信息",
 }

@@ -1,30 +1,43 @@
 """Searches in the audit log by person, record and time, within the reader's scope."""
 
 import os
+from base64 import b64decode
 from datetime import UTC, date, datetime, timedelta
+from io import BytesIO
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from openpyxl import load_workbook
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from services.contracts.operations.audit import (
+    MOST_SEARCHES,
     ActDetailAnswer,
     ActionName,
     ActsAnswer,
+    ExportActsRequest,
     GetActRequest,
+    KeptFilter,
     ListActNamesRequest,
+    ListSearchesRequest,
     RecordKindName,
+    RenameSearchRequest,
+    SaveSearchRequest,
     SearchActsRequest,
+    SearchRequest,
 )
-from services.kit.problems import Forbidden, NotFound
+from services.kit.operations import audit
+from services.kit.operations.audit import AuditEvent, record_reference
+from services.kit.problems import Forbidden, NotFound, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.kit.schemas import schema_of
 from services.membership.accounts.accounts import new_account
-from services.membership.audit import audit_log, audit_search
+from services.membership.audit import audit_export, audit_log, audit_search, saved_searches
 from services.membership.audit.audit_chain import AuditKeys
+from services.membership.identity.sign_in import unknown_name
 from services.membership.models import Disclosure, Union
 from tests.documents import loaded
 from tests.integration.membership.holder import work_of
@@ -174,3 +187,111 @@ def test_the_names_to_search_by_are_told_in_chinese(office: Office) -> None:
         names = audit_search.names(Work(session, a_caller(office.city, "operator")), ListActNamesRequest())
     assert ActionName(action="batching.submit_batch", label="提交办卡") in names.actions
     assert RecordKindName(kind="member", label="会员") in names.record_kinds
+
+
+SIGN_IN = {"action": "membership.sign_in", "account_id": None, "account_name": None, "union_id": None}
+FAILED = {**SIGN_IN, "outcome": "refused", "problem_code": "sign_in_failed"}
+
+
+def test_failed_sign_ins_are_found_by_the_name_beside_what_its_account_did(office: Office) -> None:
+    account = new_account(office.union, "wangfang", "王芳", ["clerk"], "a password of the tests")
+    with office.begin() as session:
+        session.add(account)
+    own = keep(office, account_id=account.account_id)
+    of_account = {"records": [f"account:{account.account_id}"], "union_ids": [office.union.union_id]}
+    failed = keep(office, **FAILED, **of_account)
+    keep(office, **{**FAILED, "action": "membership.update_account"}, **of_account)
+    keep(office, **FAILED, records=[f"account:{uuid4()}"])
+    later = keep(office, account_id=account.account_id)
+
+    assert found(office, account_name="WangFang") == [later, failed, own]
+    assert found(office, account_name="wangfang", outcome="refused") == [failed]
+    assert found(office, office.superior, account_name="wangfang") == [later, failed, own]
+    assert found(office, office.other, account_name="wangfang") == []
+    first = search(office, account_name="wangfang", size=2)
+    assert [one.act_id for one in search(office, account_name="wangfang", size=2, before=first.before).items] == [own]
+
+
+def test_failed_sign_ins_at_a_name_without_account_are_found_by_the_city_alone(office: Office) -> None:
+    failed = keep(office, **FAILED, records=[record_reference(*unknown_name("zhangsan"))])
+    keep(office, **FAILED, records=[record_reference(*unknown_name("lisi"))])
+    assert found(office, account_name=" ZhangSan") == [failed]
+    assert found(office, office.superior, account_name="zhangsan") == []
+    (shown,) = search(office, account_name="zhangsan").items
+    assert "zhangsan" not in str(shown)
+
+
+def exported(office: Office, caller: Caller, **asked: Any) -> tuple[list[Any], AuditEvent]:
+    """The rows of an exported sheet, and the audit event of the export."""
+    event = AuditEvent("membership.export_acts", caller)
+    with office.begin() as session:
+        audit.begin(session, event)
+        file = audit_export.export_acts(work_of(office, session, caller), ExportActsRequest(**asked))
+    sheet = load_workbook(BytesIO(b64decode(file.content))).worksheets[0]
+    return list(sheet.iter_rows()), event
+
+
+def test_an_export_has_the_rows_of_the_search_without_formulas_and_is_recorded(office: Office) -> None:
+    administrator = an_account(office, office.city, "administrator")
+    formula = {"display_name": "=cmd()", "old": {}, "new": {"remark": "@SUM(1)"}}
+    keep(office, personal=formula, action="membership.update_account")
+    keep(office, action="membership.register_member")
+
+    (heading, row), event = exported(office, administrator, action="membership.update_account")
+
+    assert [cell.value for cell in heading] == list(audit_export.HEADINGS)
+    name = row[audit_export.HEADINGS.index("姓名")]
+    assert (name.value, name.data_type, name.quotePrefix) == ("=cmd()", "s", True)
+    assert (event.new["rows"], event.new["action"]) == (1, "membership.update_account")
+    assert event.union_ids == {administrator.union_id}
+    (_, of_operator), _ = exported(office, a_caller(office.city, "operator"), action="membership.update_account")
+    assert of_operator[audit_export.HEADINGS.index("姓名")].value in (None, "")
+
+
+def test_an_export_by_number_masks_it_in_its_record_and_is_not_for_operators(office: Office) -> None:
+    number = "31010119750308002X"
+    _, event = exported(office, an_account(office, office.city, "administrator"), document_number=number)
+    assert number not in str(event.new)
+    with pytest.raises(Forbidden):
+        exported(office, a_caller(office.city, "operator"), document_number=number)
+
+
+def test_an_export_of_too_many_is_refused(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_export, "LARGEST_EXPORT", 1)
+    for _ in range(2):
+        keep(office, action="membership.queue_members")
+    with pytest.raises(Problem, match="export_too_large"):
+        exported(office, an_account(office, office.city, "administrator"), action="membership.queue_members")
+
+
+def test_searches_are_saved_renamed_and_deleted_for_one_account(office: Office) -> None:
+    own, other = (an_account(office, office.city, "administrator") for _ in range(2))
+
+    def act(use_case: Any, caller: Caller, request: Any) -> Any:
+        with office.begin() as session:
+            return use_case(work_of(office, session, caller), request)
+
+    def listed(caller: Caller) -> list[tuple[str, dict[str, str]]]:
+        answer = act(saved_searches.list_searches, caller, ListSearchesRequest())
+        return [(one.name, one.filter) for one in answer.items]
+
+    failures = KeptFilter(action="membership.sign_in", outcome="refused", acted_from=date(2026, 11, 1))
+    kept = {"action": "membership.sign_in", "outcome": "refused", "acted_from": "2026-11-01"}
+    saved = act(saved_searches.save_search, own, SaveSearchRequest(name="登录失败", filter=failures))
+    with pytest.raises(Problem, match="search_name_taken"):
+        act(saved_searches.save_search, own, SaveSearchRequest(name="登录失败", filter=KeptFilter()))
+    act(saved_searches.save_search, other, SaveSearchRequest(name="登录失败", filter=KeptFilter()))
+    assert listed(own) == [("登录失败", kept)]
+
+    renamed = RenameSearchRequest(search_id=saved.search_id, name="本月登录失败")
+    with pytest.raises(NotFound):
+        act(saved_searches.rename_search, other, renamed)
+    act(saved_searches.rename_search, own, renamed)
+    assert listed(own) == [("本月登录失败", kept)]
+    act(saved_searches.delete_search, own, SearchRequest(search_id=saved.search_id))
+    assert (listed(own), len(listed(other))) == ([], 1)
+
+    for number in range(MOST_SEARCHES):
+        act(saved_searches.save_search, own, SaveSearchRequest(name=str(number), filter=KeptFilter()))
+    with pytest.raises(Problem, match="too_many_searches"):
+        act(saved_searches.save_search, own, SaveSearchRequest(name="更多", filter=KeptFilter()))

@@ -2,17 +2,19 @@
 
 from datetime import UTC, date, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
 
 from services.contracts.events.membership import REMINDERS_DUE
 from services.contracts.events.overdue import WORK_OVERDUE
+from services.contracts.overdue import today
 from services.kit.data.database import outbox
 from services.membership import reminders
 from services.membership.accounts import accounts
 from services.membership.members.member_documents import phone_digest
-from services.membership.models import Account, Union
+from services.membership.models import Account, Delegation, Union
 from tests.integration.membership.holder import PASSWORD
 from tests.integration.membership.office import Office, an_event
 
@@ -113,3 +115,30 @@ def test_telephones_are_encrypted_in_the_event(office: Office, people: dict[str,
         bodies = [bytes(body).decode() for body in session.scalars(select(outbox.c.body))]
     assert any('"recipients":"v1.' in body for body in bodies)
     assert not any("13800000001" in body for body in bodies)
+
+
+def test_a_deputy_is_reminded_with_the_reviewers(office: Office, people: dict[str, Account]) -> None:
+    deputy = hire(office, office.superior, "clerk", "13800000007")
+    with office.begin() as session:
+        session.add(
+            Delegation(
+                delegation_id=uuid4(),
+                principal_id=people["reviewer"].account_id,
+                deputy_id=deputy.account_id,
+                union_id=office.superior.union_id,
+                first_day=today(),
+                last_day=today(),
+                reason="出差",
+                made_by=people["reviewer"].account_id,
+                made_at=SINCE,
+            )
+        )
+    found = remind(office, a_work(office.superior, kind="revocation"))
+    assert told(found) == {(office.superior.union_id, "reviewer", 0, ("13800000002", "13800000007"))}
+
+
+def test_of_a_district_without_reviewer_the_city_s_is_reminded_of_work_that_it_may_do(office: Office) -> None:
+    hire(office, office.superior, "administrator", "13800000002")
+    hire(office, office.city, "reviewer", "13800000003")
+    found = remind(office, a_work(office.superior, kind="revocation"))
+    assert told(found) == {(office.city.union_id, "reviewer", 0, ("13800000003",))}

@@ -119,6 +119,13 @@ const READS = {
       ...{ can_decide: true, can_withdraw: false },
     },
   ]),
+  "/api/v1/delegations": page([
+    {
+      ...{ delegation_id: "d-1", state: "active", principal_name: "张三", union_name: "杨浦区总工会", deputy_name: "李四" },
+      ...{ deputy_union_name: "上海市总工会", first_day: "2026-12-01", last_day: "2026-12-11", reason: "出差" },
+      ...{ made_by_name: "张三", made_at: "2026-11-29T12:59:00Z", ended_at: null, ended_by_name: null, can_end: true },
+    },
+  ]),
   "/api/v1/accounts": page([account]),
   "/api/v1/unions": page([union]),
   "/api/v1/outlets": page([
@@ -130,6 +137,7 @@ const READS = {
     before: null,
   },
   "/api/v1/audit/names": { actions: [], record_kinds: [] },
+  "/api/v1/audit/searches": { items: [{ search_id: "s-1", name: "本月登录失败", filter: { outcome: "refused" } }] },
   "/api/v1/reports": page([{ key: "u", name: "基层工会", union_id: "u", has_below: false, current, previous: current }], {
     union,
     above: [],
@@ -173,11 +181,12 @@ const LISTS: Record<string, readonly string[]> = {
   "/pending?below=false": ["逐个处理未通过的 1 人", "修改证件到期日"],
   "/batches": ["打印清册", "退回 1", "自行前往所选银行网点申办卡"],
   "/revocations": ["待审核", "批量审核", "2026-11-29 20:59"],
+  "/delegations": ["张三", "李四", "2026-12-01 至 2026-12-11", "生效中", "结束", "委托代审"],
   "/accounts": ["jianlang", "经办人"],
   "/unions": ["上海市总工会"],
   "/outlets": ["国华支行", "杨浦区"],
   "/reports": ["（含下级工会），2026-11，与 2026-10 对比", "+100.0%", "66.7%", "姓名与证件不符", "数字暂不完整"],
-  "/audit": ["登录", "2026-11-29 20:59"],
+  "/audit": ["登录", "2026-11-29 20:59", "导出", "保存查询", "本月登录失败"],
   "/dead-letters": ["没有死信"],
   "/phone-changes": ["没有更换手机号的申请"],
   "/announcements": ["还没有通知公告"],

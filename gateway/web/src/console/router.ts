@@ -2,18 +2,18 @@
 import { createRouter, createWebHistory, type RouteMeta, type RouteRecordRaw } from "vue-router";
 import { onNotSignedIn, onOtherAccount } from "@/api/client";
 import { unsaved } from "@/composables/unsaved";
-import { session, type Role } from "@/console/session";
+import { session, type PageRole } from "@/console/session";
 
 declare module "vue-router" {
   interface RouteMeta {
     title: string;
     /** The roles that may use the page; absent for all signed-in accounts. */
-    roles?: readonly Role[];
+    roles?: readonly PageRole[];
     isPublic?: boolean;
     /** Only for the city's union. */
     isOfTheCity?: boolean;
-    /** Its entry in the side menu; `order` also over the groups. */
-    menu?: { group: string; order: number };
+    /** Its entry in the side menu, for some of these roles if it says so; `order` also over the groups. */
+    menu?: { group: string; order: number; roles?: readonly PageRole[] };
   }
 }
 
@@ -45,7 +45,7 @@ export const router = createRouter({
 /** The pages of the menu that this account may use, in their groups. */
 export function menu(): { group: string; pages: { title: string; path: string }[] }[] {
   const entries = routes
-    .filter((route) => route.meta?.menu && mayUse(route.meta))
+    .filter(({ meta }) => meta?.menu && mayUse(meta) && (!meta.menu.roles || session.has(...meta.menu.roles)))
     .sort((one, other) => one.meta!.menu!.order - other.meta!.menu!.order);
   const groups = new Map<string, { title: string; path: string }[]>();
   for (const { meta, path } of entries) {

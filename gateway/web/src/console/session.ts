@@ -9,6 +9,8 @@ import { startUpdates, stopUpdates } from "@/live/updates";
 import type { ROLES } from "@/locales/terms";
 
 export type Role = keyof typeof ROLES;
+/** A role that pages are for: of the account, or that of a deputy today. */
+export type PageRole = Role | "deputy";
 /** Why the page stands still: it is another account's, or its session has ended while something was filled in. */
 export type Standstill = "other_account" | "ended";
 
@@ -21,7 +23,8 @@ export const session = {
   account: computed(() => account.value),
   standstill: computed(() => standstill.value),
 
-  has(...roles: readonly Role[]): boolean {
+  has(...roles: readonly PageRole[]): boolean {
+    if (roles.includes("deputy") && account.value?.deputy_for.length) return true;
     return account.value?.roles.some((role) => (roles as readonly string[]).includes(role)) ?? false;
   },
 

@@ -102,6 +102,16 @@ export const REVOCATION_REASONS = {
   other: "其他",
 } as const;
 
+/** How far a deputy's delegation is. */
+export const DELEGATION_STATES = {
+  upcoming: { text: "未开始", tone: "plain" },
+  active: { text: "生效中", tone: "good" },
+  ended: { text: "已结束", tone: "plain" },
+} as const satisfies Record<string, Term>;
+
+/** The filter of delegations by who they concern. */
+export const DELEGATION_WHOSE = { given: "我委托的", received: "委托我的" } as const;
+
 export const REVOCATION_STATES = {
   requested: { text: "待审核", tone: "warn" },
   approved: { text: "审核通过", tone: "good" },
@@ -157,6 +167,9 @@ export const RETIREMENT_CATEGORIES = {
 } as const;
 
 export const ROLES = { clerk: "经办人", reviewer: "审核人", administrator: "管理员", operator: "运维" } as const;
+
+/** Roles of the audit log: that of a deputy comes beside an account's own. */
+export const ROLES_OF_CALLERS = { ...ROLES, deputy: "代审人" } as const;
 
 /** The options of a select: `options(SEXES)`. */
 export function options<Code extends string>(terms: Readonly<Record<Code, string | Term>>): { value: Code; label: string }[] {

@@ -82,6 +82,7 @@ export function signIn(changes: Partial<Account> = {}): void {
     roles: ["administrator", "clerk"],
     union: { union_id: "city", name: "上海市总工会", code: "813100000000000000", kind: "city", superior_ids: [] },
     next_step: null,
+    deputy_for: [],
     ...changes,
   } as unknown as Account);
 }

@@ -1,7 +1,7 @@
 """The operations on unions and their accounts: roles, locks, reset links, changes of telephone."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -38,6 +38,14 @@ class UnionAnswer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StandsInFor:
+    """A reviewer in whose name the account decides today."""
+
+    name: str
+    last_day: Annotated[date, "in Shanghai, inclusive"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class AccountAnswer:
     """An account with its union, for its holder and the page header."""
 
@@ -53,6 +61,7 @@ class AccountAnswer:
         "what is to be done before anything else is allowed; null: nothing",
     ]
     has_second_factor: bool
+    deputy_for: list[StandsInFor]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ export const routes: RouteRecordRaw[] = [
     component: () => import("@/console/revocations/RevocationsPage.vue"),
     meta: {
       title: "撤销审核",
-      roles: ["reviewer", "administrator"],
+      roles: ["reviewer", "administrator", "deputy"],
       menu: { group: "会员服务卡管理", order: 40 },
     },
     children: [
