@@ -1,6 +1,7 @@
 """The list of members: what each filter finds, and in which order."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
