@@ -272,9 +272,15 @@ def test_a_service_is_not_ready_while_its_queue_of_requests_has_no_leader(cluste
     wait_until(lambda: cluster.reasons("membership") == [], "the others are ready")
     start_node(FOLDER, keep)
     cluster.wait_until_ready()
-    for number in others:
-        queues_command(node_folder(FOLDER, keep), "grow", node_name(number), "all")
-    assert {members for _, members in leaders(cluster.nodes.rabbitmq, NAME).values()} == {3}
+
+    def is_copied_again() -> bool:
+        """Whether all queues have three copies; one that has just chosen a leader refuses to grow."""
+        for number in others:
+            queues_command(node_folder(FOLDER, keep), "grow", node_name(number), "all")
+        return {members for _, members in leaders(cluster.nodes.rabbitmq, NAME).values()} == {3}
+
+    wait_until(is_copied_again, "all queues have three copies", 180)
+    cluster.wait_until_ready()
 
 
 def test_without_a_majority_nobody_is_ready_and_with_one_everybody_is_again(cluster: Cluster) -> None:
