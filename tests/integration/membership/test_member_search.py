@@ -1,6 +1,7 @@
 """The list of members: what each filter finds, and in which order."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -141,7 +142,7 @@ def test_pages_hold_what_they_are_asked_to_and_count_all(office: Office) -> None
 
 @pytest.mark.parametrize("chosen", [{}, {"address": "控江路"}])
 @pytest.mark.parametrize("page", [101, 10**20])
-def test_a_page_too_deep_is_refused(office: Office, page: int, chosen: dict[str, str]) -> None:
+def test_a_page_too_deep_is_refused(office: Office, page: int, chosen: dict[str, Any]) -> None:
     with pytest.raises(Problem, match="page_too_deep"):
         office.listed(page=page, size=100, **chosen)
 
