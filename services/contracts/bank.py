@@ -204,7 +204,7 @@ class FeedbackResult(BankMessage):
             raise ValidationError("application_id or member_no is needed.", "application_id")
         if data["outcome"] == "issued" and not is_card_number(str(data.get("card_no") or "")):
             raise ValidationError("An issued card needs a card number of 16 to 19 digits with a Luhn check.", "card_no")
-        if data["outcome"] == "refused" and not data.get("reason_code"):
+        if data["outcome"] == "refused" and not str(data.get("reason_code") or "").strip():
             raise ValidationError("A refusal needs a reason_code.", "reason_code")
 
 

@@ -104,6 +104,22 @@ def test_an_applicant_can_be_named_by_member_number(desk: Desk) -> None:
     assert desk.states([application_id]) == ["refused"]
 
 
+def test_a_reason_that_cannot_be_read_gives_way_to_its_code_which_must_not_be_blank(desk: Desk) -> None:
+    batch_no, [first, second, third] = desk.a_batch(3)
+    reasons = [" \n\u200b", "姓名\u202e与\n证件不符", "\uffff"]
+    results = [{**refused(one), "reason": reason} for one, reason in zip((first, second, third), reasons, strict=True)]
+
+    assert desk.feed(a_feedback(batch_no, *results, {**refused(first), "reason_code": " "})) == [None]
+
+    [published] = desk.published(CARDS_REFUSED)
+    assert {one["application_id"]: one["reason"] for one in published["applications"]} == {
+        first: REFUSAL["reason_code"],
+        second: "姓名与 证件不符",
+        third: REFUSAL["reason_code"],
+    }
+    assert records(desk) == [(4, 3, 0, 1)]
+
+
 def test_a_feedback_that_comes_twice_is_applied_once(desk: Desk) -> None:
     batch_no, [application_id, _] = desk.a_batch(2)
     feedback = a_feedback(batch_no, issued(application_id))

@@ -21,6 +21,7 @@ from services.kit.data.encryption import blind_index
 from services.kit.events.fast_codec import fast_load
 from services.kit.events.subscribe import Message, Reject
 from services.kit.strict_json import read_json
+from services.kit.text import InvalidValue, clean_text
 
 LINES = "cut_from_lines"
 CONTENT = "cut_from_content"
@@ -217,8 +218,16 @@ def _result(feedback: dict[str, Any], result: dict[str, Any]) -> Result:
         card_no=card_no,
         card=card_digest(card_no) if card_no else None,
         reason_code=result["reason_code"],
-        reason=result["reason"],
+        reason=_readable(result["reason"]),
     )
+
+
+def _readable(reason: str | None) -> str | None:
+    """The reason that people read; None where nothing of it can be read, for then the code is shown."""
+    try:
+        return clean_text(reason or "") or None
+    except InvalidValue:
+        return None
 
 
 def _report(feedback_id: str, report: dict[str, Any]) -> Report:
