@@ -3,10 +3,12 @@
 import subprocess
 import sys
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from openpyxl import load_workbook
 
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.environment import ROOT
@@ -57,8 +59,9 @@ def test_audit_events_are_found_by_person_record_and_time(desk: Desk, administra
     assert (changed["old"]["phone"], changed["new"]["phone"]) == ("138****0000", "139****2222")
     assert changed["origin"] == "127.0.0.1"
 
-    (refused,) = acts(administrator, account_name=desk.account_name, acted_to=today, outcome="refused")
-    assert (refused["action"], refused["problem_code"]) == ("membership.register_member", "member_exists")
+    registered: dict[str, Any] = {"action": "membership.register_member", "outcome": "refused"}
+    (refused,) = acts(administrator, account_name=desk.account_name, acted_to=today, **registered)
+    assert refused["problem_code"] == "member_exists"
     assert [one["act_id"] for one in by_record] == [one["act_id"] for one in on_member]
     assert administrator.get(f"audit/{changed['act_id']}")["position"] > 0
     assert form["document_number"] not in str(by_record)
@@ -72,6 +75,26 @@ def test_a_wrong_password_is_on_record_without_it(stack: Stack, desk: Desk, admi
     (failed,) = acts(administrator, action="membership.sign_in", outcome="refused", **of_the_account)
     assert failed["problem_code"] == "sign_in_failed"
     assert "not the password" not in str(failed)
+    by_name = acts(administrator, account_name=desk.account_name, outcome="refused", action="membership.sign_in")
+    assert [one["act_id"] for one in by_name] == [failed["act_id"]]
+
+
+def test_tries_at_a_name_without_account_are_found_exported_and_saved_as_a_search(stack: Stack, desk: Desk) -> None:
+    name = f"nobody{desk.number}"
+    with pytest.raises(ApiProblem):
+        ApiClient(stack.gateway_url).sign_in(name, "some password")
+    city = ApiClient(stack.gateway_url).sign_in("city", demo_password())
+    (failed,) = acts(city, account_name=name)
+    assert (failed["label"], name in str(failed)) == ("登录", False)
+
+    sheet = city.http.post(f"{city.base}/api/v1/audit/export", json={"account_name": name}, timeout=60)
+    assert load_workbook(BytesIO(sheet.content)).worksheets[0].max_row == 2
+    exports = acts(city, action="membership.export_acts")
+    assert {"rows": 1, "account_name": name} in [one["new"] for one in exports]
+
+    saved = city.post("audit/searches", {"name": name, "filter": {"account_name": name}})
+    assert saved in city.get("audit/searches")["items"]
+    city.delete(f"audit/searches/{saved['search_id']}")
 
 
 def test_an_audit_event_is_shown_within_scope_and_to_operators_without_personal_data(

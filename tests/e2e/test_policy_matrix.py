@@ -29,6 +29,7 @@ FREE_NAMES |= {
     "id": NOBODYS_ID,
     "transfer_id": NOBODYS_ID,
     "delegation_id": NOBODYS_ID,
+    "search_id": NOBODYS_ID,
 }
 """Names in paths of what belongs to no union, to two, or to one's own inbox: any id will do."""
 
