@@ -148,7 +148,7 @@ def _refusals(route: Route) -> list[int]:
         403: changes or not route.is_public,
         404: route.request is not None and bool(route.request().fields),
         408: reads_body,
-        409: changes,
+        409: changes or not route.is_public,
         411: reads_body,
         413: reads_body,
         415: reads_body,

@@ -56,3 +56,10 @@ def test_values_in_a_path_are_fields_of_the_request(route: Route) -> None:
 
     assert set(route.path_names) | set(route.fixed) <= set(fields)
     assert route.method in WITHOUT_BODY | {"POST", "PATCH"}
+
+
+def test_any_request_of_a_session_may_be_refused_as_that_of_another_account() -> None:
+    undocumented = [
+        route.template for route in ROUTES if not route.is_public and "409" not in operation_of(route)["responses"]
+    ]
+    assert undocumented == []
