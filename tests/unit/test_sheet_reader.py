@@ -377,6 +377,14 @@ def test_what_is_no_sheet_of_members_is_refused_with_the_real_cause(content: byt
     assert cause in why_not(content)
 
 
+@pytest.mark.parametrize("at", [0, 30 + len(SHEET)])
+def test_a_file_that_came_damaged_is_named_as_such(at: int) -> None:
+    content = bytearray(an_xlsx(HEADINGS, *[A_ROW] * 50))
+    start = zipfile.ZipFile(io.BytesIO(content)).getinfo(SHEET).header_offset + at
+    content[start : start + 20] = b"\xff" * 20
+    assert "不完整或已损坏" in why_not(bytes(content))
+
+
 def test_a_file_with_nothing_but_headings_has_no_rows() -> None:
     rows, (report,) = read(an_xlsx(HEADINGS))
     assert (rows, report.reason, report.rows) == ([], None, 0)

@@ -7,6 +7,7 @@ import codecs
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -88,7 +89,9 @@ def _packed(content: bytes) -> Iterator[Sheet]:
             without_value, odd = _without_value(packed)
             if odd:
                 content = mended(packed, odd)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError) as error:
+    except UnreadableSheet:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError) as error:
         raise UnreadableSheet(f"文件不完整或已损坏。{_ADVICE}") from error
     yield from _workbook(content, without_value)
 
