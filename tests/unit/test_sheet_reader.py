@@ -447,6 +447,11 @@ def test_an_xls_with_a_password_is_refused() -> None:
     assert "密码" in why_not(an_xls(*MEMBERS, is_locked=True))
 
 
+@pytest.mark.parametrize("cut", [b"</table:table>", b"</office:document-content>", b"<table:table-row>"])
+def test_an_ods_that_ends_before_its_elements_is_refused_at_once(cut: bytes) -> None:
+    assert "损坏" in why_not(replaced(an_ods(ods_row(*HEADINGS), ods_row(*A_ROW)), "content.xml", cut, b""))
+
+
 def test_an_ods_with_a_password_is_refused() -> None:
     locked = b"><manifest:encryption-data/></manifest:manifest>"
     content = replaced(an_ods(ods_row(*HEADINGS)), "META-INF/manifest.xml", b"/>", locked)
