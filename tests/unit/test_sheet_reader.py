@@ -4,6 +4,7 @@ import datetime
 import io
 import random
 import re
+import struct
 import zipfile
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -441,6 +442,23 @@ def test_an_xls_of_95_in_a_western_charset_is_read() -> None:
     western = an_xls_of_95(["Prénom"], charset="cp1252", code_page=1252, name="Été")
     assert [sheet.name for sheet in sheet_files.sheets_of(western)] == ["Été"]
     assert [row for sheet in sheet_files.sheets_of(western) for _, row in sheet.rows] == [["Prénom"]]
+
+
+def test_an_xls_whose_sectors_form_a_circle_is_refused_at_once() -> None:
+    content = bytearray(an_xls(*MEMBERS))
+    table, directory = (struct.unpack_from("<I", content, place)[0] for place in (76, 48))
+    struct.pack_into("<I", content, (table + 1) * 512 + 4 * directory, directory)
+    assert "损坏" in why_not(bytes(content))
+
+
+def test_a_small_file_may_keep_a_processor_busy_for_seconds_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    allowed: list[int] = []
+    monkeypatch.setattr(
+        sheet_reader, "run_limited", lambda _, content, memory, cpu_seconds: allowed.append(cpu_seconds) or ()
+    )
+    for size in (1, 20 * 1024 * 1024):
+        list(sheet_reader.read_file(bytes(size)))
+    assert allowed == [20, 180]
 
 
 def test_an_xls_with_a_password_is_refused() -> None:
