@@ -29,6 +29,7 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET, Unset
+from services.kit.text import clean_compatible
 from services.membership.event_builders import publish_unions
 from services.membership.models import Union
 
@@ -53,8 +54,9 @@ def list_unions(work: Work, request: ListUnionsRequest) -> ListUnionsAnswer:
         superior = union_in_scope(work.session, work.caller, request.superior_union_id)
         matching = matching.where(Union.superior_union_id == superior.union_id)
     if request.q is not UNSET:
+        code = clean_compatible(request.q).upper()
         matching = matching.where(
-            or_(Union.name.contains(request.q, autoescape=True), Union.code.startswith(request.q, autoescape=True))
+            or_(Union.name.contains(request.q, autoescape=True), Union.code.startswith(code, autoescape=True))
         )
     rows, counted = page_of(work.session, matching, request)
     return ListUnionsAnswer.of([union_answer(row.Union) for row in rows], request, counted)

@@ -33,6 +33,7 @@ from services.contracts.operations.batching import (
     PrepareSubmissionRequest,
     SubmitBatchRequest,
 )
+from services.contracts.values import start_of, today
 from services.kit.problems import Conflict, Invalid, NotFound, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
@@ -271,6 +272,22 @@ def test_a_check_that_no_longer_holds_is_made_again_at_the_submission(
     desk.validate({stale: "passed"}, check_no=2)
     if not named:
         assert desk.submit()["total"] == 2
+
+
+def test_a_check_of_a_former_month_no_longer_holds_for_people_retire_at_its_end(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submission, "read_settings", lambda _: submission.SubmissionSettings(check_holds_hours=24 * 60))
+    former, recent = desk.queue(an_applicant(), an_applicant())
+    desk.check()
+    desk.validate({former: "passed", recent: "passed"})
+    end_of_month = start_of(today().replace(day=1)) - timedelta(seconds=1)
+    with desk.begin() as session:
+        changed = update(Application).where(Application.application_id == former).values(checked_at=end_of_month)
+        session.execute(changed)
+    with pytest.raises(Conflict, match="checks_outdated"):
+        desk.submit()
+    assert [desk.application(one).check_state for one in (former, recent)] == ["checking", "passed"]
 
 
 def test_a_name_that_no_font_has_is_not_submitted(desk: Desk) -> None:

@@ -4,6 +4,7 @@ import datetime
 import io
 import random
 import re
+import struct
 import zipfile
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -377,6 +378,14 @@ def test_what_is_no_sheet_of_members_is_refused_with_the_real_cause(content: byt
     assert cause in why_not(content)
 
 
+@pytest.mark.parametrize("at", [0, 30 + len(SHEET)])
+def test_a_file_that_came_damaged_is_named_as_such(at: int) -> None:
+    content = bytearray(an_xlsx(HEADINGS, *[A_ROW] * 50))
+    start = zipfile.ZipFile(io.BytesIO(content)).getinfo(SHEET).header_offset + at
+    content[start : start + 20] = b"\xff" * 20
+    assert "不完整或已损坏" in why_not(bytes(content))
+
+
 def test_a_file_with_nothing_but_headings_has_no_rows() -> None:
     rows, (report,) = read(an_xlsx(HEADINGS))
     assert (rows, report.reason, report.rows) == ([], None, 0)
@@ -435,8 +444,30 @@ def test_an_xls_of_95_in_a_western_charset_is_read() -> None:
     assert [row for sheet in sheet_files.sheets_of(western) for _, row in sheet.rows] == [["Prénom"]]
 
 
+def test_an_xls_whose_sectors_form_a_circle_is_refused_at_once() -> None:
+    content = bytearray(an_xls(*MEMBERS))
+    table, directory = (struct.unpack_from("<I", content, place)[0] for place in (76, 48))
+    struct.pack_into("<I", content, (table + 1) * 512 + 4 * directory, directory)
+    assert "损坏" in why_not(bytes(content))
+
+
+def test_a_small_file_may_keep_a_processor_busy_for_seconds_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    allowed: list[int] = []
+    monkeypatch.setattr(
+        sheet_reader, "run_limited", lambda _, content, memory, cpu_seconds: allowed.append(cpu_seconds) or ()
+    )
+    for size in (1, 20 * 1024 * 1024):
+        list(sheet_reader.read_file(bytes(size)))
+    assert allowed == [20, 180]
+
+
 def test_an_xls_with_a_password_is_refused() -> None:
     assert "密码" in why_not(an_xls(*MEMBERS, is_locked=True))
+
+
+@pytest.mark.parametrize("cut", [b"</table:table>", b"</office:document-content>", b"<table:table-row>"])
+def test_an_ods_that_ends_before_its_elements_is_refused_at_once(cut: bytes) -> None:
+    assert "损坏" in why_not(replaced(an_ods(ods_row(*HEADINGS), ods_row(*A_ROW)), "content.xml", cut, b""))
 
 
 def test_an_ods_with_a_password_is_refused() -> None:

@@ -20,6 +20,7 @@ from services.contracts.operations.batching import (
     UpdateBranchRequest,
     UpdateOutletRequest,
 )
+from services.contracts.values import clean_address
 from services.kit.data.ordering import in_order
 from services.kit.data.page_rows import page_of
 from services.kit.operations import audit
@@ -51,8 +52,8 @@ def list_outlets(work: Work, request: ListOutletsRequest) -> ListOutletsAnswer:
     if request.district is not UNSET:
         matching = matching.where(Outlet.district == request.district)
     if request.q is not UNSET:
-        places = (Outlet.name, Outlet.address, Outlet.district)
-        matching = matching.where(or_(*(place.contains(request.q, autoescape=True) for place in places)))
+        sought = {Outlet.name: request.q, Outlet.district: request.q, Outlet.address: clean_address(request.q)}
+        matching = matching.where(or_(*(place.contains(part, autoescape=True) for place, part in sought.items())))
     rows, counted = page_of(work.session, matching, request)
     return ListOutletsAnswer.of([outlet_answer(row.Outlet, row.Branch) for row in rows], request, counted)
 

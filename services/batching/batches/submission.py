@@ -58,7 +58,7 @@ class SubmissionSettings:
     """How long a passed check is valid."""
 
     check_holds_hours: int = 24
-    """Choice: a check that passed longer ago is repeated at the submission."""
+    """Choice: a check that passed longer ago, or in a former month, is repeated at the submission."""
 
 
 @dataclass(frozen=True)

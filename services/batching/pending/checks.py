@@ -15,7 +15,7 @@ from services.batching.pending.pending import lock_pending
 from services.batching.pending.persons import facts_of
 from services.contracts.events.batching import VALIDATION_REQUESTED, RequestedCheck, ValidationRequestedData
 from services.contracts.operations.batching import CheckPendingAnswer, CheckPendingRequest
-from services.contracts.values import today
+from services.contracts.values import start_of, today
 from services.kit.data.bulk import is_any_of
 from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish
@@ -54,15 +54,17 @@ def check_pending(work: Work, request: CheckPendingRequest) -> CheckPendingAnswe
 def recheck_outdated(session: Session, union_id: UUID, channel: str, hours: int) -> list[Outdated]:
     """Requests checks for persons of a channel whose passed check is no longer valid; returns them by member number.
 
-    Such a check is older than so many hours, or the document has expired since.
+    Such a check is older than so many hours or of a former month, at whose end people retire, or the document has
+    expired since.
     """
-    now, day = datetime.now(UTC), today()
+    day = today()
+    oldest = max(datetime.now(UTC) - timedelta(hours=hours), start_of(day.replace(day=1)))
     outdated = and_(
         Application.channel == channel,
         Application.check_state == Check.PASSED,
         or_(
             Application.checked_at.is_(None),
-            Application.checked_at < now - timedelta(hours=hours),
+            Application.checked_at < oldest,
             Application.document_expiry < day,
         ),
     )

@@ -88,8 +88,12 @@ def test_a_code_that_no_union_can_have_is_refused(office: Office, code: str) -> 
         found(office, office.superior, a_caller(office.superior, "administrator"), code=code)
 
 
-def test_a_union_is_found_by_part_of_its_name(office: Office) -> None:
-    assert names(office, a_caller(office.city, "administrator"), q="杨浦") == ["杨浦区总工会"]
+def test_a_union_is_found_by_part_of_its_name_or_by_its_code_however_it_is_typed(office: Office) -> None:
+    city = a_caller(office.city, "administrator")
+    assert names(office, city, q="杨浦") == ["杨浦区总工会"]
+    wide = "".join(chr(ord(character) + 0xFEE0) for character in office.union.code)
+    for typed in (office.union.code.lower(), wide):
+        assert names(office, city, q=typed) == [office.union.name]
 
 
 def test_a_union_below_is_renamed_and_the_own_one_by_the_union_above(office: Office) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from services.membership.imports.reading.packed_sheets import ERROR_WORDS, Cells
-from services.membership.imports.reading.unreadable import LOCKED, UnreadableSheet
+from services.membership.imports.reading.unreadable import DAMAGED, LOCKED, UnreadableSheet
 
 _BOUNDSHEET, _BOOLERR, _FORMULA, _BOF, _EOF, _CODEPAGE = 0x0085, 0x0205, 0x0006, 0x0809, 0x000A, 0x0042
 _FILEPASS = 0x002F
@@ -182,6 +182,7 @@ def _sector_table(content: bytes, size: int) -> list[int]:
     """The next sector of each sector."""
     places = list(struct.unpack_from("<109I", content, 76))
     following, left = struct.unpack_from("<II", content, 68)
+    left = min(left, len(content) // size)
     while following < _FREE and left:
         *more, following = struct.unpack_from(f"<{size // 4}I", content, (following + 1) * size)
         places += more
@@ -208,11 +209,13 @@ def _small_places(content: bytes, size: int, table: list[int], container: int, s
 
 
 def _chain(table: list[int], sector: int) -> Iterator[int]:
+    """The sectors of a chain; raises UnreadableSheet for one that is a circle, which the parser follows without end."""
     for _ in range(len(table) + 1):
         if sector >= _FREE:
             return
         yield sector
         sector = table[sector]
+    raise UnreadableSheet(DAMAGED)
 
 
 def _joined(content: bytes, places: list[int], size: int) -> bytes:

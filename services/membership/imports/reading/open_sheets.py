@@ -6,12 +6,14 @@ A cell with a failed formula has the error only in its paragraph; its value is a
 import re
 import zipfile
 from xml.etree.ElementTree import Element, ParseError
+from xml.parsers import expat
 
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
 from services.membership.imports.headings import MOST_COLUMNS
 from services.membership.imports.reading.packed_sheets import Cells, pieces
+from services.membership.imports.reading.unreadable import DAMAGED, UnreadableSheet
 
 CONTENT = "content.xml"
 _MAY_BE_ERROR = re.compile(rb">(?:#[A-Z]|Err:[0-9])|value-type=[\"']error")
@@ -26,7 +28,8 @@ _MOST_ROWS = 1_048_576
 
 
 def error_cells(packed: zipfile.ZipFile) -> dict[str | int, Cells]:
-    """The cells that hold an error, by name of the sheet."""
+    """The cells that hold an error, by name of the sheet. Raises UnreadableSheet for content that is no XML."""
+    _refuse_malformed(packed)
     if not _may_hold_errors(packed):
         return {}
     found: dict[str | int, Cells] = {}
@@ -43,6 +46,17 @@ def error_cells(packed: zipfile.ZipFile) -> dict[str | int, Cells]:
     except (ParseError, DefusedXmlException, ValueError):
         pass  # invalid file: the parser reports the error
     return found
+
+
+def _refuse_malformed(packed: zipfile.ZipFile) -> None:
+    """Refuses content that ends before its elements do: the parser reads such content without end."""
+    reader = expat.ParserCreate()
+    try:
+        for piece in pieces(packed, CONTENT):
+            reader.Parse(piece, False)
+        reader.Parse(b"", True)
+    except expat.ExpatError as error:
+        raise UnreadableSheet(DAMAGED) from error
 
 
 def _may_hold_errors(packed: zipfile.ZipFile) -> bool:

@@ -7,6 +7,7 @@ import codecs
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -25,7 +26,7 @@ from python_calamine import (
 from services.membership.imports.reading import binary_sheets, old_sheets, open_sheets
 from services.membership.imports.reading.packed_sheets import Cells, cells_without_value, check_parts, mended
 from services.membership.imports.reading.text_sheets import text_rows
-from services.membership.imports.reading.unreadable import LOCKED, UnreadableSheet
+from services.membership.imports.reading.unreadable import ADVICE, DAMAGED, LOCKED, UnreadableSheet
 
 _EXACT_NUMBERS = 10**15
 _LONGEST_CELL = 500
@@ -47,7 +48,6 @@ _OTHER_KINDS = {
     b"\x09\x02\x06\x00": "文件是很旧的 Excel 格式，",
     b"\x09\x04\x06\x00": "文件是很旧的 Excel 格式，",
 }
-_ADVICE = "请用 Excel 或 WPS 打开，另存为 .xlsx 后上传。"
 _MARKUP = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*<[!?A-Za-z]")
 _XML_SHEETS = (b"urn:schemas-microsoft-com:office:spreadsheet", b"urn:oasis:names:tc:opendocument")
 _MANIFEST = "META-INF/manifest.xml"
@@ -88,8 +88,10 @@ def _packed(content: bytes) -> Iterator[Sheet]:
             without_value, odd = _without_value(packed)
             if odd:
                 content = mended(packed, odd)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError) as error:
-        raise UnreadableSheet(f"文件不完整或已损坏。{_ADVICE}") from error
+    except UnreadableSheet:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError) as error:
+        raise UnreadableSheet(DAMAGED) from error
     yield from _workbook(content, without_value)
 
 
@@ -105,7 +107,7 @@ def _old(content: bytes) -> Iterator[Sheet]:
     if _utf_16("EncryptedPackage") in content:
         raise UnreadableSheet(LOCKED)
     if _utf_16("WordDocument") in content:
-        raise UnreadableSheet(f"文件是 Word 文档，不是表格。{_ADVICE}")
+        raise UnreadableSheet(f"文件是 Word 文档，不是表格。{ADVICE}")
     book = old_sheets.prepared(content)
     yield from _workbook(book.content, dict(enumerate(book.errors)), book.charset)
 
@@ -127,7 +129,7 @@ def _workbook(content: bytes, without_value: Mapping[str | int, Cells], charset:
     except PasswordError as error:
         raise UnreadableSheet(LOCKED) from error
     except (CalamineError, OSError) as error:
-        raise UnreadableSheet(f"文件不是有效的表格，或已损坏。{_ADVICE}") from error
+        raise UnreadableSheet(f"文件不是有效的表格，或已损坏。{ADVICE}") from error
 
 
 def _rows(sheet: CalamineSheet, without_value: Cells, charset: str | None) -> Iterator[tuple[int, list[str]]]:
@@ -186,7 +188,7 @@ def _without_mark(text: str) -> str:
 
 def _refuse_other_packages(names: set[str]) -> None:
     if "word/document.xml" in names:
-        raise UnreadableSheet(f"文件是 Word 文档，不是表格。{_ADVICE}")
+        raise UnreadableSheet(f"文件是 Word 文档，不是表格。{ADVICE}")
     if not names & {"xl/workbook.xml", "xl/workbook.bin", "content.xml", "encrypted-package"}:
         raise UnreadableSheet("文件是压缩包或其他文件，不是表格。请上传表格本身（.xlsx、.xls、.xlsb、.ods 或 .csv）。")
 
@@ -200,13 +202,13 @@ def _refuse_encrypted(packed: zipfile.ZipFile) -> None:
 def _refuse_other_kinds(content: bytes) -> None:
     for beginning, cause in _OTHER_KINDS.items():
         if content.startswith(beginning):
-            raise UnreadableSheet(cause + _ADVICE)
+            raise UnreadableSheet(cause + ADVICE)
     beginning = content[:4096]
     if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         beginning = beginning.decode("utf-16", "ignore").encode()
     if _MARKUP.match(beginning):
         kind = "XML 表格" if any(one in beginning for one in _XML_SHEETS) else "网页（HTML）"
-        raise UnreadableSheet(f"文件其实是{kind}，只是以表格的后缀保存。{_ADVICE}")
+        raise UnreadableSheet(f"文件其实是{kind}，只是以表格的后缀保存。{ADVICE}")
 
 
 def _utf_16(text: str) -> bytes:

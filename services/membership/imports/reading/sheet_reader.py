@@ -21,7 +21,8 @@ MOST_SHEETS = 100
 _MODULE = "services.membership.imports.reading.sheet_reader"
 _ROWS_A_LINE = 500
 _MEMORY_BYTES = 2 * 1024**3
-_CPU_SECONDS = 180
+_CPU_SECONDS, _CPU_SECONDS_A_MEGABYTE = 20, 8
+"""Choice: how long a file may keep a processor busy. 100,000 members take seconds; some damaged files never end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ def read_file(content: bytes) -> Iterator[Row | SheetReport]:
     The file is parsed in a separate process.
     """
     try:
-        for line in run_limited(_MODULE, content, memory=_MEMORY_BYTES, cpu_seconds=_CPU_SECONDS):
+        cpu_seconds = _CPU_SECONDS + _CPU_SECONDS_A_MEGABYTE * (len(content) >> 20)
+        for line in run_limited(_MODULE, content, memory=_MEMORY_BYTES, cpu_seconds=cpu_seconds):
             found = json.loads(line)
             if "unreadable" in found:
                 raise UnreadableSheet(found["unreadable"])
