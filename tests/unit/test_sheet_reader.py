@@ -6,7 +6,7 @@ import random
 import re
 import struct
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -453,9 +453,12 @@ def test_an_xls_whose_sectors_form_a_circle_is_refused_at_once() -> None:
 
 def test_a_small_file_may_keep_a_processor_busy_for_seconds_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     allowed: list[int] = []
-    monkeypatch.setattr(
-        sheet_reader, "run_limited", lambda _, content, memory, cpu_seconds: allowed.append(cpu_seconds) or ()
-    )
+
+    def run(_module: str, _content: bytes, *, memory: int, cpu_seconds: int) -> Iterator[bytes]:
+        allowed.append(cpu_seconds)
+        return iter(())
+
+    monkeypatch.setattr(sheet_reader, "run_limited", run)
     for size in (1, 20 * 1024 * 1024):
         list(sheet_reader.read_file(bytes(size)))
     assert allowed == [20, 180]
