@@ -1,9 +1,10 @@
 """Work that waits too long 超期: its kinds, whose it is, and when people are reminded of it."""
 
-from datetime import date, datetime, time
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from services.contracts.rules.working_days import due_on, in_time_since, is_working_day
+from services.contracts.values import start_of
 from services.kit import clock
 from services.kit.settings import settings_class
 
@@ -47,7 +48,7 @@ def day_of_reminders(from_hour: int) -> date | None:
 
 def overdue_before(limit: int) -> datetime:
     """The moment such that what has waited since before it is overdue, by a limit in working days."""
-    return datetime.combine(in_time_since(today(), limit), time(), _SHANGHAI)
+    return start_of(in_time_since(today(), limit))
 
 
 def last_day_of(since: datetime, limit: int) -> date:

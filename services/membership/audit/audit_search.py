@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,7 @@ from services.contracts.operations.audit import (
 )
 from services.contracts.operations.membership.identity import SIGN_IN
 from services.contracts.operations.titles import ACTIONS
+from services.contracts.values import start_of
 from services.kit.data.bulk import is_any_of
 from services.kit.operations import audit
 from services.kit.operations.audit import record_reference, referred_record
@@ -37,7 +38,6 @@ from services.kit.schemas import UNSET, Unset, values_of
 from services.membership.identity.sign_in import unknown_name
 from services.membership.members import number_searches
 from services.membership.members.member_documents import possible_digests
-from services.membership.members.member_search import SHANGHAI
 from services.membership.models import Account, Application, AuditEntry, AuditScope, Member, Union
 
 
@@ -175,7 +175,7 @@ def _as_uuid(value: UUID | str) -> UUID | None:
 
 def _first_id_of(day: date, days_later: int = 0) -> UUID:
     """The smallest id of an audit event on a day in Shanghai, or so many days later; times count from 1970."""
-    midnight = datetime.combine(day, time(), SHANGHAI).timestamp() + timedelta(days_later).total_seconds()
+    midnight = start_of(day).timestamp() + timedelta(days_later).total_seconds()
     return UUID(int=max(0, int(midnight * 1000)) << 80)
 
 

@@ -16,6 +16,7 @@ from services.contracts.operations.membership.members import (
     MemberSummaryRequest,
     UnionMembers,
 )
+from services.contracts.values import start_of
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
 from services.membership.applications.application_states import CardState, State
@@ -78,7 +79,7 @@ def _applications_by_day(session: Session, counted: ColumnElement[bool]) -> list
         select(day, ApplicationHistory.state, func.count(func.distinct(ApplicationHistory.application_id)))
         .where(
             ApplicationHistory.union_id.in_(select(Union.union_id).where(counted)),
-            ApplicationHistory.at >= datetime.combine(first, datetime.min.time(), _SHANGHAI),
+            ApplicationHistory.at >= start_of(first),
             ApplicationHistory.state.in_(_COUNTED),
         )
         .group_by(day, ApplicationHistory.state)
