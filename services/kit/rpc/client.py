@@ -91,7 +91,6 @@ class ReplyListener(SharedExtension):
         call_id, address = new_message_id(), self.address
         clear = to_json({"args": [request], "kwargs": {}})
         body, answer_keys = self._encrypter.encrypt(routing_key, call_id, clear)
-        self.waiting[call_id] = waiting = _PendingCall(routing_key.partition(".")[0], answer_keys)
         headers = {
             REPLY_BY_SERVICE_EXCHANGE: True,
             **self._signer.headers(routing_key, call_id, address, body),
@@ -99,6 +98,7 @@ class ReplyListener(SharedExtension):
         properties = {"reply_to": address, "correlation_id": call_id, "headers": headers}
         if answer_keys:
             properties |= ENCRYPTED_CONTENT
+        self.waiting[call_id] = waiting = _PendingCall(routing_key.partition(".")[0], answer_keys)
         try:
             with time_limit(seconds, _DeadlinePassed()):
                 return self._answer(waiting, routing_key, body, properties, time.monotonic() + seconds)
