@@ -277,7 +277,7 @@ def test_operators_tools_work_while_a_node_is_away(
 
 
 def test_a_service_is_not_ready_while_its_queue_of_requests_has_no_leader(cluster: Cluster) -> None:
-    """The only copy is stopped, not killed: RabbitMQ before 3.13 would forget that the others had left it just before."""
+    """The only copy is stopped, not killed: RabbitMQ before 3.13 forgets what changed just before a kill."""
     queue = request_queue("revocation")
     leader, _ = leaders(cluster.nodes.rabbitmq, NAME)[queue]
     (keep,) = [number for number in NUMBERS if node_name(number) == leader]
