@@ -174,7 +174,7 @@ image: setup ## Build the container image of all programs: make image IMAGE_OPTI
 	$(VENV)/python -m deploy.image.build $(IMAGE_OPTIONS)
 
 compose-secrets: setup ## Make the secrets of a demo in containers: .local/compose, for deploy/compose
-	$(VENV)/python -m deploy.compose.secret_files .local/compose --demo
+	$(VENV)/python -m deploy.secret_files .local/compose --demo
 
 screenshots: setup-dev ## Take the pictures of docs/images from a separate stack with demo data
 	$(VENV)/python -m deploy.handbook.screenshots

@@ -1,1 +1,1 @@
-"""The whole system in containers on one machine: compose files, the front, and what makes the secrets."""
+"""The whole system in containers on one machine: compose files and the front."""

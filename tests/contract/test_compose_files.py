@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.compose import secret_files
+from deploy import secret_files
 from deploy.permissions import SERVICES
 from services.kit.settings import declared, settings_of
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.compose.secret_files import read_values
+from deploy.secret_files import read_values
 from deploy.local.bootstrap import ROOT
 from deploy.local.environment import Addresses
 from deploy.local.ports import hold_port
@@ -123,7 +123,7 @@ def new_system(docker: Docker, image: Image, folder: Path) -> ComposedSystem:
     port = hold_port()
     secrets = folder / "secrets"
     secrets.mkdir(mode=0o700)
-    command = ["python", "-m", "deploy.compose.secret_files", "/secrets", "--host=localhost", "--demo"]
+    command = ["python", "-m", "deploy.secret_files", "/secrets", "--host=localhost", "--demo"]
     docker("run", "--rm", "--network=none", f"--user={os.getuid()}:{os.getgid()}", f"--volume={secrets}:/secrets",
            image.tag, *command)  # fmt: skip
     stand_ins = {f"{name.upper()}_IMAGE": docker.stand_in(name) for name in _OFFICIAL}

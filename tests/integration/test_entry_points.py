@@ -16,7 +16,7 @@ _FOLDERS = ("services", "gateway", "deploy")
 _STARTS_HERE = re.compile(r'^if __name__ == "__main__":', re.MULTILINE)
 
 READ_NO_SETTINGS = {
-    "deploy.compose.secret_files",
+    "deploy.secret_files",
     "deploy.image.build",
     "deploy.image.packages",
     "deploy.handbook.book",
@@ -32,7 +32,7 @@ READ_NO_SETTINGS = {
 _ADMINISTRATOR = ["--union=u", "--code=c", "--account=a", "--name=n", "--phone=13900000000"]
 ARGUMENTS = {
     "deploy.broker": [["definitions"], ["declare"]],
-    "deploy.compose.definitions": [["definitions.json"]],
+    "deploy.whole_broker": [["definitions.json"]],
     "deploy.dead_letters": [["list"], ["show", "queue", "id"]],
     "services.batching.bank.bank_operations": [["show", "--batch-no", "x"]],
     "services.kit.data.migrate": [["membership"]],

@@ -8,8 +8,8 @@ import pytest
 from cryptography import x509
 
 from deploy.broker import User
-from deploy.compose import secret_files
-from deploy.compose.definitions import whole_broker
+from deploy import secret_files
+from deploy.whole_broker import whole_broker
 from deploy.permissions import PROGRAMS, SERVICES
 from services.kit.key_sets import new_encryption_keys, public_part
 from services.kit.rpc.request_encryption import public_keys

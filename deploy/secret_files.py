@@ -1,8 +1,9 @@
-"""Makes the secrets of a system in containers: `python -m deploy.compose.secret_files <folder> --host <name>`.
+"""Makes the secrets of a system on one machine: `python -m deploy.secret_files <folder> --host <name>`.
 
 In the folder, which only its owner may enter, each program gets a folder of its own with the files that it may know; a
-container mounts that one. All values are kept in `values.json`: a second run keeps them and writes the programs'
-folders anew, so that one is changed by deleting it there. A certificate in `nginx/` is made only where there is none.
+container, or a unit of systemd, mounts that one. All values are kept in `values.json`: a second run keeps them and
+writes the programs' folders anew, so that one is changed by deleting it there. A certificate in `nginx/` is made only
+where there is none.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import os
 import secrets
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -33,8 +35,8 @@ VHOST = "cards"
 ADMINISTRATOR = "administrator"
 VALUES = "values.json"
 _DAYS_OF_A_CERTIFICATE = 397
-_READABLE_BY_CONTAINERS = 0o444
-"""A container's user is another one than the folder's owner; on this machine nobody else enters the folder above."""
+_READABLE_BY_PROGRAMS = 0o444
+"""A program's user is another one than the folder's owner; on this machine nobody else enters the folder above."""
 
 _BROKER_USERS = (*PROGRAMS, ADMINISTRATOR)
 _ROLES = tuple(role for service in SERVICES for role in (service, owner_of(service)))
@@ -43,25 +45,38 @@ Files = dict[str, str]
 """The files of one program's folder, by name."""
 
 
+@dataclass(frozen=True)
+class Nodes:
+    """Where the programs reach broker and databases, as host:port; by default those of compose.yaml."""
+
+    broker: str = "rabbitmq:5672"
+    databases: str = "postgres:5432"
+
+
 def main() -> int:
     """Makes what is missing; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--host", default="localhost", help="the name by which browsers open the system (localhost)")
     parser.add_argument("--bank-public-keys", type=Path, metavar="FILE", help="the bank's public keys, a JWK Set")
+    parser.add_argument("--broker", default=Nodes.broker, metavar="HOST:PORT", help="where it is (%(default)s)")
+    parser.add_argument("--databases", default=Nodes.databases, metavar="HOST:PORT", help="where they are (%(default)s)")
     parser.add_argument("--demo", action="store_true", help="make keys for the simulated bank")
     options = parser.parse_args()
+    nodes = Nodes(options.broker, options.databases)
     try:
         bank_keys = public_part(options.bank_public_keys.read_text()) if options.bank_public_keys else ""
-        make(options.folder, options.host, bank_keys, demo=options.demo)
+        make(options.folder, options.host, bank_keys, demo=options.demo, nodes=nodes)
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{options.folder}: a folder for each of {', '.join(folders(read_values(options.folder)))}, nginx")
+    print(f"{options.folder}: a folder for each of {', '.join(folders(read_values(options.folder), nodes))}, nginx")
     return 0
 
 
-def make(folder: Path, host: str, bank_public_keys: str = "", *, demo: bool = False) -> None:
+def make(
+    folder: Path, host: str, bank_public_keys: str = "", *, demo: bool = False, nodes: Nodes = Nodes()
+) -> None:
     """Makes the values that are missing, writes the programs' folders, and makes a certificate if there is none."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -70,14 +85,14 @@ def make(folder: Path, host: str, bank_public_keys: str = "", *, demo: bool = Fa
     values = {**_new_values(demo=demo), **kept, **given}
     values = {**values, **_public_values(values)}
     _write(folder / VALUES, json.dumps(values, indent=1, sort_keys=True), 0o600)
-    for program, files in folders(values).items():
+    for program, files in folders(values, nodes).items():
         _open_folder(folder / program)
         for name, text in files.items():
-            _write(folder / program / name, text, _READABLE_BY_CONTAINERS)
+            _write(folder / program / name, text, _READABLE_BY_PROGRAMS)
     _open_folder(folder / "nginx")
     if not (folder / "nginx" / "certificate.pem").exists():
         for name, text in self_signed(host).items():
-            _write(folder / "nginx" / name, text, _READABLE_BY_CONTAINERS)
+            _write(folder / "nginx" / name, text, _READABLE_BY_PROGRAMS)
 
 
 def read_values(folder: Path) -> Files:
@@ -87,14 +102,14 @@ def read_values(folder: Path) -> Files:
     return values
 
 
-def folders(values: Mapping[str, str]) -> dict[str, Files]:
+def folders(values: Mapping[str, str], nodes: Nodes) -> dict[str, Files]:
     """Returns each program's files, from all values."""
     keys = _some(values, "PERSONAL_DATA_KEYS", "BLIND_INDEX_KEY", "CALLER_PUBLIC_KEYS", "AUDIT_PUBLIC_KEYS")
-    brokers = {user: {"AMQP_URI": _broker_url(user, values)} for user in _BROKER_USERS}
+    brokers = {user: {"AMQP_URI": _broker_url(user, values, nodes)} for user in _BROKER_USERS}
     services = {
         service: {
             **brokers[service],
-            "DATABASE_URL": _database_url(service, service, values),
+            "DATABASE_URL": _database_url(service, service, values, nodes),
             "REQUEST_PRIVATE_KEYS": values[_request_keys_name(service)],
             **keys,
         }
@@ -111,15 +126,15 @@ def folders(values: Mapping[str, str]) -> dict[str, Files]:
         "bank": {**brokers["bank"], **_some(values, "BANK_HMAC_KEY", "BANK_PRIVATE_KEYS", "UNION_PUBLIC_KEYS")},
         "broker": {**brokers[ADMINISTRATOR], **_some(values, *map(password_variable, _BROKER_USERS))},
         "databases": {
-            "DATABASE_ADMIN_URL": _database_url("postgres", SUPERUSER, values),
+            "DATABASE_ADMIN_URL": _database_url("postgres", SUPERUSER, values, nodes),
             **_some(values, *map(role_password_variable, _ROLES)),
         },
         "migrations": {
-            **{_url_variable(one): _database_url(one, owner_of(one), values) for one in SERVICES},
+            **{_url_variable(one): _database_url(one, owner_of(one), values, nodes) for one in SERVICES},
             **keys,
         },
         "operator": {
-            **{_url_variable(one): _database_url(one, one, values) for one in SERVICES},
+            **{_url_variable(one): _database_url(one, one, values, nodes) for one in SERVICES},
             **{f"AMQP_URI_{one.upper()}": brokers[one]["AMQP_URI"] for one in SERVICES},
             **keys,
             **_some(values, "AUDIT_KEYS"),
@@ -190,12 +205,12 @@ def _some(values: Mapping[str, str], *names: str) -> Files:
     return {name: values[name] for name in names if name in values}
 
 
-def _broker_url(user: str, values: Mapping[str, str]) -> str:
-    return f"amqp://{user}:{values[password_variable(user)]}@rabbitmq:5672/{VHOST}"
+def _broker_url(user: str, values: Mapping[str, str], nodes: Nodes) -> str:
+    return f"amqp://{user}:{values[password_variable(user)]}@{nodes.broker}/{VHOST}"
 
 
-def _database_url(database: str, role: str, values: Mapping[str, str]) -> str:
-    return f"postgresql://{role}:{values[role_password_variable(role)]}@postgres:5432/{database}"
+def _database_url(database: str, role: str, values: Mapping[str, str], nodes: Nodes) -> str:
+    return f"postgresql://{role}:{values[role_password_variable(role)]}@{nodes.databases}/{database}"
 
 
 def _url_variable(service: str) -> str:
@@ -212,7 +227,7 @@ def _open_folder(folder: Path) -> None:
 
 
 def _write(path: Path, text: str, mode: int) -> None:
-    """Replaces a file by renaming, so that a container that reads it meanwhile gets all of the old or the new one."""
+    """Replaces a file by renaming, so that a program that reads it meanwhile gets all of the old or the new one."""
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
     new.touch(0o600)

@@ -1,4 +1,4 @@
-"""Writes what RabbitMQ loads when it starts: `python -m deploy.compose.definitions <file>`.
+"""Writes what RabbitMQ loads when it starts: `python -m deploy.whole_broker <file>`.
 
 It holds the virtual host, its administrator, and the users of all programs with their permissions; passwords as hashes
 only. A password comes from AMQP_PASSWORD_MEMBERSHIP … AMQP_PASSWORD_ADMINISTRATOR, or from `<VARIABLE>_FILE`.
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.broker import User, definitions, password_variable, user_definition
-from deploy.compose.secret_files import ADMINISTRATOR, VHOST
+from deploy.secret_files import ADMINISTRATOR, VHOST
 from deploy.permissions import PROGRAMS
 from services.kit.settings import run_program, values_of
 
