@@ -8,6 +8,10 @@ if [ $# -lt 2 ]; then
     exit 2
 fi
 folder=${CARDS_SECRETS:-/etc/cards/secrets/$1}
+if [ ! -r "$folder/." ]; then
+    echo "there are no secrets in $folder, or you may not read them" >&2
+    exit 2
+fi
 shift
 set -a
 . /etc/cards/cards.env

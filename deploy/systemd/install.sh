@@ -26,7 +26,7 @@ mkdir -p /etc/cards/nginx /srv/pages
 cp deploy/compose/nginx/*.conf /etc/cards/nginx/
 sed --in-place --expression='s|^pid .*|user www-data;\npid /run/nginx.pid;|' --expression='s|stderr crit|/var/log/nginx/error.log crit|' \
     --expression='s|/dev/stdout|/var/log/nginx/access.log|' --expression='s|/tmp/|/var/lib/nginx/|' \
-    --expression='s|resolver .*|include gateways.conf;|' --expression='/resolver_timeout/d' \
+    --expression='/Names are looked up anew/d' --expression='s|resolver .*|include gateways.conf;|' --expression='/resolver_timeout/d' \
     --expression='s|/run/secrets|/etc/cards/secrets/nginx|' --expression='s|listen 8080|listen 80|' --expression='s|listen 8443|listen 443|' \
     --expression='s|http://$gateway:8080|http://gateways|' /etc/cards/nginx/nginx.conf
 sed --in-place '/^set \$gateway/d' /etc/cards/nginx/gateway.conf

@@ -41,6 +41,7 @@ mount -t tmpfs -o mode=1777 tmpfs dev/shm
 mount -t tmpfs -o mode=755 tmpfs run
 mount -t tmpfs -o mode=1777 tmpfs tmp
 hostname cards
+printf '127.0.0.1 localhost cards\\n' > etc/hosts
 pivot_root . mnt
 umount -l /mnt
 exec env -i container=cards PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --system --unit=multi-user.target
@@ -61,7 +62,7 @@ class Machine:
     def __call__(self, command: str, seconds: float = 600) -> str:
         """Runs a command of the shell as root; returns what it prints. Raises CommandFailed."""
         done = subprocess.run(
-            ["nsenter", f"--target={self.pid}", "--all", "--wd=/root", "env", "-i", *_ENVIRONMENT, "sh", "-euc", command],
+            ["nsenter", f"--target={self.pid}", "--all", "env", "-i", *_ENVIRONMENT, "sh", "-euc", f"cd; {command}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
