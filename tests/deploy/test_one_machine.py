@@ -57,7 +57,8 @@ def machine() -> Iterator[Machine]:
     steps = guide()
     keys = f"cd {PROJECT}; .venv/bin/python -m services.kit.key_sets make encryption bank-1 > /root/bank.json"
     public = f"cd {PROJECT}; .venv/bin/python -m services.kit.key_sets public < /root/bank.json > /root/bank-public.json"
-    root = make_root(SUITE, *(f"{command} > /dev/null" for command in steps["1"]), *steps["2"])
+    packages = [command.replace("apt-get install", "apt-get -qq --yes install > /dev/null") for command in steps["1"]]
+    root = make_root(SUITE, *packages, *steps["2"])
     try:
         with booted(root) as running:
             for command in steps["3"]:
