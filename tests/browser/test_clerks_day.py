@@ -12,6 +12,8 @@ from tests.browser.conftest import ROWS, PageOf, saves_preference
 from tests.browser.hand import Hand
 from tests.desks import Desk, a_desk, expired, form_of, people, without_category
 
+pytestmark = pytest.mark.long("counts the clicks of daily tasks, whose pages others test")
+
 
 @pytest.fixture
 def desk_with_failed(desk: Desk) -> Desk:

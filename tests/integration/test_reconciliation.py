@@ -336,6 +336,7 @@ def test_membership_that_was_restored_knows_its_members_again_and_lets_nobody_in
         assert int(session.get_one(Member, another).member_no or 0) > int(number or 0)
 
 
+@pytest.mark.long("restores another service; batching and membership stay in make test")
 def test_revocation_that_was_restored_knows_what_was_decided(copies: CopiesOf) -> None:
     revocation, world = copies("revocation"), copies.world
     revoked, asked = world.batch(1), world.batch(1)
@@ -381,6 +382,7 @@ def test_validation_that_was_restored_knows_the_checks_again(copies: CopiesOf) -
     world.deliver()
 
 
+@pytest.mark.long("restores another service; batching and membership stay in make test")
 def test_notification_that_was_restored_tells_the_clerk_again(copies: CopiesOf) -> None:
     notification, world = copies("notification"), copies.world
     notification.take()
@@ -413,6 +415,7 @@ def test_a_batch_that_only_membership_knows_keeps_batching_fenced(copies: Copies
     assert batching.violations() == []
 
 
+@pytest.mark.long("restores another service; batching and membership stay in make test")
 def test_of_what_the_bank_alone_knows_nobody_is_ordered_again(copies: CopiesOf, tmp_path: Path) -> None:
     world, all_five = copies.world, [copies(service) for service in SERVICES]
     world.queue(2)

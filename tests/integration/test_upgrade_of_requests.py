@@ -32,6 +32,8 @@ from tests.integration.conftest import ServiceProcess, StartService
 from tests.integration.messaging.world import reasons
 from tests.integration.test_upgrade import KEYS
 
+pytestmark = pytest.mark.long("an upgrade from 0.2.0, with processes of both releases")
+
 FORMER, CURRENT = former_request_queue("notification"), request_queue("notification")
 DEAD = "notification.import_progressed.dead"
 
