@@ -60,7 +60,9 @@ def main() -> int:
     parser.add_argument("--host", default="localhost", help="the name by which browsers open the system (localhost)")
     parser.add_argument("--bank-public-keys", type=Path, metavar="FILE", help="the bank's public keys, a JWK Set")
     parser.add_argument("--broker", default=Nodes.broker, metavar="HOST:PORT", help="where it is (%(default)s)")
-    parser.add_argument("--databases", default=Nodes.databases, metavar="HOST:PORT", help="where they are (%(default)s)")
+    parser.add_argument(
+        "--databases", default=Nodes.databases, metavar="HOST:PORT", help="where they are (%(default)s)"
+    )
     parser.add_argument("--demo", action="store_true", help="make keys for the simulated bank")
     options = parser.parse_args()
     nodes = Nodes(options.broker, options.databases)
@@ -74,9 +76,7 @@ def main() -> int:
     return 0
 
 
-def make(
-    folder: Path, host: str, bank_public_keys: str = "", *, demo: bool = False, nodes: Nodes = Nodes()
-) -> None:
+def make(folder: Path, host: str, bank_public_keys: str = "", *, demo: bool = False, nodes: Nodes = Nodes()) -> None:
     """Makes the values that are missing, writes the programs' folders, and makes a certificate if there is none."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)

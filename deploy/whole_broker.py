@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from deploy.broker import User, definitions, password_variable, user_definition
-from deploy.secret_files import ADMINISTRATOR, VHOST
 from deploy.permissions import PROGRAMS
+from deploy.secret_files import ADMINISTRATOR, VHOST
 from services.kit.settings import run_program, values_of
 
 

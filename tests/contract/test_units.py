@@ -93,5 +93,9 @@ def test_a_secret_is_made_for_a_broker_and_databases_elsewhere(tmp_path: Path) -
     nodes = secret_files.Nodes("127.0.0.1:5672", "127.0.0.1:5432")
     secret_files.make(tmp_path, "cards.example", nodes=nodes)
     assert "@127.0.0.1:5672/" in (tmp_path / "batching" / "AMQP_URI").read_text()
-    for folder, name in (("batching", "DATABASE_URL"), ("databases", "DATABASE_ADMIN_URL"), ("migrations", "DATABASE_URL_BATCHING")):
+    for folder, name in (
+        ("batching", "DATABASE_URL"),
+        ("databases", "DATABASE_ADMIN_URL"),
+        ("migrations", "DATABASE_URL_BATCHING"),
+    ):
         assert "@127.0.0.1:5432/" in (tmp_path / folder / name).read_text()

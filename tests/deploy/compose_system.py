@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.secret_files import read_values
 from deploy.local.bootstrap import ROOT
 from deploy.local.environment import Addresses
 from deploy.local.ports import hold_port
 from deploy.local.private_files import make_private, write_private
 from deploy.local.stack import Stack
 from deploy.permissions import SERVICES
+from deploy.secret_files import read_values
 from tests.deploy.docker_host import Docker
 from tests.deploy.product_image import Image
 

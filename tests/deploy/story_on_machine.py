@@ -1,4 +1,4 @@
-"""Tells the manual's story to a system on this machine, behind nginx; run by root on the machine of test_one_machine."""
+"""Tells the manual's story to a system on this machine, behind nginx; test_one_machine runs it as root there."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""A Debian machine that systemd runs, in namespaces of its own: processes, mounts, network, host name, control groups."""
+"""A Debian machine that systemd runs, in namespaces of its own: processes, mounts, network, name, control groups."""
 
 import os
 import shutil
@@ -91,7 +91,14 @@ _ENVIRONMENT = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 
 def make_root(suite: str, *steps: str) -> Path:
     """Makes a bare root of a Debian with systemd and the committed project; runs the steps in it, without services."""
-    command = ["deploy.local.debian_root", "run", suite, "sh", "-euc", _NO_SERVICES + "\n".join(steps) + "\nrm /usr/sbin/policy-rc.d"]
+    command = [
+        "deploy.local.debian_root",
+        "run",
+        suite,
+        "sh",
+        "-euc",
+        _NO_SERVICES + "\n".join(steps) + "\nrm /usr/sbin/policy-rc.d",
+    ]
     subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=True)
     return ROOT / ".local" / "debian" / suite / "root"
 

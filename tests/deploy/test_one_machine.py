@@ -1,4 +1,4 @@
-"""The guide for one Debian machine, followed on one: from nothing to a running city by systemd, and what comes after."""
+"""The guide for one Debian machine, followed on one: from nothing to a running city by systemd, and what follows."""
 
 import re
 from collections.abc import Iterator
@@ -21,6 +21,10 @@ MOST_EXPOSURE = 2.5
 """Of 10, as `systemd-analyze security` counts: network and the system calls of a service are left."""
 _FIRST_PASSWORD = re.compile(r"[A-Za-z0-9-]{8,}")
 _OPERATE = f"{PROJECT}/deploy/systemd"
+_PORTS = {"BANK": 8201, "REGISTRY": 8202, "SMS": 8203}
+"""Of the simulators; story_on_machine.py knows them too."""
+_FOR_PROGRAMS = ("PROOF_OF_WORK_BITS=16", "AUDIT_HEAD_MINUTES=0")
+"""For a story that is told by a program, which signs in all the time and waits for signed heads."""
 
 
 def guide() -> dict[str, list[str]]:
@@ -56,7 +60,9 @@ def machine() -> Iterator[Machine]:
     """A machine on which the guide was followed, but for certificate and bank; its data go with it."""
     steps = guide()
     keys = f"cd {PROJECT}; .venv/bin/python -m services.kit.key_sets make encryption bank-1 > /root/bank.json"
-    public = f"cd {PROJECT}; .venv/bin/python -m services.kit.key_sets public < /root/bank.json > /root/bank-public.json"
+    public = (
+        f"cd {PROJECT}; .venv/bin/python -m services.kit.key_sets public < /root/bank.json > /root/bank-public.json"
+    )
     packages = [command.replace("apt-get install", "apt-get -qq --yes install > /dev/null") for command in steps["1"]]
     root = make_root(SUITE, *packages, *steps["2"])
     try:
@@ -81,7 +87,9 @@ def test_the_guide_leads_from_nothing_to_a_city_whose_invariants_hold(machine: M
     for command in guide()["10"]:
         machine(command)
     assert machine("systemctl --failed --plain --no-legend 'cards-*'") == ""
-    console = machine("curl --silent --show-error --fail --cacert /etc/cards/secrets/nginx/certificate.pem https://localhost/login")
+    console = machine(
+        "curl --silent --show-error --fail --cacert /etc/cards/secrets/nginx/certificate.pem https://localhost/login"
+    )
     assert "<!doctype html>" in console.lower()
     api = "curl --silent --show-error --cacert /etc/cards/secrets/nginx/certificate.pem https://localhost"
     assert '"ready"' in machine(f"{api}/readyz")
@@ -115,7 +123,7 @@ def test_more_processes_are_started_and_restarted_one_after_another(machine: Mac
 def test_a_restart_that_does_not_succeed_ends_with_the_reason(machine: Machine) -> None:
     machine("mv /etc/cards/secrets/validation/REQUEST_PRIVATE_KEYS /root/kept")
     try:
-        with pytest.raises(CommandFailed, match="cards-validation@1.service is not ready"):
+        with pytest.raises(CommandFailed, match=r"cards-validation@1\.service is not ready"):
             machine(f"SECONDS_TO_BE_READY=5 {_OPERATE}/restart.sh validation gateway")
     finally:
         machine("mv /root/kept /etc/cards/secrets/validation/REQUEST_PRIVATE_KEYS")
@@ -153,13 +161,16 @@ def test_all_stop_and_start_together(machine: Machine) -> None:
 def test_the_manual_s_story_is_told_through_nginx(machine: Machine) -> None:
     """In the demo's environment: simulators answer for bank, registry and SMS provider."""
     machine("sed -i s/ENVIRONMENT=production/ENVIRONMENT=demo/ /etc/cards/cards.env")
-    machine("printf 'REGISTRY_URL=http://127.0.0.1:8202\\nSMS_URL=http://127.0.0.1:8203\\nPROOF_OF_WORK_BITS=16\\nAUDIT_HEAD_MINUTES=0\\n' >> /etc/cards/cards.env")
+    for setting in (*(f"{name}_URL=http://127.0.0.1:{_PORTS[name]}" for name in ("REGISTRY", "SMS")), *_FOR_PROGRAMS):
+        machine(f"echo {setting} >> /etc/cards/cards.env")
     machine("cp /root/bank.json /etc/cards/secrets/bank/BANK_PRIVATE_KEYS")
     for service in ("membership", "batching", "notification"):
         machine(f"cards {service} python -m services.{service}.seed")
-    for name, port in (("bank", 8201), ("registry", 8202), ("sms", 8203)):
-        machine(f"systemd-run --unit=simulated-{name} env {name.upper()}_PORT={port} cards bank python -m deploy.simulators.{name}")
+    for name, port in _PORTS.items():
+        command = f"cards bank python -m deploy.simulators.{name.lower()}"
+        machine(f"systemd-run --unit=simulated-{name.lower()} env {name}_PORT={port} {command}")
     machine(f"{_OPERATE}/restart.sh")
-    told = machine("cd /opt/cards && .venv/bin/python - <<'END'\n" + Path(__file__).with_name("story_on_machine.py").read_text() + "\nEND")
+    story = Path(__file__).with_name("story_on_machine.py").read_text()
+    told = machine(f"cd /opt/cards && .venv/bin/python - <<'END'\n{story}\nEND")
     assert "the story is told" in told
     machine("cards operator python -m deploy.invariants --settle 60")

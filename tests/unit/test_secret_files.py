@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from deploy.broker import User
 from deploy import secret_files
-from deploy.whole_broker import whole_broker
+from deploy.broker import User
 from deploy.permissions import PROGRAMS, SERVICES
+from deploy.whole_broker import whole_broker
 from services.kit.key_sets import new_encryption_keys, public_part
 from services.kit.rpc.request_encryption import public_keys
 from services.kit.secret_values import Key, KeySet, Secret, weaknesses
