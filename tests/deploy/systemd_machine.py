@@ -40,7 +40,7 @@ ln -s /proc/self/fd dev/fd
 mount -t tmpfs -o mode=1777 tmpfs dev/shm
 mount -t tmpfs -o mode=755 tmpfs run
 mount -t tmpfs -o mode=1777 tmpfs tmp
-hostname cards
+echo cards > etc/hostname
 printf '127.0.0.1 localhost cards\\n' > etc/hosts
 pivot_root . mnt
 umount -l /mnt
