@@ -23,7 +23,7 @@ from services.batching.cards.card_states import Status
 from services.batching.pending.application_states import Check, State
 from services.batching.pending.channels import Charset
 from services.kit.data.database import EncryptedText, new_metadata
-from services.kit.data.ordering import smallest_first
+from services.kit.data.lists.ordering import smallest_first
 
 
 class Base(DeclarativeBase):

@@ -26,8 +26,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_colu
 from sqlalchemy.types import Uuid
 
 from services.kit.data.database import NAMES_KEYS, EncryptedBytes, EncryptedText, new_metadata
+from services.kit.data.lists.ordering import smallest_first
 from services.kit.data.months import CURRENT_MONTH
-from services.kit.data.ordering import smallest_first
 from services.membership.applications.application_states import ENDED, LIVE, CardState, State
 
 

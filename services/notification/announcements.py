@@ -18,7 +18,7 @@ from services.contracts.operations.notification import (
     UpdateAnnouncementRequest,
     WithdrawAnnouncementRequest,
 )
-from services.kit.data.page_rows import page_of
+from services.kit.data.lists.page_rows import page_of
 from services.kit.operations import audit
 from services.kit.problems import Forbidden, NotFound
 from services.kit.rpc.files import FileAnswer

@@ -16,7 +16,7 @@ from services.contracts.operations.notification import (
     ListGuidesRequest,
     UpdateGuideRequest,
 )
-from services.kit.data.page_rows import page_of
+from services.kit.data.lists.page_rows import page_of
 from services.kit.operations import audit
 from services.kit.problems import NotFound
 from services.kit.rpc.work import Work

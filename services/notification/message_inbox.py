@@ -21,7 +21,7 @@ from services.contracts.operations.notification import (
     ReadAnswer,
 )
 from services.kit.data.bulk import is_any_of
-from services.kit.data.page_rows import page_of
+from services.kit.data.lists.page_rows import page_of
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import NotFound

@@ -45,9 +45,9 @@ from services.contracts.operations.revocation import (
 from services.contracts.overdue import today
 from services.contracts.shared import BATCH_NO_BEGINNING, UnionFacts
 from services.kit.data.bulk import is_any_of
-from services.kit.data.number_search import begins_or_ends_with
-from services.kit.data.ordering import in_order
-from services.kit.data.page_rows import page_of
+from services.kit.data.lists.number_search import begins_or_ends_with
+from services.kit.data.lists.ordering import in_order
+from services.kit.data.lists.page_rows import page_of
 from services.kit.events.contract import EventContract
 from services.kit.events.envelope import correlation
 from services.kit.events.outbox import publish

@@ -84,7 +84,7 @@ def test_an_unknown_program_is_refused_with_the_names_of_all(image: Image) -> No
 
 def test_the_fonts_that_the_register_names_by_default_are_there(image: Image) -> None:
     script = (
-        "from services.kit.typeface import FontSettings, Typeface; "
+        "from services.kit.documents.typeface import FontSettings, Typeface; "
         "print(Typeface(FontSettings().register_fonts.split(',')))"
     )
     assert "Typeface" in image.shell(f'python -W ignore -c "{script}"')

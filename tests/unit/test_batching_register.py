@@ -21,8 +21,8 @@ from services.batching.register.register import HEADINGS, SEALS, Register, Regis
 from services.batching.register.register_pdf import register_pdf
 from services.batching.register.register_xlsx import register_xlsx
 from services.contracts.consent import CONSENT_TITLE, CURRENT_CONSENT
+from services.kit.documents.typeface import document_typeface
 from services.kit.problems import Problem
-from services.kit.typeface import document_typeface
 
 NAMES = ("韩梅", "欧阳䶮", "𬎆𫖯𠅤", "迪丽·热巴", "Christopher Montgomery-Featherstonehaugh the Younger", "=SUM(A1)")
 

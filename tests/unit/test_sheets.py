@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from openpyxl import Workbook, load_workbook
 
-from services.kit.csv_injection import csv_safe, csv_unescaped
-from services.kit.sheet_cells import heading_row, saved, text_row
+from services.kit.documents.csv_injection import csv_safe, csv_unescaped
+from services.kit.documents.sheet_cells import heading_row, saved, text_row
 
 FORMULAS = (
     '=HYPERLINK("http://evil.example","x")',

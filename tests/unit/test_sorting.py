@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Column, Date, Integer, MetaData, String, Table
 
 from gateway.api import ROUTES
-from services.kit.data.ordering import in_order, smallest_first
+from services.kit.data.lists.ordering import in_order, smallest_first
 from tests.gateway_page import Page
 
 PEOPLE = Table("people", MetaData(), Column("id", Integer, primary_key=True), Column("name", String, nullable=False),

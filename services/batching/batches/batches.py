@@ -26,10 +26,10 @@ from services.contracts.operations.batching import (
 )
 from services.contracts.shared import BATCH_NO_BEGINNING
 from services.contracts.values import end_of, start_of
-from services.kit.data.name_search import begins_with
-from services.kit.data.number_search import begins_or_ends_with
-from services.kit.data.ordering import in_order
-from services.kit.data.page_rows import page_of
+from services.kit.data.lists.name_search import begins_with
+from services.kit.data.lists.number_search import begins_or_ends_with
+from services.kit.data.lists.ordering import in_order
+from services.kit.data.lists.page_rows import page_of
 from services.kit.problems import NotFound
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope

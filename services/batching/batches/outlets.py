@@ -21,8 +21,8 @@ from services.contracts.operations.batching import (
     UpdateOutletRequest,
 )
 from services.contracts.values import clean_address
-from services.kit.data.ordering import in_order
-from services.kit.data.page_rows import page_of
+from services.kit.data.lists.ordering import in_order
+from services.kit.data.lists.page_rows import page_of
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Forbidden, Invalid, NotFound
 from services.kit.rpc.methods import Caller

@@ -32,6 +32,7 @@ from services.contracts.events.batching import BATCH_SUBMITTED
 from services.contracts.operations.batching import BatchRequest, SubmitBatchAnswer, SubmitBatchRequest
 from services.kit.data.bulk import insert_rows, is_any_of
 from services.kit.data.database import Database
+from services.kit.documents.typeface import document_typeface
 from services.kit.events.contract import in_chunks
 from services.kit.events.envelope import correlation
 from services.kit.events.outbox import publish
@@ -41,7 +42,6 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
 from services.kit.settings import read_settings, settings_class
-from services.kit.typeface import document_typeface
 
 _NAMED = 20
 """Most persons that a refusal names."""

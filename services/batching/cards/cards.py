@@ -35,10 +35,11 @@ from services.contracts.shared import BATCH_NO_BEGINNING
 from services.contracts.values import today
 from services.kit import clock
 from services.kit.data.bulk import is_any_of
-from services.kit.data.name_search import begins_with
-from services.kit.data.number_search import begins_or_ends_with
-from services.kit.data.ordering import in_order
-from services.kit.data.page_rows import page_of
+from services.kit.data.lists.name_search import begins_with
+from services.kit.data.lists.number_search import begins_or_ends_with
+from services.kit.data.lists.ordering import in_order
+from services.kit.data.lists.page_rows import page_of
+from services.kit.documents.sheet_cells import XLSX, heading_row, saved, text_row
 from services.kit.operations import audit
 from services.kit.problems import Conflict, Problem, invalid_fields
 from services.kit.rpc.files import FileAnswer, file_answer
@@ -48,7 +49,6 @@ from services.kit.rpc.paging import DEEPEST_ROW
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
 from services.kit.settings import read_settings
-from services.kit.sheet_cells import XLSX, heading_row, saved, text_row
 
 LARGEST_LIST = 2_000
 """Most members on one list to sign."""

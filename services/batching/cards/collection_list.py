@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from io import BytesIO
 
 from services.batching.register.signing_table import HEIGHT, MARGIN, SIZE, WIDTH, SigningTable
-from services.kit.typeface import document_typeface
+from services.kit.documents.typeface import document_typeface
 
 TITLE = "工会会员服务卡领卡签收单"
 _ADVICE = "　　会员本人凭身份证件原件领取，核对姓名与卡号后签收，不得由他人代领。"

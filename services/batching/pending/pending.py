@@ -39,9 +39,10 @@ from services.contracts.overdue import today
 from services.contracts.rules.findings import shown_message
 from services.contracts.shared import SWITCH_REASONS
 from services.kit.data.bulk import is_any_of
-from services.kit.data.name_search import begins_with
-from services.kit.data.ordering import in_order
-from services.kit.data.page_rows import page_of
+from services.kit.data.lists.name_search import begins_with
+from services.kit.data.lists.ordering import in_order
+from services.kit.data.lists.page_rows import page_of
+from services.kit.documents.typeface import document_typeface
 from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
@@ -50,7 +51,6 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
-from services.kit.typeface import document_typeface
 
 LISTING_CHARSET: Charset = "gbk"
 """The character set for names while no branch is chosen: some branch takes all of GBK on the ordinary channel."""

@@ -9,7 +9,7 @@ from services.batching.register.consent_form import consent_form
 from services.batching.register.register import CHANNEL_NAMES, LOCAL_TIME, Register
 from services.batching.register.register_pdf import register_pdf
 from services.contracts.consent import CONSENT_TITLE
-from services.kit.typeface import document_typeface
+from services.kit.documents.typeface import document_typeface
 
 PLEDGE = "会员服务卡申领承诺书"
 AUTHORISATION = "会员服务卡办卡委托书"

@@ -5,7 +5,7 @@ from io import BytesIO
 
 from services.batching.register.signing_table import HEIGHT, MARGIN, SIZE, WIDTH, SigningTable
 from services.contracts.consent import CONSENT_TEXTS
-from services.kit.typeface import document_typeface
+from services.kit.documents.typeface import document_typeface
 
 _LINE = 17
 _COLUMNS = (("序号", 36), ("会员编号", 84), ("姓名", 150), ("本人签名", 120), ("日期", 93))

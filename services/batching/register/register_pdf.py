@@ -9,8 +9,8 @@ from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
 from services.batching.register.register import CHANNEL_NAMES, HEADINGS, SEAL_DATE, SEALS, TITLE, Register
+from services.kit.documents.typeface import Typeface, document_typeface
 from services.kit.problems import Problem
-from services.kit.typeface import Typeface, document_typeface
 
 WIDTH, HEIGHT = A4
 MARGIN = 36

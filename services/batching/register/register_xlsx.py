@@ -13,7 +13,7 @@ from openpyxl.worksheet.page import PageMargins
 from openpyxl.worksheet.worksheet import Worksheet
 
 from services.batching.register.register import CHANNEL_NAMES, HEADINGS, SEAL_DATE, SEALS, TITLE, Register
-from services.kit.sheet_cells import saved, text_row
+from services.kit.documents.sheet_cells import saved, text_row
 
 WIDTHS = (6, 13, 22, 22, 22, 13, 14)
 """The widths of the columns in digits, in the order of HEADINGS; together they fill an A4 page."""

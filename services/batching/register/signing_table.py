@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
-from services.kit.typeface import Typeface
+from services.kit.documents.typeface import Typeface
 
 WIDTH, HEIGHT = A4
 MARGIN = 56

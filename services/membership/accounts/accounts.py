@@ -19,8 +19,8 @@ from services.contracts.operations.membership.accounts import (
     UpdateAccountRequest,
 )
 from services.contracts.values import InvalidValue, clean_mobile
-from services.kit.data.ordering import in_order
-from services.kit.data.page_rows import page_of
+from services.kit.data.lists.ordering import in_order
+from services.kit.data.lists.page_rows import page_of
 from services.kit.operations import audit
 from services.kit.problems import Conflict, Forbidden, NotFound
 from services.kit.rpc.methods import Caller

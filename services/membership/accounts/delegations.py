@@ -25,7 +25,7 @@ from services.contracts.operations.membership.delegations import (
 )
 from services.contracts.overdue import today
 from services.kit.data.bulk import is_any_of
-from services.kit.data.page_rows import page_of
+from services.kit.data.lists.page_rows import page_of
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Forbidden, Invalid, NotFound
 from services.kit.rpc.methods import Caller

@@ -20,7 +20,7 @@ from services.contracts.operations.membership.accounts import (
     PhoneChangesAnswer,
     RequestPhoneChangeRequest,
 )
-from services.kit.data.page_rows import page_of
+from services.kit.data.lists.page_rows import page_of
 from services.kit.events.envelope import correlation
 from services.kit.operations import audit
 from services.kit.problems import Conflict, Forbidden, NotFound, Problem

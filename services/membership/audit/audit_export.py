@@ -8,12 +8,12 @@ from typing import Any
 from openpyxl import Workbook
 
 from services.contracts.operations.audit import EXPORT_ACTS, LARGEST_EXPORT, ActAnswer, ExportActsRequest
+from services.kit.documents.sheet_cells import XLSX, heading_row, saved, text_row
 from services.kit.operations import audit
 from services.kit.problems import Problem
 from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.work import Work
 from services.kit.schemas import values_of
-from services.kit.sheet_cells import XLSX, heading_row, saved, text_row
 from services.membership.audit.audit_search import answers, check_number_search, newest
 from services.membership.members.member_search import SHANGHAI
 from services.membership.models import AuditEntry

@@ -22,14 +22,14 @@ from services.contracts.operations.membership.imports import (
     ListImportsRequest,
     StartImportRequest,
 )
-from services.kit.data.page_rows import page_of
+from services.kit.data.lists.page_rows import page_of
+from services.kit.documents.sheet_cells import XLSX
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound
 from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
-from services.kit.sheet_cells import XLSX
 from services.membership.imports.import_parts import PART, choose_sheets, end_import, progress, publish_continued
 from services.membership.imports.import_preview import previewed_rows
 from services.membership.imports.sheets import error_sheet, template

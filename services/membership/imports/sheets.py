@@ -12,9 +12,9 @@ from openpyxl.worksheet.datavalidation import DataValidation
 
 from services.contracts.operations.membership.members import RegisterMemberRequest
 from services.contracts.values import InvalidValue, clean_day, clean_expiry, clean_month
+from services.kit.documents.sheet_cells import heading_row, saved, text_row
 from services.kit.problems import invalid_fields
 from services.kit.schemas import schema_of
-from services.kit.sheet_cells import heading_row, saved, text_row
 from services.kit.text import clean_compatible
 from services.membership.imports.headings import ERROR_HEADING, EXAMPLE, HEADINGS, REQUIRED
 from services.membership.imports.reading.packed_sheets import NOT_COMPUTED

@@ -17,11 +17,11 @@ from services.contracts.operations.membership.members import (
     MemberFilter,
 )
 from services.contracts.values import LONG_TERM
+from services.kit.documents.sheet_cells import XLSX, heading_row, saved, text_row
 from services.kit.operations import audit
 from services.kit.problems import Forbidden, Problem
 from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.work import Work
-from services.kit.sheet_cells import XLSX, heading_row, saved, text_row
 from services.membership.applications.cards import status_of
 from services.membership.applications.ended import ended_applications
 from services.membership.imports.sheets import DOCUMENT_TYPE_WORDS, SEX_WORDS

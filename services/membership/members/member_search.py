@@ -24,9 +24,9 @@ from services.contracts.operations.membership.members import (
 )
 from services.contracts.values import clean_name, end_of, start_of
 from services.kit.data.bulk import is_any_of
-from services.kit.data.name_search import caseless
-from services.kit.data.ordering import in_order
-from services.kit.data.page_rows import page_of, refuse_too_deep
+from services.kit.data.lists.name_search import caseless
+from services.kit.data.lists.ordering import in_order
+from services.kit.data.lists.page_rows import page_of, refuse_too_deep
 from services.kit.problems import FieldProblem, Invalid
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope

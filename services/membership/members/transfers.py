@@ -33,7 +33,7 @@ from services.contracts.operations.membership.transfers import (
 )
 from services.contracts.overdue import today
 from services.contracts.rules.working_days import due_on
-from services.kit.data.page_rows import page_of
+from services.kit.data.lists.page_rows import page_of
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import Conflict, NotFound

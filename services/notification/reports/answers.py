@@ -19,7 +19,7 @@ from services.contracts.operations.reports import (
     ReportRequest,
     ReportRow,
 )
-from services.kit.data.page_rows import page_of
+from services.kit.data.lists.page_rows import page_of
 from services.kit.problems import NotFound
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope

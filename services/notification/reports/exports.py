@@ -3,9 +3,9 @@
 from dataclasses import fields
 
 from services.contracts.operations.reports import ExportReportRequest, GetReportRequest, ReportRequest
+from services.kit.documents.sheet_cells import XLSX
 from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.work import Work
-from services.kit.sheet_cells import XLSX
 from services.notification.reports.answers import get_report
 from services.notification.reports.documents import document_of, period_text
 from services.notification.reports.report_pdf import report_pdf

@@ -7,7 +7,7 @@ from io import BytesIO
 from reportlab.lib.pagesizes import A4, landscape
 from reportlab.pdfgen.canvas import Canvas
 
-from services.kit.typeface import Typeface, document_typeface
+from services.kit.documents.typeface import Typeface, document_typeface
 from services.notification.reports.documents import DocumentTable, ReportDocument
 
 WIDTH, HEIGHT = landscape(A4)

@@ -9,7 +9,7 @@ from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
-from services.kit.sheet_cells import heading_row, saved, text_row
+from services.kit.documents.sheet_cells import heading_row, saved, text_row
 from services.notification.reports.documents import DocumentTable, ReportDocument
 
 _NUMBER = re.compile(r"[+-]?[0-9][0-9,]*(\.[0-9]+)?%?")

@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 
-from services.kit.csv_injection import csv_unescaped
+from services.kit.documents.csv_injection import csv_unescaped
 from services.membership.imports.headings import LAST_HEADING_ROW, find_headings
 from services.membership.imports.reading.unreadable import UnreadableSheet
 

@@ -1,0 +1,1 @@
+"""Lists in SQL: search, order, pages."""

@@ -1,0 +1,1 @@
+"""Documents that people print or open in a spreadsheet program: cells, fonts."""
