@@ -1,8 +1,8 @@
 """The framework of every service. It knows nothing of unions, members or cards; `make check` verifies that.
 
 `amqp` connections and queues of the broker; `events` outbox, relay, inbox, subscriptions; `rpc` queries and commands;
-`dead_letters` messages that could not be handled; `data` database, encryption, migrations;
-`operations` health, metrics, logs.
+`dead_letters` messages that could not be handled; `data` database, encryption, migrations, lists;
+`documents` sheets and fonts; `operations` health, metrics, logs.
 """
 
 import warnings
