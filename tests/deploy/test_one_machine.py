@@ -69,7 +69,7 @@ def machine() -> Iterator[Machine]:
     try:
         with booted(root) as running:
             for command in steps["3"]:
-                print(running(command))
+                print(running(f"cd {PROJECT}; {command}"))
             running(keys)
             running(public)
             for command in steps["6"]:
@@ -143,7 +143,7 @@ def test_installing_again_keeps_settings_secrets_and_configurations(machine: Mac
     files = "find /etc/cards /etc/systemd/system/cards* -type f ! -name '.*' -exec sha256sum {} + | sort"
     before = machine(files)
     (install, *_) = guide()["3"]
-    machine(install.splitlines()[0])
+    machine(f"cd {PROJECT}; {install.splitlines()[0]}")
     for command in guide()["7"]:
         machine(command)
     changed = set(before.splitlines()) ^ set(machine(files).splitlines())
