@@ -182,6 +182,7 @@ def _run(root: Path, command: list[str]) -> int:
 
 
 def _mount_all(root: Path) -> None:
+    _mount("--bind", root, root)  # a root of its own, in which a further one can be made
     _mount("-t", "proc", "proc", root / "proc")
     _mount("-t", "sysfs", "-o", "ro", "sysfs", root / "sys")
     _mount("--bind", "/dev", root / "dev")
