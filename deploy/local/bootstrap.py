@@ -85,6 +85,7 @@ def missing_packages(purpose: str) -> list[str]:
         DebianPackage(
             "chromium-headless-shell", purpose != "test" or Path("/usr/bin/chromium-headless-shell").exists()
         ),
+        DebianPackage("libatomic1", purpose != "test" or _has_libatomic()),
         DebianPackage("python3-venv", _error_in_venv() is None or importlib.util.find_spec("ensurepip") is not None),
     ]
     return [package.name for package in packages if not package.is_there]
@@ -150,6 +151,11 @@ def _version_of(python: str) -> tuple[int, ...] | None:
 
 def _has_postgres() -> bool:
     return any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or shutil.which("initdb") is not None
+
+
+def _has_libatomic() -> bool:
+    """Whether the library is there that the program needs by which Playwright drives the browser."""
+    return any(Path("/usr/lib").glob("*/libatomic.so.1"))
 
 
 def _error_in_venv() -> str | None:
