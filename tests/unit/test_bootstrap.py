@@ -23,6 +23,7 @@ def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(Path, "exists", lambda _: False)
     monkeypatch.setattr(bootstrap, "_has_postgres", lambda: False)
+    monkeypatch.setattr(bootstrap, "_has_libatomic", lambda: False)
     monkeypatch.setattr(bootstrap, "VENV", tmp_path / "venv")
 
 
@@ -36,6 +37,14 @@ def test_a_bare_machine_lacks_the_broker_the_database_and_the_fonts() -> None:
     needed = {"rabbitmq-server", "postgresql", "fonts-wqy-zenhei", "fonts-hanazono"}
 
     assert needed <= set(bootstrap.missing_packages("run"))
+
+
+@pytest.mark.usefixtures("bare_machine")
+def test_tests_need_a_browser_and_what_drives_it_besides() -> None:
+    more = {"chromium-headless-shell", "libatomic1", "tesseract-ocr"}
+
+    assert more <= set(bootstrap.missing_packages("test"))
+    assert not more & set(bootstrap.missing_packages("run"))
 
 
 @pytest.mark.usefixtures("bare_machine")
