@@ -18,6 +18,7 @@ PROJECT = "/srv/cards"
 _GROUPS = Path("/sys/fs/cgroup/unified")
 _GROUP = "cards-machine"
 _SECONDS_TO_BOOT = 120
+_ENVIRONMENT = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=/root")
 _NO_SERVICES = """printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d
 apt-get -qq update; apt-get -qq install --yes --no-install-recommends systemd iproute2 curl >/dev/null
 """
@@ -84,9 +85,6 @@ class Machine:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.5)
-
-
-_ENVIRONMENT = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=/root")
 
 
 def make_root(suite: str, *steps: str) -> Path:

@@ -35,7 +35,7 @@ def guide() -> dict[str, list[str]]:
     steps = re.split(r"\n(?=\d+\. )", numbered)[1:]
     values = {
         "cards.example": "localhost",
-        "/opt/cards-0.2.0": PROJECT,
+        "/opt/cards-0.3.0": PROJECT,
         "<its code>": a_union_code(900_001),
         "--account <name>": "--account first",
         "--name <name>": "--name 首任",
