@@ -13,6 +13,7 @@ from deploy import (
     retention_document,
     settings_document,
 )
+from deploy.capacity import document as capacity_document
 from gateway import openapi, policy_document
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -27,6 +28,7 @@ def documents() -> dict[str, str]:
         "settings.md": settings_document.text(),
         "metrics.md": metrics_document.text(),
         "operations/retention.md": retention_document.text(),
+        "operations/capacity.md": capacity_document.text(),
         "../deploy/chart/values.schema.json": chart_schema.text(),
         **{f"databases/{name}": text for name, text in databases_document.texts().items()},
         **{f"events/{name}": text for name, text in events_document.texts().items()},

@@ -88,6 +88,12 @@ def sizes(urls: Mapping[str, str]) -> Iterator[str]:
                 yield f"{service}.{name:24} {size / 1e6:12.1f} MB {rows:14} rows"
 
 
+def bytes_of(url: str) -> int:
+    """The bytes of a database on disk, indexes included."""
+    with _connect(url) as connection:
+        return int(connection.execute("select pg_database_size(current_database())").fetchone()[0])  # type: ignore[index]
+
+
 def _connect(url: str) -> Connection:
     return primary_of(url).connect(autocommit=True)
 

@@ -13,7 +13,20 @@ import traceback
 import psycopg
 
 from deploy.local.nodes import Nodes
-from tests.bench import chain, feedback, gateway, idle, imports, pages, reports, scaling, starting, transport
+from tests.bench import (
+    chain,
+    disk,
+    feedback,
+    gateway,
+    idle,
+    imports,
+    pages,
+    reports,
+    scaling,
+    starting,
+    transport,
+    work,
+)
 from tests.bench.environment import Options, plain_url, running_nodes, set_secrets
 from tests.bench.report import DOCUMENT, document, failure, made_with, section, sections_of, table
 
@@ -28,6 +41,8 @@ PARTS = {
     "pages": pages,
     "reports": reports,
     "transport": transport,
+    "work": work,
+    "disk": disk,
 }
 
 

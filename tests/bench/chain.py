@@ -78,9 +78,9 @@ def measure(on: Nodes, secrets: dict[str, str], options: Options) -> Report:
     few, members, many, runs = (100, 400, 1_000, 1) if options.quick else (FEW, MEMBERS, MANY, RUNS)
     with ExitStack() as after:
         addresses = after.enter_context(temporary_addresses(on, "bench_chain"))
-        settings = {**_with_keys_in_a_file(secrets), **UNLIMITED, "BANK_MODE": "manual"}
+        settings = {**with_keys_in_a_file(secrets), **UNLIMITED, "BANK_MODE": "manual"}
         stack = after.enter_context(running_stack(FOLDER / "stack", addresses, settings=settings, say=lambda _: None))
-        clerks = _register(addresses.database_urls["membership"], [*[members] * 2 * runs, *[few] * runs, many])
+        clerks = register(addresses.database_urls["membership"], [*[members] * 2 * runs, *[few] * runs, many])
         measured = {few: Measured(), members: Measured(), many: Measured()}
         floors = []
         for ours, theirs in zip(clerks[: 2 * runs : 2], clerks[1 : 2 * runs : 2], strict=True):
@@ -94,30 +94,7 @@ def measure(on: Nodes, secrets: dict[str, str], options: Options) -> Report:
     return _report((few, members, many), measured, Runs(floors))
 
 
-def _with_keys_in_a_file(secrets: dict[str, str]) -> dict[str, str]:
-    """Returns the secrets for a stack, with this process's keys of personal data in a file."""
-    given = dict(secrets)
-    path = FOLDER / "personal_data_keys"
-    path.write_text(given.pop("PERSONAL_DATA_KEYS"))
-    path.chmod(0o600)
-    return {**given, "PERSONAL_DATA_KEYS_FILE": str(path)}
-
-
-@dataclass
-class Measured:
-    """The runs with a number of members: courses, processor time and peak memory of each program."""
-
-    courses: list[Course] = field(default_factory=list)
-    busy: Counter[str] = field(default_factory=Counter)
-    megabytes: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def checked(self) -> Runs:
-        """Returns the seconds until all was done."""
-        return Runs([course.checked for course in self.courses])
-
-
-def _register(database_url: str, sizes: Sequence[int]) -> list[Clerk]:
+def register(database_url: str, sizes: Sequence[int]) -> list[Clerk]:
     """Registers the members of unions of these sizes and waits until the service has numbered all."""
     engine = create_engine(database_url)
     clerks = []
@@ -138,6 +115,46 @@ def _register(database_url: str, sizes: Sequence[int]) -> list[Clerk]:
     return clerks
 
 
+def with_keys_in_a_file(secrets: dict[str, str]) -> dict[str, str]:
+    """Returns the secrets for a stack, with this process's keys of personal data in a file."""
+    given = dict(secrets)
+    path = FOLDER / "personal_data_keys"
+    path.write_text(given.pop("PERSONAL_DATA_KEYS"))
+    path.chmod(0o600)
+    return {**given, "PERSONAL_DATA_KEYS_FILE": str(path)}
+
+
+def queue_and_check(client: ApiClient, members: int) -> Course:
+    """Queues all members, as many at a time as a request takes, and requests their checks."""
+    began = time.monotonic()
+    queued = 0
+    while (answer := client.post("members/queue", {"filter": {}})) and answer["more"]:
+        queued += answer["queued"]
+    if queued + answer["queued"] != members:
+        raise RuntimeError(f"{queued + answer['queued']} of {members} members were queued.")
+    queued_at = time.monotonic() - began
+    _wait_for(client, "total", members)
+    listed_at = time.monotonic() - began
+    client.post("pending/validate")
+    asked_at = time.monotonic() - began
+    _wait_for(client, "passed failed", members)
+    return Course(queued_at, listed_at, asked_at, time.monotonic() - began)
+
+
+@dataclass
+class Measured:
+    """The runs with a number of members: courses, processor time and peak memory of each program."""
+
+    courses: list[Course] = field(default_factory=list)
+    busy: Counter[str] = field(default_factory=Counter)
+    megabytes: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def checked(self) -> Runs:
+        """Returns the seconds until all was done."""
+        return Runs([course.checked for course in self.courses])
+
+
 def _all_numbered(engine: Engine) -> bool:
     with Session(engine) as session:
         return not session.scalar(select(func.count()).where(Member.member_no.is_(None)))
@@ -156,27 +173,10 @@ def _run(stack: Stack, clerk: Clerk, members: int, measured: Measured) -> None:
         for pid in stack.pids(program):
             forget_peak(pid)
     before = {program: _cpu_seconds(stack, program) for program in (*_PROGRAMS, "registry")}
-    measured.courses.append(_course(client, members))
+    measured.courses.append(queue_and_check(client, members))
     measured.busy.update({program: _cpu_seconds(stack, program) - used for program, used in before.items()})
     for program in _PROGRAMS:
         measured.megabytes[program] = max(*map(peak_megabytes, stack.pids(program)), measured.megabytes.get(program, 0))
-
-
-def _course(client: ApiClient, members: int) -> Course:
-    """Queues all members, as many at a time as a request takes, and requests their checks."""
-    began = time.monotonic()
-    queued = 0
-    while (answer := client.post("members/queue", {"filter": {}})) and answer["more"]:
-        queued += answer["queued"]
-    if queued + answer["queued"] != members:
-        raise RuntimeError(f"{queued + answer['queued']} of {members} members were queued.")
-    queued_at = time.monotonic() - began
-    _wait_for(client, "total", members)
-    listed_at = time.monotonic() - began
-    client.post("pending/validate")
-    asked_at = time.monotonic() - began
-    _wait_for(client, "passed failed", members)
-    return Course(queued_at, listed_at, asked_at, time.monotonic() - began)
 
 
 def _wait_for(client: ApiClient, counts: str, members: int) -> None:
