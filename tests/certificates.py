@@ -1,5 +1,7 @@
-"""An authority of a test's own, and a certificate of it for this machine's loopback address."""
+"""An authority of a test's own, and certificates of it: good ones, and those that nobody may take."""
 
+import os
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -12,34 +14,72 @@ from cryptography.x509.oid import NameOID
 
 from deploy.local.ports import LOOPBACK
 
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A server's certificate and its key, as PEM."""
+
+    certificate: bytes
+    key: bytes
+    number: int
+    """Its serial number."""
+
+    def write(self, certificate: Path, key: Path) -> None:
+        """Writes both, each in the place of a former one at once; the key's owner alone may read it."""
+        for path, content, mode in ((certificate, self.certificate, 0o644), (key, self.key, 0o600)):
+            owner = path.parent.stat()
+            fresh = path.with_name(f"{path.name}.new")
+            fresh.write_bytes(content)
+            fresh.chmod(mode)
+            os.chown(fresh, owner.st_uid, owner.st_gid)
+            fresh.replace(path)
+
+
+class Authority:
+    """An authority that signs certificates."""
+
+    def __init__(self, name: str = "authority") -> None:
+        self._name = name
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self.certificate = self._signed(name, self._key, _DAY).public_bytes(Encoding.PEM)
+        """What those must have who trust it, as PEM."""
+
+    def issue(self, host: str = LOOPBACK, *, lasts: timedelta = _DAY) -> Certificate:
+        """Signs a certificate for a name or an address; it has expired if `lasts` is negative."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        signed = self._signed(host, key, lasts)
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return Certificate(signed.public_bytes(Encoding.PEM), private, signed.serial_number)
+
+    def _signed(self, name: str, key: ec.EllipticCurvePrivateKey, lasts: timedelta) -> x509.Certificate:
+        now = datetime.now(UTC)
+        is_authority = name == self._name
+        builder = (
+            x509.CertificateBuilder(_name(self._name), _name(name), key.public_key(), x509.random_serial_number())
+            .not_valid_before(now - 2 * _DAY)
+            .not_valid_after(now + lasts)
+            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        )
+        if not is_authority:
+            builder = builder.add_extension(x509.SubjectAlternativeName([_alternative(name)]), critical=False)
+        return builder.sign(self._key, SHA256())
+
 
 def write_certificates(folder: Path) -> None:
     """Writes `authority.crt`, and `server.crt` with `server.key` for servers on loopback."""
-    authority_key = ec.generate_private_key(ec.SECP256R1())
-    authority = _certificate("authority", "authority", authority_key, authority_key)
-    key = ec.generate_private_key(ec.SECP256R1())
-    server = _certificate(LOOPBACK, "authority", key, authority_key)
-    (folder / "authority.crt").write_bytes(authority.public_bytes(Encoding.PEM))
-    (folder / "server.crt").write_bytes(server.public_bytes(Encoding.PEM))
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (folder / "server.key").write_bytes(private)
-
-
-def _certificate(
-    name: str, issuer: str, key: ec.EllipticCurvePrivateKey, signed_by: ec.EllipticCurvePrivateKey
-) -> x509.Certificate:
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder(
-        _name(issuer), _name(name), key.public_key(), x509.random_serial_number()
-    ).not_valid_before(now - timedelta(days=1))
-    builder = builder.not_valid_after(now + timedelta(days=1)).add_extension(
-        x509.BasicConstraints(ca=name == issuer, path_length=None), critical=True
-    )
-    if name != issuer:
-        alternative = x509.SubjectAlternativeName([x509.IPAddress(ip_address(name))])
-        builder = builder.add_extension(alternative, critical=False)
-    return builder.sign(signed_by, SHA256())
+    authority = Authority()
+    (folder / "authority.crt").write_bytes(authority.certificate)
+    authority.issue().write(folder / "server.crt", folder / "server.key")
 
 
 def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _alternative(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)

@@ -5,18 +5,13 @@ import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from deploy.simulators import example_bank
 from services.kit.amqp.connection import open_connection
+from tests.certificates import Authority
 
 
 class Listener:
@@ -42,20 +37,9 @@ class Listener:
                 self.heard = connection.recv(8)
 
 
-def certificate_for(host: str, path: Path) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, SHA256())
-    )
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+def certificate_for(host: str, path: Path, authority: Authority) -> Path:
+    issued = authority.issue(host)
+    path.write_bytes(issued.key + issued.certificate)
     return path
 
 
@@ -83,9 +67,10 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
     """Makes a certificate for a host from an authority that we trust."""
 
     def make(host: str) -> Path:
-        certificate = certificate_for(host, tmp_path / "trusted.pem")
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        return certificate
+        authority = Authority()
+        (tmp_path / "authority.pem").write_bytes(authority.certificate)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+        return certificate_for(host, tmp_path / "trusted.pem", authority)
 
     return make
 
@@ -113,7 +98,7 @@ def test_a_certificate_of_an_authority_that_nobody_trusts_is_refused_before_anyt
     trusted: Callable[[str], Path], tmp_path: Path, dial: Dial
 ) -> None:
     trusted("localhost")
-    assert heard_by_a_broker(certificate_for("localhost", tmp_path / "another.pem"), dial) == b""
+    assert heard_by_a_broker(certificate_for("localhost", tmp_path / "another.pem", Authority("stranger")), dial) == b""
 
 
 @pytest.mark.parametrize("dial", DIALS)
