@@ -49,11 +49,12 @@ rabbit_networking:start_ssl_listener({{"{host}", {port}}}, [
 """
 _CLOSE_ALL = '[rabbit_networking:close_connection(One, "replaced") || One <- rabbit_networking:connections()].'
 _UNENCRYPTED = """
-[proplists:get_value(user, One)
+[binary_to_list(proplists:get_value(user, One))
     || One <- rabbit_networking:connection_info_all([user, ssl]), not proplists:get_value(ssl, One)].
 """
 _UNENCRYPTED_SESSIONS = """
-select usename::text from pg_stat_activity join pg_stat_ssl using (pid) where not ssl and usename like 'encrypted%'
+select usename::text from pg_stat_activity join pg_stat_ssl using (pid)
+where not ssl and backend_type = 'client backend' and pid <> pg_backend_pid()
 """
 _ASK_FOR_TLS = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 """The message by which a client of PostgreSQL asks to encrypt."""
@@ -80,19 +81,19 @@ class Servers:
         self.nodes.rabbitmq.evaluate("ssl:clear_pem_cache().")
         data = postgres.data_folder(_FOLDER)
         certificate.write(data / "server.crt", data / "server.key")
-        self._execute("select pg_reload_conf()")
+        self.execute("select pg_reload_conf()")
         wait_until(lambda: self._presented_by_broker() == certificate.number, "the broker presents the certificate")
         wait_until(lambda: self._presented_by_database() == certificate.number, "the database presents it")
 
     def close_connections(self) -> None:
         """Ends all connections to both."""
         self.nodes.rabbitmq.evaluate(_CLOSE_ALL)
-        self._execute("select pg_terminate_backend(pid) from pg_stat_activity where datname like 'encrypted%'")
+        self.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname like 'encrypted%'")
 
     def unencrypted(self) -> list[str]:
         """The users of broker and database with a connection in clear text."""
-        of_broker = re.findall(r'<<"([^"]+)">>', self.nodes.rabbitmq.evaluate(_UNENCRYPTED))
-        return [*of_broker, *(name for (name,) in self._execute(_UNENCRYPTED_SESSIONS))]
+        of_broker = re.findall(r'"([^"]+)"', self.nodes.rabbitmq.evaluate(_UNENCRYPTED))
+        return [*of_broker, *(name for (name,) in self.execute(_UNENCRYPTED_SESSIONS))]
 
     def encrypted(self, addresses: Addresses) -> Addresses:
         """The same addresses, by encrypted connections that verify the server."""
@@ -117,10 +118,12 @@ class Servers:
         """The database's address as its superuser, encrypted and verified."""
         return f"{self.nodes.postgres.url()}?sslmode=verify-full&sslrootcert={self.trusted}"
 
-    def _execute(self, query: str) -> list[tuple[str, ...]]:
+    def execute(self, query: str) -> list[tuple[str, ...]]:
+        """Runs a statement as the superuser; returns its rows."""
         url = self.nodes.postgres.url().replace("+psycopg", "")
         with psycopg.connect(url, sslmode="disable", autocommit=True) as administrator:
-            return administrator.execute(query).fetchall()
+            found = administrator.execute(query)
+            return found.fetchall() if found.description else []
 
     def _presented_by_broker(self) -> int:
         with socket.create_connection((LOOPBACK, self.broker_port)) as plain:
@@ -143,7 +146,7 @@ def running_servers(authority: Authority) -> Iterator[Servers]:
         certificate = authority.issue()
         certificate.write(data / "server.crt", data / "server.key")
         certificate.write(_FOLDER / "server.crt", _FOLDER / "server.key")
-        servers._execute("alter system set ssl = on")
+        servers.execute("alter system set ssl = on")
         servers.nodes.rabbitmq.evaluate(_LISTEN.format(host=LOOPBACK, port=servers.broker_port, folder=_FOLDER))
         servers.present(certificate)
         yield servers

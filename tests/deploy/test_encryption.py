@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Event, Thread
 from uuid import uuid4
 
+import psycopg
 import pytest
 import requests
 from sqlalchemy import text
@@ -18,7 +19,9 @@ from deploy.local.captcha_solver import use_secret_of
 from deploy.local.client import ApiClient, wait_until
 from deploy.local.demo import run_story
 from deploy.local.environment import ROOT, SERVICES
+from deploy.local.postgres import SUPERUSER
 from deploy.local.processes import read_plan
+from deploy.local.rabbitmq import ADMINISTRATOR
 from deploy.local.stack import Stack, running_stack
 from services.kit.amqp.connection import BROKER_ERRORS, open_connection
 from services.kit.data.database import engine_for
@@ -103,6 +106,14 @@ def wait_until_longer(registered: list[str]) -> None:
 def test_a_good_certificate_is_taken(servers: Servers) -> None:
     open_connection(servers.broker_uri(), "test").release()
     assert selects_one(servers.database_url()) == 1
+
+
+def test_who_speaks_in_clear_text_is_named(servers: Servers) -> None:
+    plain = open_connection(servers.nodes.rabbitmq.uri("/"), "test")
+    with psycopg.connect(servers.nodes.postgres.url().replace("+psycopg", ""), sslmode="disable"):
+        assert servers.unencrypted() == [ADMINISTRATOR, SUPERUSER]
+    plain.release()
+    assert servers.unencrypted() == []
 
 
 @each_bad
