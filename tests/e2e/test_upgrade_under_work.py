@@ -1,9 +1,7 @@
 """A rolling upgrade from a former release, process by process, under load."""
 
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +11,7 @@ import requests
 from sqlalchemy import create_engine, text
 
 from deploy.invariants import System, check
-from deploy.local import demo, web
+from deploy.local import demo
 from deploy.local.captcha_solver import use_secret_of
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.demo import revoke_special_batch, run_story
@@ -23,6 +21,7 @@ from deploy.local.stack import Stack, find
 from services.membership.seed import demo_password
 from tests.databases import ROOT
 from tests.e2e.continuous_load import QUERIES, load_on, seeds
+from tests.e2e.release_folder import replace_code, reset, run_python, start
 
 pytestmark = [
     pytest.mark.long("runs the code of a former commit, on nodes of its own"),
@@ -31,9 +30,6 @@ pytestmark = [
 
 FORMER = "6b7b68b"
 """The last commit with services/common; the modules that its processes run have other names."""
-_ON_STACK = "from pathlib import Path; from deploy.local import stack; stack.{}"
-_START = _ON_STACK.format(f"start(Path('.local').absolute(), {dict.fromkeys(SERVICES, 2)})")
-_RESET = _ON_STACK.format("reset(Path('.local').absolute())")
 _IMPORTED = "select count(*) from import_job where state = 'finished'"
 
 
@@ -49,9 +45,9 @@ def former(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     archive = subprocess.run(["git", "archive", FORMER], cwd=ROOT, capture_output=True, check=True).stdout
     subprocess.run(["tar", "-x"], cwd=folder, input=archive, check=True)
-    _python(folder, "-c", _START)
+    start(folder)
     yield folder
-    _python(folder, "-c", _RESET)
+    reset(folder)
 
 
 def test_a_former_release_is_upgraded_while_people_work(former: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,13 +68,13 @@ def test_a_former_release_is_upgraded_while_people_work(former: Path, monkeypatc
         begun = [clerks.submit(_former_story, stack) for _ in range(2)]
         wait_until(lambda: _imports(stack) == len(begun) or _ended(begun), "all members are registered", seconds=120)
         assert _ended(begun) == []
-        _replace_code(former)
-        _python(former, "-m", "deploy.local", "rolling-restart")
+        replace_code(former)
+        run_python(former, "-m", "deploy.local", "rolling-restart")
         ended = [one.result() for one in begun]
         by_the_former_gateway = _former_story(stack)
         refused = _former_request_for_revocation(stack)
-    _python(former, "-m", "deploy.local", "rolling-restart", "--of", "gateway")
-    _python(former, "-m", "deploy.rebuild_reports", "--by", "ops")
+    run_python(former, "-m", "deploy.local", "rolling-restart", "--of", "gateway")
+    run_python(former, "-m", "deploy.rebuild_reports", "--by", "ops")
 
     assert (work.failed, ended, by_the_former_gateway) == ([], [0, 0], 0)
     assert (refused.status, {field["field"] for field in refused.problem["fields"]}) == (422, {"reason_code", "reason"})
@@ -119,26 +115,6 @@ def _imports(stack: Stack) -> int:
     return finished
 
 
-def _replace_code(folder: Path) -> None:
-    """Copies the files that git tracks, with uncommitted changes, and the built pages."""
-    for entry in folder.iterdir():
-        if entry.name != ".local":
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-    known = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
-    for name in filter(None, os.fsdecode(known).split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    web.build()
-    shutil.copytree(web.DIST, folder / web.DIST.relative_to(ROOT))
-
-
 def _releases(stack: Stack) -> set[str]:
     plan = read_plan(stack.folder)
     return {one.environment["RELEASE"] for one in plan.processes if one.program in (*SERVICES, "gateway")}
-
-
-def _python(folder: Path, *arguments: str) -> None:
-    """Runs by the Python of these tests; its output is shown where it fails."""
-    done = subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr

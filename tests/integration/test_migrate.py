@@ -14,8 +14,8 @@ from deploy.local.client import wait_until
 from deploy.local.environment import SERVICES
 from deploy.local.nodes import Nodes
 from services.kit.data import migrate
-from services.kit.data.database import head_revision
-from services.kit.data.online_steps import sort_indexes_of_moments, swap_indexes_of_moments
+from services.kit.data.schema.online_steps import sort_indexes_of_moments, swap_indexes_of_moments
+from services.kit.data.schema.versions import head_revision, why_not_served
 from tests.databases import ROOT
 
 ENV = """
@@ -35,7 +35,7 @@ def upgrade():
 PREPARED_VERSION = """
 from alembic import op
 from sqlalchemy import text
-from services.kit.data.online_steps import add_index
+from services.kit.data.schema.online_steps import add_index
 revision, down_revision = "0002", "0001"
 def prepare(connection):
     connection.execute(text("insert into cards default values"))
@@ -186,6 +186,39 @@ def test_a_database_of_a_newer_version_is_refused(library: Path, database_url: s
 
     with pytest.raises(migrate.DatabaseIsNewer, match="library is at version 0002"):
         migrate.upgrade("library", database_url)
+
+
+def test_code_that_a_newer_database_serves_leaves_it_as_it_is(library: Path, database_url: str) -> None:
+    migrate.upgrade("library", database_url)
+    (library / "v0002.py").write_text(SECOND_VERSION)
+    migrate.upgrade("library", database_url)
+    (library / "v0002.py").unlink()
+
+    migrate.upgrade("library", database_url)
+
+    engine = create_engine(database_url)
+    assert [column["name"] for column in inspect(engine).get_columns("cards")] == ["id", "name"]
+    with engine.connect() as connection:
+        assert why_not_served(connection, "0001") is None
+
+
+def test_code_that_a_newer_database_no_longer_serves_is_refused(library: Path, database_url: str) -> None:
+    migrate.upgrade("library", database_url)
+    (library / "v0002.py").write_text(SECOND_VERSION + 'serves_from = "0002"\n')
+    migrate.upgrade("library", database_url)
+    (library / "v0002.py").unlink()
+
+    with pytest.raises(migrate.DatabaseIsNewer, match="library is at version 0002"):
+        migrate.upgrade("library", database_url)
+    with create_engine(database_url).connect() as connection:
+        assert why_not_served(connection, "0001") == "the database is at 0002, the code at 0001"
+        assert why_not_served(connection, "0002") is None
+
+
+def test_code_that_is_newer_than_the_database_is_not_served(library: Path, database_url: str) -> None:
+    migrate.upgrade("library", database_url)
+    with create_engine(database_url).connect() as connection:
+        assert why_not_served(connection, "0002") == "the database is at 0001, the code at 0002"
 
 
 def test_a_service_without_migrations_is_named(library: Path, database_url: str) -> None:

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -43,6 +43,7 @@ from sqlalchemy.types import TypeDecorator
 from services.kit.data.encryption import PersonalDataSettings, is_encrypted, keyring
 from services.kit.data.fence import restored_to
 from services.kit.data.replica import Replica, count_read, is_conflict
+from services.kit.data.schema.versions import head_revision, why_not_served
 from services.kit.operations import metrics
 from services.kit.secret_values import Secret
 from services.kit.settings import DatabaseSettings, read_settings
@@ -307,10 +308,10 @@ class Database(DependencyProvider):
         """Why the service cannot use its database, such as tables of another version; None where it can."""
         if self.engine is None:
             return "the database is not set up"
-        expected = head_revision(Path(inspect.getfile(self.container.service_cls)).parent)
+        code = head_revision(Path(inspect.getfile(self.container.service_cls)).parent)
         try:
             with self.engine.connect() as connection:
-                found = connection.scalar(text("select version_num from alembic_version")) if expected else None
+                not_served = why_not_served(connection, code) if code else None
                 is_read_only = connection.scalar(text("select current_setting('transaction_read_only')::boolean"))
                 is_limited = not self._is_pooled or connection.scalar(_IS_LIMITED)
                 fenced = restored_to(connection) if is_read_only else None
@@ -324,7 +325,7 @@ class Database(DependencyProvider):
             return _why_read_only(fenced)
         if not is_limited:
             return "the database's role has no statement_timeout or lock_timeout, which a pooler needs"
-        return None if found == expected else f"the database is at {found}, the code at {expected}"
+        return not_served
 
     def stop(self) -> None:
         """Closes the pools."""
@@ -389,16 +390,6 @@ def _read_only(engine: Engine | None) -> Iterator[Session]:
             if _sqlstate(error) == _READ_ONLY:
                 raise WriteInReadOnlyTransaction from error
             raise
-
-
-@cache
-def head_revision(service_folder: Path) -> str | None:
-    """The newest revision of a service's migrations, by their file names; None where there are none.
-
-    Alembic knows it too, but takes half as long to load as a service.
-    """
-    names = sorted(path.name for path in (service_folder / "migrations" / "versions").glob("v[0-9]*.py"))
-    return names[-1][1:5] if names else None
 
 
 def engine_for(settings: DatabaseSettings, application_name: str, replica: Secret | None = None) -> Engine:

@@ -2,7 +2,8 @@
 
 A service's `migrations/env.py` is one call of `run_migrations`; its `migrations/versions/` hold the steps. A revision
 may have a function `prepare(connection)`, which runs before its `upgrade` outside of a transaction: for what takes long
-on large tables (services/kit/data/online_steps.py). It may be interrupted and run again.
+on large tables (services/kit/data/schema/online_steps.py). It may be interrupted and run again. One after which former
+code no longer works names the oldest code that does as `serves_from` (services/kit/data/schema/versions.py).
 """
 
 import argparse
@@ -19,6 +20,7 @@ from sqlalchemy import Connection, Engine, MetaData, text
 from sqlalchemy.exc import OperationalError
 
 from services.kit.data.primary import tool_engine
+from services.kit.data.schema.versions import note_served, oldest_served, why_not_served
 from services.kit.settings import database_address, run_program
 
 SERVICES_FOLDER = Path(__file__).parents[2]
@@ -43,8 +45,8 @@ def upgrade(service: str, database_url: str, wait_seconds: float = 600) -> None:
 
     Two processes may do so at once: the second waits and finds nothing left to do. Where a table is locked for longer
     than LOCK_SECONDS the group is rolled back, so that others can proceed, and tried again.
-    Raises DatabaseIsNewer when the database has a revision that this code does not know, and OperationalError when a
-    table was not free within `wait_seconds`.
+    A database of a newer release stays as it is if it serves this code. Raises DatabaseIsNewer where it does not, and
+    OperationalError when a table was not free within `wait_seconds`.
     """
     config = _configuration(service)
     engine = tool_engine(database_url)
@@ -125,15 +127,22 @@ def _prepare(config: Config, engine: Engine, revision: Script) -> None:
 def _upgrade_at_once(service: str, config: Config, engine: Engine, target: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("select pg_advisory_xact_lock(hashtext('migrations'))"))
-        _refuse_newer(service, config, connection)
-        if _is_reached(config, connection, target):
+        if _is_newer(service, config, connection) or _is_reached(connection, target):
             return
         connection.execute(text(f"set local lock_timeout = '{LOCK_SECONDS}s'"))
         config.attributes["connection"] = connection
         command.upgrade(config, target)
+        _note_served(config, connection)
 
 
-def _is_reached(config: Config, connection: Connection, target: str) -> bool:
+def _note_served(config: Config, connection: Connection) -> None:
+    """Remembers in the database which code its tables serve."""
+    revision = str(MigrationContext.configure(connection).get_current_revision())
+    reached = ScriptDirectory.from_config(config).iterate_revisions(revision, "base")
+    note_served(connection, revision, oldest_served(getattr(one.module, "serves_from", None) for one in reached))
+
+
+def _is_reached(connection: Connection, target: str) -> bool:
     """Whether the database is at the target or beyond it, as after another process."""
     current = MigrationContext.configure(connection).get_current_revision()
     return current is not None and target != "head" and current >= target
@@ -149,14 +158,18 @@ def _configuration(service: str) -> Config:
     return config
 
 
-def _refuse_newer(service: str, config: Config, connection: Connection) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    unknown = set(MigrationContext.configure(connection).get_current_heads()) - known
-    if unknown:
-        raise DatabaseIsNewer(
-            f"the database of {service} is at version {', '.join(sorted(unknown))}, which this code does not know: "
-            "start the newer version of the service"
-        )
+def _is_newer(service: str, config: Config, connection: Connection) -> bool:
+    """Whether a newer release migrated the database, which serves this code. Raises DatabaseIsNewer if it does not."""
+    known = ScriptDirectory.from_config(config)
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is None or current in {script.revision for script in known.walk_revisions()}:
+        return False
+    if why_not_served(connection, str(known.get_current_head())) is None:
+        return True
+    raise DatabaseIsNewer(
+        f"the database of {service} is at version {current}, which this code does not know and is not served by: "
+        "start the newer version of the service"
+    )
 
 
 def _main() -> int:

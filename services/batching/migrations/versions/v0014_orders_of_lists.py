@@ -6,7 +6,7 @@ Revision: 0014
 from alembic import op
 from sqlalchemy import Connection
 
-from services.kit.data.online_steps import add_index
+from services.kit.data.schema.online_steps import add_index
 
 revision = "0014"
 down_revision = "0013"

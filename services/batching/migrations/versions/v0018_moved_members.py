@@ -6,7 +6,7 @@ Revision: 0018
 import sqlalchemy as sa
 from alembic import op
 
-from services.kit.data.online_steps import add_index
+from services.kit.data.schema.online_steps import add_index
 
 revision = "0018"
 down_revision = "0017"

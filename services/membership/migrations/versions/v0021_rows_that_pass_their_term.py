@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy import Connection
 
 from services.kit.data.database import allow_expiry, refuse_expiry
-from services.kit.data.online_steps import add_index, sort_indexes_of_moments, swap_indexes_of_moments
+from services.kit.data.schema.online_steps import add_index, sort_indexes_of_moments, swap_indexes_of_moments
 
 revision = "0021"
 down_revision = "0020"

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from services.kit.data.database import make_append_only
 from services.kit.data.months import CURRENT_MONTH, create_add_month, later, month_of, months_ahead
-from services.kit.data.online_steps import add_index
+from services.kit.data.schema.online_steps import add_index
 
 revision = "0022"
 down_revision = "0021"

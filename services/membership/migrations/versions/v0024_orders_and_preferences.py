@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
-from services.kit.data.online_steps import add_index
+from services.kit.data.schema.online_steps import add_index
 
 revision = "0024"
 down_revision = "0023"

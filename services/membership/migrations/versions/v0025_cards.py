@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from services.kit.data.database import EncryptedText
-from services.kit.data.online_steps import add_index
+from services.kit.data.schema.online_steps import add_index
 
 revision = "0025"
 down_revision = "0024"

@@ -6,7 +6,7 @@ Revision: 0006
 from alembic import op
 from sqlalchemy import Connection
 
-from services.kit.data.online_steps import sort_indexes_of_moments, swap_indexes_of_moments
+from services.kit.data.schema.online_steps import sort_indexes_of_moments, swap_indexes_of_moments
 
 revision = "0006"
 down_revision = "0005"

@@ -6,7 +6,7 @@ Revision: 0004
 from alembic import op
 from sqlalchemy import Connection, text
 
-from services.kit.data.online_steps import add_index, sort_indexes_of_moments, swap_indexes_of_moments
+from services.kit.data.schema.online_steps import add_index, sort_indexes_of_moments, swap_indexes_of_moments
 
 revision = "0004"
 down_revision = "0003"
