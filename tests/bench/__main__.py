@@ -14,6 +14,7 @@ import psycopg
 
 from deploy.local.nodes import Nodes
 from tests.bench import (
+    acts,
     chain,
     disk,
     feedback,
@@ -33,6 +34,7 @@ from tests.bench.report import DOCUMENT, document, failure, made_with, section, 
 PARTS = {
     "chain": chain,
     "feedback": feedback,
+    "acts": acts,
     "scaling": scaling,
     "gateway": gateway,
     "imports": imports,

@@ -1,0 +1,126 @@
+"""Audit events a second that one and two processes of membership append to the log, beside appending them alone."""
+
+import time
+from contextlib import ExitStack
+from uuid import uuid4
+
+import psycopg
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+
+from deploy.local.nodes import Nodes
+from services.contracts.events.audit import ACTS_RECORDED
+from services.kit.amqp.connection import PERSISTENT, OutgoingMessage
+from services.kit.amqp.publishing import ConfirmedPublisher
+from services.kit.amqp.queues import events_exchange
+from services.kit.events.envelope import wrap
+from services.kit.events.outbox import to_json
+from services.kit.events.relay import declare_queues_of_producer
+from services.membership.audit import audit_log
+from services.membership.audit.audit_chain import AuditKeys
+from services.membership.unions import add_union
+from tests.bench.environment import Options, fresh_database, fresh_vhost, plain_url, running_service
+from tests.bench.report import Report, Row
+from tests.bench.runs import Runs, ratio
+from tests.mothers import a_union_code, an_audit_event
+
+TITLE = "The audit log"
+ACTS, RUNS = 3_000, 3
+PROCESSES = (1, 2)
+_CONTRACT = ACTS_RECORDED["membership"]
+_PROGRESS = "select count(*) from audit_entry"
+_POLL_SECONDS = 0.02
+_LONGEST_SECONDS = 300
+
+
+def measure(on: Nodes, secrets: dict[str, str], options: Options) -> Report:
+    """Lets each number of processes append the same number of events, and the floor, in turn."""
+    acts, runs = (100, 1) if options.quick else (ACTS, RUNS)
+    floors, ours = [], {processes: [] for processes in PROCESSES}  # type: tuple[list[float], dict[int, list[float]]]
+    for _ in range(runs):
+        floors.append(_floor(on, secrets, acts))
+        for processes in PROCESSES:
+            ours[processes].append(_speed(on, secrets, processes, acts))
+    floor = Runs(floors)
+    rows = [
+        Row(
+            f"Audit events by {processes} process{'es' if processes > 1 else ''}",
+            f"floor: {floor.show('a second', 0)}",
+            (speed := Runs(ours[processes])).show("a second", 0),
+            ratio(speed, floor).show("times", 2),
+            "–",
+            None,
+        )
+        for processes in PROCESSES
+    ]
+    return Report("acts", TITLE, rows, _HOW.format(acts=f"{acts:,}", runs=runs))
+
+
+def _floor(on: Nodes, secrets: dict[str, str], acts: int) -> float:
+    """Appends in this process, an event after the other in one transaction."""
+    keys = AuditKeys.from_text(secrets["AUDIT_KEYS"])
+    with fresh_database(on, "membership") as database_url:
+        union_id = _a_union(database_url)
+        events = [an_audit_event(union_id=union_id) for _ in range(acts)]
+        began = time.monotonic()
+        with Session(create_engine(database_url)) as session, session.begin():
+            for event in events:
+                audit_log.append(session, keys, event)
+        return acts / (time.monotonic() - began)
+
+
+def _speed(on: Nodes, secrets: dict[str, str], processes: int, acts: int) -> float:
+    """Events a second from the release of the held processes until all are in the log."""
+    with ExitStack() as after:
+        database_url = after.enter_context(fresh_database(on, "membership"))
+        amqp_uri = after.enter_context(fresh_vhost(on))
+        publisher = ConfirmedPublisher(amqp_uri, "bench", 30)
+        after.callback(publisher.drop)
+        publisher.declare(lambda channel: declare_queues_of_producer(channel, "membership"))
+        environment = {**secrets, "AMQP_URI": amqp_uri, "DATABASE_URL": database_url}
+        union_id = _a_union(database_url)
+        started = [
+            after.enter_context(running_service("services.membership.service", environment)) for _ in range(processes)
+        ]
+        database = after.enter_context(psycopg.connect(plain_url(database_url), autocommit=True))
+        with ExitStack() as holding:
+            for process in started:
+                holding.enter_context(process.suspended())
+            refused = publisher.publish([_message(union_id) for _ in range(acts)])
+            if refused:
+                raise RuntimeError(f"The broker did not take the events: {refused}")
+            began = time.monotonic()
+        while (done := database.execute(_PROGRESS).fetchall()[0][0]) < acts:
+            if time.monotonic() - began > _LONGEST_SECONDS:
+                raise TimeoutError(f"{done} of {acts} events are in the log.")
+            time.sleep(_POLL_SECONDS)
+        return acts / (time.monotonic() - began)
+
+
+def _a_union(database_url: str) -> object:
+    """Adds a grassroots union below a superior, whose events have an index row for each of both."""
+    with Session(create_engine(database_url)) as session, session.begin():
+        superior = add_union(session, "区总工会", a_union_code(1), "superior", None)
+        session.flush()
+        return add_union(session, "第 1 工会", a_union_code(2), "grassroots", superior).union_id
+
+
+def _message(union_id: object) -> OutgoingMessage:
+    event = an_audit_event(union_id=union_id, correlation_id=str(uuid4()))
+    document = wrap(_CONTRACT, _CONTRACT.dump(vars(event)), None)
+    properties = {
+        "content_type": "application/cloudevents+json",
+        "delivery_mode": PERSISTENT,
+        "message_id": document["id"],
+    }
+    exchange, key = events_exchange("membership"), _CONTRACT.key_for("membership")
+    return OutgoingMessage(exchange, key, to_json(document), properties)
+
+
+_HOW = """
+{acts} audit events are in membership's queue before the processes begin (they are held by SIGSTOP); time runs until
+the last one is in the log. {runs} runs in turn. The floor appends as many in one process without a broker, one after
+the other in a single transaction.
+
+What bounds it: the chain, in which each entry holds the hash of the one before, so that processes take turns.
+"""
