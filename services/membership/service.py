@@ -28,7 +28,7 @@ from services.contracts.operations.membership import transfers as transfer_ops
 from services.kit.data.database import Database
 from services.kit.data.retention import Retention
 from services.kit.events.relay import Relay
-from services.kit.events.subscribe import Event, subscribes
+from services.kit.events.subscribe import Event, subscribes, subscribes_sets
 from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.membership import reminders, unions
@@ -187,11 +187,11 @@ class MembershipService(BaseService):
 
     # The audit log
 
-    @subscribes(*ACTS_RECORDED.values())
-    def act_recorded(self, session: Session, event: Event[ActRecordedData]) -> None:
-        """Appends an audit event to the audit log."""
-        head = audit_log.append(session, self.audit_keys, event.data, event_checks.late_recording_time(event))
-        self.audit_heads.write_when_committed(session, head)
+    @subscribes_sets(*ACTS_RECORDED.values())
+    def acts_recorded(self, session: Session, events: list[Event[ActRecordedData]]) -> None:
+        """Appends audit events to the audit log."""
+        acts = [(event.data, event_checks.late_recording_time(event)) for event in events]
+        self.audit_heads.write_when_committed(session, audit_log.append_all(session, self.audit_keys, acts))
 
     search_acts = handles(audit_ops.SEARCH_ACTS, audit_search.search)
     get_act = handles(audit_ops.GET_ACT, audit_search.get_act)

@@ -408,7 +408,7 @@ class BatchSubscription(QueueEntrypoint):
     def _gather(self, first: Message) -> list[Message]:
         gathered, until = [first], time.monotonic() + self._wait_seconds
         size = len(first.body)
-        while len(gathered) < self._size and size < _LARGEST_CHUNK:
+        while len(gathered) < self._size and size < LARGEST_CHUNK:
             message = self.take_more(until - time.monotonic())
             if message is None:
                 break
@@ -497,7 +497,7 @@ class Listener(QueueEntrypoint):
 _GONE = object()
 LARGEST_MESSAGE = 2 << 20
 """Bytes of the largest message that is read: its content is at most 1 MiB, and a third more when encrypted."""
-_LARGEST_CHUNK = 4 << 20
+LARGEST_CHUNK = 4 << 20
 """Bytes of messages at which a chunk, handled in one transaction, takes no more."""
 _MOST_HELD = 8 << 20
 """Bytes of messages held at which no more are read from the connection."""

@@ -22,11 +22,12 @@ from services.kit.events.entrypoints import BatchSubscription, Listener, Message
 from services.kit.events.envelope import Event, causation, correlation, new_message_id
 from services.kit.events.failures import Reject, Retry, failed_properties, is_transient
 from services.kit.events.outbox import send_unchanged
+from services.kit.events.set_subscription import SetSubscription
 from services.kit.operations import metrics
 from services.kit.operations.logs import class_name
 from services.kit.operations.tracing import TRACEPARENT, span, valid_traceparent
 
-__all__ = ["Event", "Message", "Reject", "Retry", "listen", "subscribe_batch", "subscribes"]
+__all__ = ["Event", "Message", "Reject", "Retry", "listen", "subscribe_batch", "subscribes", "subscribes_sets"]
 
 log = structlog.get_logger()
 
@@ -65,13 +66,43 @@ def _subscription(
     def handle(service: Any, event: Event[Any]) -> None:
         with _work_of(event):
             started, queue = time.monotonic(), queue_name(service.name, contracts[0].name)
-            metrics.message_age_seconds.labels(queue).observe((datetime.now(UTC) - event.time).total_seconds())
+            _observe_age(queue, event)
             with service.database.begin() as session:
                 if is_first := inbox.mark_handled(session, queue, event.id):
                     method(service, session, event)
-            log.info("message_handled", queue=queue, repeated=not is_first, ms=_milliseconds_since(started))
+            _log_handled(queue, event, not is_first, _milliseconds_since(started))
 
     return _entrypoint(handle, Subscription(*contracts))
+
+
+def subscribes_sets(
+    *contracts: EventContract[Data], size: int = 100
+) -> Callable[[Callable[[Any, Session, list[Event[Data]]], None]], Callable[..., Exception | None]]:
+    """As `subscribes`, for events that are cheaper together: `method(self, session, events)`.
+
+    Up to `size` events that have come are handled in one transaction, each once; a single one does not wait for others.
+    Where the method fails with a set, it is called again with each event alone, so all its effects must be in
+    `session`. The order of the events does not count.
+    """
+
+    def decorate(method: Handler) -> Handler:
+        def handle(service: Any, argument: Event | list[Event]) -> None:
+            events = argument if isinstance(argument, list) else [argument]
+            queue = queue_name(service.name, contracts[0].name)
+            with _work_of(events[0]) if len(events) == 1 else _work_of_events(queue, events):
+                started = time.monotonic()
+                for event in events:
+                    _observe_age(queue, event)
+                with service.database.begin() as session:
+                    fresh = inbox.mark_all_handled(session, queue, [event.id for event in events])
+                    if fresh:
+                        method(service, session, list({one.id: one for one in events if one.id in fresh}.values()))
+                for event in events:
+                    _log_handled(queue, event, event.id not in fresh, _milliseconds_since(started))
+
+        return _entrypoint(handle, SetSubscription(contracts, size))
+
+    return decorate
 
 
 def subscribe_batch(
@@ -203,6 +234,18 @@ def _entrypoint(handle: Handler, entrypoint: Entrypoint) -> Handler:
     return answer_error
 
 
+def _observe_age(queue: str, event: Event) -> None:
+    metrics.message_age_seconds.labels(queue).observe((datetime.now(UTC) - event.time).total_seconds())
+
+
+def _log_handled(queue: str, event: Event, is_repeated: bool, milliseconds: float) -> None:
+    log.info("message_handled", queue=queue, repeated=is_repeated, ms=milliseconds, **_ids_of(event))
+
+
+def _ids_of(event: Event) -> dict[str, str | None]:
+    return {"message_id": event.id, "correlation_id": event.correlation_id, "type": event.type}
+
+
 def _milliseconds_since(started: float) -> float:
     return round((time.monotonic() - started) * 1000, 1)
 
@@ -211,11 +254,24 @@ def _milliseconds_since(started: float) -> float:
 def _work_of(event: Event) -> Iterator[None]:
     correlation.set(event.correlation_id or event.id)
     causation.set(event.id)
-    ids = {"message_id": event.id, "correlation_id": event.correlation_id, "type": event.type}
     with (
         metrics.busy_worker(),
         span(event.type, SpanKind.CONSUMER, event.traceparent, event.correlation_id),
-        bound_contextvars(**ids),
+        bound_contextvars(**_ids_of(event)),
+    ):
+        yield
+
+
+@contextmanager
+def _work_of_events(queue: str, events: Sequence[Event]) -> Iterator[None]:
+    """The work of several events is a trace of its own, linked to theirs."""
+    correlation_id = new_message_id()
+    correlation.set(correlation_id)
+    traces = [trace for event in events if (trace := valid_traceparent(event.traceparent))]
+    with (
+        metrics.busy_worker(),
+        span(queue, SpanKind.CONSUMER, None, correlation_id, linked=traces),
+        bound_contextvars(correlation_id=correlation_id),
     ):
         yield
 

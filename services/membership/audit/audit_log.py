@@ -3,13 +3,13 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 import structlog
 from nameko.extensions import DependencyProvider
-from sqlalchemy import select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
 from services.contracts.events.audit import ActRecordedData
@@ -54,30 +54,42 @@ class ChainKeys(DependencyProvider):
 def append(
     session: Session, keys: AuditKeys, audit_event: ActRecordedData, recorded_at: datetime | None = None
 ) -> Head | None:
-    """Appends an audit event to the chain; returns the new head, or None where the event is there already.
+    """Appends an audit event to the chain, as `append_all`."""
+    return append_all(session, keys, [(audit_event, recorded_at)])
 
-    `recorded_at` marks an event that came late. Appending is locked until the transaction ends, so that the chain has
-    no gaps and no forks.
+
+def append_all(
+    session: Session, keys: AuditKeys, acts: Sequence[tuple[ActRecordedData, datetime | None]]
+) -> Head | None:
+    """Appends audit events to the chain; returns the new head, or None where all are there already.
+
+    The time beside an event marks one that came late. Appending is locked until the transaction ends, so that the chain
+    has no gaps and no forks.
     """
     session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    if _is_recorded(session, audit_event.act_id):
+    recorded = _recorded(session, [act.act_id for act, _ in acts])
+    new: dict[UUID, tuple[ActRecordedData, datetime | None]] = {}
+    for act, late in acts:
+        if act.act_id not in recorded:
+            new.setdefault(act.act_id, (act, late))
+    if not new:
         return None
-    before, newest_month = _newest(session)
+    end, newest_month = _newest(session)
     month = max(newest_month, month_of(datetime.now(UTC)))  # a clock that was set back splits no month
-    unions = _unions_of(session, [audit_event.union_id, *audit_event.union_ids])
-    content = _content(audit_event, unions, recorded_at)
-    digest = keys.digest(keys.current, before, content)
-    link = {"key_id": keys.current, "previous_hash": before.hash, "hash": digest}
-    session.execute(insert(AuditEntry).values(position=before.position + 1, month=month, **content, **link))
-    if unions:
-        found_by = {
-            "act_id": audit_event.act_id,
-            "month": month,
-            "action": audit_event.action,
-            "outcome": audit_event.outcome,
-        }
-        session.execute(insert_rows(AuditScope, [{"union_id": one, **found_by} for one in unions]))
-    return Head(before.position + 1, digest)
+    reach = _Reach(session, [act for act, _ in new.values()])
+    entries, scopes = [], []
+    for act, late in new.values():
+        content = _content(act, reach.of(act), late)
+        digest = keys.digest(keys.current, end, content)
+        link = {"key_id": keys.current, "previous_hash": end.hash, "hash": digest}
+        end = Head(end.position + 1, digest)
+        entries.append({"position": end.position, "month": month, **content, **link})
+        found_by = {"act_id": act.act_id, "month": month, "action": act.action, "outcome": act.outcome}
+        scopes += [{"union_id": one, **found_by} for one in content["unions"]]
+    session.execute(insert(AuditEntry), entries)
+    if scopes:
+        session.execute(insert_rows(AuditScope, scopes))
+    return end
 
 
 def head(session: Session) -> Head:
@@ -97,11 +109,11 @@ def time_of(act_id: UUID) -> datetime:
     return datetime.fromtimestamp((act_id.int >> 80) / 1000, UTC)
 
 
-def _is_recorded(session: Session, act_id: UUID) -> bool:
-    """Whether the event is in the log; none was recorded in a month long before it happened, which is not read."""
-    since = later(month_of(time_of(act_id)), -1)
-    found = select(AuditEntry.position).where(AuditEntry.act_id == act_id, AuditEntry.month >= since)
-    return session.scalar(found) is not None
+def _recorded(session: Session, act_ids: Sequence[UUID]) -> set[UUID]:
+    """Those that are in the log; none was recorded in a month long before it happened, which is not read."""
+    since = later(month_of(min(map(time_of, act_ids))), -1)
+    found = select(AuditEntry.act_id).where(is_any_of(AuditEntry.act_id, act_ids), AuditEntry.month >= since)
+    return set(session.scalars(found))
 
 
 def _newest(session: Session) -> tuple[Head, date]:
@@ -132,11 +144,24 @@ def _content(audit_event: ActRecordedData, unions: Sequence[UUID], recorded_at: 
     }
 
 
-def _unions_of(session: Session, union_ids: Sequence[UUID | None]) -> list[UUID]:
-    """The unions with all their superiors; events without a union, such as failed sign-ins, belong to the city."""
-    named = {one for one in union_ids if one is not None}
-    found = session.scalars(select(Union).where(is_any_of(Union.union_id, named))).all()
-    reached = {one for union in found for one in (union.union_id, *union.superior_ids)}
-    if not reached:
-        reached = set(session.scalars(select(Union.union_id).where(Union.superior_union_id.is_(None))))
-    return sorted(reached)
+class _Reach:
+    """The unions in whose scope audit events are."""
+
+    def __init__(self, session: Session, acts: Sequence[ActRecordedData]) -> None:
+        self._session = session
+        named = {one for act in acts for one in _named(act)}
+        found = session.scalars(select(Union).where(is_any_of(Union.union_id, named))).all() if named else []
+        self._above = {union.union_id: [union.union_id, *union.superior_ids] for union in found}
+
+    def of(self, act: ActRecordedData) -> list[UUID]:
+        """The unions with all their superiors; events without a union, such as failed sign-ins, are the city's."""
+        reached = {one for union_id in _named(act) for one in self._above.get(union_id, ())}
+        return sorted(reached) if reached else self._city
+
+    @cached_property
+    def _city(self) -> list[UUID]:
+        return sorted(self._session.scalars(select(Union.union_id).where(Union.superior_union_id.is_(None))))
+
+
+def _named(act: ActRecordedData) -> set[UUID]:
+    return {one for one in (act.union_id, *act.union_ids) if one is not None}

@@ -27,6 +27,8 @@ PROBE_CLIENT = "tests.integration.messaging.probe.client"
 PROBE = "tests.integration.messaging.probe.service"
 QUEUE = "probe.pinged"
 DEAD = f"{QUEUE}.dead"
+GROUPED_QUEUE = "probe.grouped"
+GROUPED_DEAD = f"{GROUPED_QUEUE}.dead"
 REQUESTS = "probe.requests"
 REJECTED = f"{BATCH_QUEUE}.rejected"
 _DEFAULTS = {
@@ -48,9 +50,9 @@ def eventually(look: Callable[[], Value | None], seconds: float = 60) -> Value:
     return found
 
 
-def event(key: str, behaviour: str = "do") -> tuple[str, bytes]:
+def event(key: str, behaviour: str = "do", contract: EventContract = PINGED) -> tuple[str, bytes]:
     """Returns the id and the body of a knock."""
-    document = wrap(PINGED, {"key": key, "behaviour": behaviour}, None)
+    document = wrap(contract, {"key": key, "behaviour": behaviour}, None)
     return document["id"], to_json(document)
 
 
@@ -199,7 +201,7 @@ class World:
         """Deletes what earlier tests left in the outbox, the dead-letter queues and the probe's queues."""
         with self.engine.begin() as connection:
             connection.execute(delete(outbox))
-        for queue in (QUEUE, DEAD, BATCH_QUEUE, REJECTED):
+        for queue in (QUEUE, DEAD, GROUPED_QUEUE, GROUPED_DEAD, BATCH_QUEUE, REJECTED):
             if is_queue(outside.channel, queue):
                 outside.channel.queue_purge(queue)
 

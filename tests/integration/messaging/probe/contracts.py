@@ -17,6 +17,7 @@ class PingedData(EventData):
 
 
 PINGED = EventContract("probe", "pinged", PingedData, "Someone knocked.", consumers=("probe",))
+GROUPED = EventContract("probe", "grouped", PingedData, "Many knocked.", consumers=("probe",))
 ANSWERED = EventContract("probe", "answered", PingedData, "The probe answered a knock.")
 UNHEARD = EventContract("probe", "unheard", PingedData, "Nobody is subscribed to this.", consumers=("nobody",))
 ACT_RECORDED = EventContract("probe", "act_recorded", ActRecordedData, "Somebody asked the probe.")

@@ -14,12 +14,29 @@ from services.kit.data.database import Database
 from services.kit.events import relay
 from services.kit.events.outbox import publish
 from services.kit.events.relay import Relay
-from services.kit.events.subscribe import Event, Message, Reject, Retry, listen, subscribe_batch, subscribes
+from services.kit.events.subscribe import (
+    Event,
+    Message,
+    Reject,
+    Retry,
+    listen,
+    subscribe_batch,
+    subscribes,
+    subscribes_sets,
+)
 from services.kit.problems import Conflict
 from services.kit.rpc.methods import handles
 from services.kit.rpc.operation import command, own_union, query
 from services.kit.rpc.work import Work
-from tests.integration.messaging.probe.contracts import ACT_RECORDED, ANSWERED, BATCH_QUEUE, PINGED, UNHEARD, PingedData
+from tests.integration.messaging.probe.contracts import (
+    ACT_RECORDED,
+    ANSWERED,
+    BATCH_QUEUE,
+    GROUPED,
+    PINGED,
+    UNHEARD,
+    PingedData,
+)
 from tests.integration.messaging.probe.models import Effect
 
 relay.POLL_SECONDS = float(os.environ.get("RELAY_POLL_SECONDS", relay.POLL_SECONDS))
@@ -68,6 +85,14 @@ class Probe:
         session.flush()
         _behave(self, event.data.behaviour, session, key)
         publish(session, ANSWERED, PingedData(key=key))
+
+    @subscribes_sets(GROUPED, size=10)
+    def on_grouped(self, session: Session, events: list[Event[PingedData]]) -> None:
+        """Records each key with the number of events in the set, and behaves as each requests."""
+        for event in events:
+            session.add(Effect(key=event.data.key, note=str(len(events))))
+            session.flush()
+            _behave(self, event.data.behaviour, session, event.data.key)
 
     @subscribe_batch(queue=BATCH_QUEUE, size=200)
     def on_foreign(self, session: Session, messages: list[Message]) -> None:
