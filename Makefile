@@ -158,10 +158,10 @@ audit-dependencies: setup-dev ## Check pinned packages for known vulnerabilities
 
 coverage: setup-dev ## Measure which lines and branches all tests reach, in all processes; TESTS="-m 'not long and not deploy'" selects some
 	$(VENV)/coverage erase
-	-$(VENV)/coverage run -m pytest -n 3 --dist loadfile --no-loadscope-reorder --timeout=1800 $(TESTS)
+	-$(VENV)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder --timeout=1800 $(TESTS)
 	$(VENV)/coverage combine --quiet
 	$(VENV)/coverage report --skip-covered --sort=cover > $(REPORTS)/coverage.txt
-	@tail -1 $(REPORTS)/coverage.txt
+	@grep TOTAL $(REPORTS)/coverage.txt
 
 fuzz: setup-dev ## Send each operation of the API 200 generated requests: make fuzz EXAMPLES=1000
 	FUZZ_EXAMPLES=$(EXAMPLES) $(VENV)/pytest --timeout=0 tests/e2e/test_fuzz.py

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count, cycle
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 import requests
 
@@ -75,5 +75,17 @@ def _seeds_of_strangers() -> Iterator[int]:
             yield seed
 
 
-seeds = _seeds_of_strangers()
-"""The seeds of all stories of a test run."""
+class _Shared(Iterator[int]):
+    """Gives each seed to one of several threads."""
+
+    def __init__(self, seeds: Iterator[int]) -> None:
+        self._seeds = seeds
+        self._lock = Lock()
+
+    def __next__(self) -> int:
+        with self._lock:
+            return next(self._seeds)
+
+
+seeds = _Shared(_seeds_of_strangers())
+"""The seeds of all stories of a test run, for any thread."""

@@ -479,6 +479,7 @@ _STEP = 8
 
 
 @pytest.mark.long("kills at every other line")
+@pytest.mark.skipif(sys.gettrace() is not None, reason="coverage traces lines itself")
 @pytest.mark.filterwarnings("ignore:Using fork")
 @pytest.mark.parametrize("first", range(0, _STEP, 2))
 def test_killed_at_any_line_nothing_is_lost_and_nothing_is_archived_twice(log: Log, first: int) -> None:
