@@ -1,4 +1,4 @@
-"""The bytes of an external queue that a process holds at once are bounded, and so is its memory."""
+"""The bytes of a queue that a process holds at once are bounded, and so is its memory."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from services.kit.events import entrypoints
-from services.kit.events.entrypoints import BatchSubscription, QueueEntrypoint
+from services.kit.events.entrypoints import BatchSubscription, QueueEntrypoint, Subscription
+from services.kit.events.set_subscription import SetSubscription
+from tests.integration.messaging.probe.contracts import PINGED
 
 MEGABYTE = 1 << 20
 LARGEST_MESSAGE, MOST_HELD, LARGEST_SET = 2 * MEGABYTE, 8 * MEGABYTE, 4 * MEGABYTE
@@ -67,6 +69,42 @@ def test_of_what_is_too_large_nothing_is_held(subscription: Any) -> None:
 
 def test_no_more_messages_come_than_three_sets(subscription: Any) -> None:
     assert subscription.prefetch == 3 * 200
+
+
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A subscription of events in sets, which are handled at once, into `sets`."""
+    made: Any = SetSubscription([PINGED], 100)
+    made.reader, made.sets = Reader(), []
+    monkeypatch.setattr(Subscription, "setup", lambda self: None)
+    monkeypatch.setattr(Subscription, "handle", lambda self, message: made.sets.append([len(message.body)]))
+    made.setup()
+    made._read = lambda message: message
+    made.attempt = lambda messages: made.sets.append([len(one.body) for one in messages])
+    return made
+
+
+def test_of_a_pile_of_large_events_a_few_are_held_at_once(events: Any) -> None:
+    most = 0
+    for _ in range(100):
+        while events.reader.is_full():
+            events.handle(events.take_more(0))
+        events.take(SimpleNamespace(body=b"x" * LARGEST_MESSAGE))
+        most = max(most, held(events))
+    while message := events.take_more(0):
+        events.handle(message)
+
+    assert most <= MOST_HELD
+    assert max(map(sum, events.sets)) <= LARGEST_SET
+    assert sum(map(len, events.sets)) == 100
+    assert held(events) == 0
+
+
+def test_a_lost_connection_empties_the_hands(events: Any) -> None:
+    for _ in range(3):
+        events.take(SimpleNamespace(body=b"x" * LARGEST_MESSAGE))
+    events._forget()
+    assert (held(events), events.take_more(0)) == (0, None)
 
 
 def held(subscription: Any) -> int:

@@ -332,7 +332,7 @@ class BatchSubscription(QueueEntrypoint):
         """Creates the reader, which pauses while we hold much, and the publisher of rejections past the database."""
         super().setup()
         metrics.begin_series_of_queue(self.queue, self.seconds_in_hand)
-        self.reader.is_full = lambda: self._held >= _MOST_HELD
+        self.reader.is_full = lambda: self._held >= MOST_HELD
         self._dead_letter_publisher = ConfirmedPublisher(
             self.settings.amqp_uri, f"{self.queue} rejections", self.settings.publish_seconds
         )
@@ -499,7 +499,7 @@ LARGEST_MESSAGE = 2 << 20
 """Bytes of the largest message that is read: its content is at most 1 MiB, and a third more when encrypted."""
 LARGEST_CHUNK = 4 << 20
 """Bytes of messages at which a chunk, handled in one transaction, takes no more."""
-_MOST_HELD = 8 << 20
+MOST_HELD = 8 << 20
 """Bytes of messages held at which no more are read from the connection."""
 _MOST_READ_AHEAD = 2 << 20
 """Bytes of messages held up to which they are decoded ahead: decoded, they take twenty times the memory."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from services.kit.amqp.transport import Delivery
 from services.kit.events.contract import EventContract
-from services.kit.events.entrypoints import LARGEST_CHUNK, Subscription
+from services.kit.events.entrypoints import LARGEST_CHUNK, MOST_HELD, Subscription
 from services.kit.events.envelope import Event, NotAnEvent, unwrap_one_of
 from services.kit.operations import metrics
 
@@ -15,15 +15,30 @@ class SetSubscription(Subscription):
     def __init__(self, contracts: Sequence[EventContract], size: int) -> None:
         super().__init__(*contracts)
         self._size = size
+        self._held = 0
         self.prefetch = 2 * size
+
+    def setup(self) -> None:
+        """Creates the reader, which pauses while we hold much."""
+        super().setup()
+        self.reader.is_full = lambda: self._held >= MOST_HELD
+
+    def take(self, message: Delivery) -> None:
+        """Queues a delivered message for the worker."""
+        self._held += len(message.body)
+        super().take(message)
 
     def handle(self, first: Delivery) -> None:
         """Handles the events that have come, together or each alone, up to their acks."""
         messages = self._gather(first)
-        if len(messages) > 1:
-            messages = self._handle_together(messages)
-        for message in messages:
+        alone = self._handle_together(messages) if len(messages) > 1 else messages
+        for message in alone:
             super().handle(message)
+        self._held = max(0, self._held - sum(len(message.body) for message in messages))
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._held = 0
 
     def _gather(self, first: Delivery) -> list[Delivery]:
         gathered, size = [first], len(first.body)
