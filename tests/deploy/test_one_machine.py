@@ -1,5 +1,6 @@
 """The guide for one Debian machine, followed on one: from nothing to a running city by systemd, and what follows."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ pytestmark = [
     pytest.mark.timeout(1800),
 ]
 
-SUITE = "bookworm"
+SUITE = os.environ.get("DEBIAN_SUITE", "bookworm")
 UNITS = [*(f"cards-{service}@1" for service in SERVICES), "cards-gateway@1", "cards-gateway@2"]
 MOST_EXPOSURE = 1.5
 """Of 10, as `systemd-analyze security` counts: network and the system calls of a service are left."""
