@@ -13,7 +13,7 @@ from deploy.local.ports import LOOPBACK, hold_port
 from services.contracts.events.batching import VALIDATION_REQUESTED
 from services.kit.amqp.connection import PERSISTENT, OutgoingMessage
 from services.kit.amqp.publishing import ConfirmedPublisher
-from services.kit.amqp.queues import EVENTS_EXCHANGE
+from services.kit.amqp.queues import events_exchange
 from services.kit.events.envelope import wrap
 from services.kit.events.outbox import to_json
 from services.kit.events.relay import declare_queues_of_producer
@@ -131,7 +131,8 @@ def _request(serial: int, persons: int) -> OutgoingMessage:
         "delivery_mode": PERSISTENT,
         "message_id": document["id"],
     }
-    return OutgoingMessage(EVENTS_EXCHANGE, VALIDATION_REQUESTED.key_for("validation"), to_json(document), properties)
+    exchange, key = events_exchange("batching"), VALIDATION_REQUESTED.key_for("validation")
+    return OutgoingMessage(exchange, key, to_json(document), properties)
 
 
 def _wait(database: "psycopg.Connection[tuple[int]]", checks: int) -> None:
