@@ -92,7 +92,7 @@ def test_a_fresh_node_has_all_that_programs_need_after_the_guides_commands(
 def test_prepare_says_what_is_not_set_and_shows_no_password() -> None:
     environment = {**os.environ, "AMQP_URI": "amqp://someone:s3cr3t/@broker;amqp://b", "PYTHONPATH": str(ROOT)}
     for passwords, said in (
-        ({}, "not set: AMQP_PASSWORD_MEMBERSHIP"),
+        ({}, "AMQP_PASSWORD_MEMBERSHIP is not set"),
         (
             {password_variable(program): "s3cr3t" for program in PROGRAMS},
             "AMQP_URI ",
