@@ -1,5 +1,6 @@
 """The bytes of a queue that a process holds at once are bounded, and so is its memory."""
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from services.kit.events import entrypoints
 from services.kit.events.entrypoints import BatchSubscription, QueueEntrypoint, Subscription
+from services.kit.events.envelope import Event
 from services.kit.events.set_subscription import SetSubscription
 from tests.integration.messaging.probe.contracts import PINGED
 
@@ -77,10 +79,10 @@ def events(monkeypatch: pytest.MonkeyPatch) -> Any:
     made: Any = SetSubscription([PINGED], 100)
     made.reader, made.sets = Reader(), []
     monkeypatch.setattr(Subscription, "setup", lambda self: None)
-    monkeypatch.setattr(Subscription, "handle", lambda self, message: made.sets.append([len(message.body)]))
     made.setup()
-    made._read = lambda message: message
-    made.attempt = lambda messages: made.sets.append([len(one.body) for one in messages])
+    made.settings = SimpleNamespace(hold_seconds=60)
+    made.read = lambda message: Event("", "", "", None, datetime.now(UTC), None, None, message.body)
+    made.attempt = lambda messages: made.sets.append([len(one.data) for one in messages])
     return made
 
 
@@ -89,7 +91,7 @@ def test_of_a_pile_of_large_events_a_few_are_held_at_once(events: Any) -> None:
     for _ in range(100):
         while events.reader.is_full():
             events.handle(events.take_more(0))
-        events.take(SimpleNamespace(body=b"x" * LARGEST_MESSAGE))
+        events.take(SimpleNamespace(body=b"x" * LARGEST_MESSAGE, headers={}))
         most = max(most, held(events))
     while message := events.take_more(0):
         events.handle(message)

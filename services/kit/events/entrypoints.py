@@ -37,7 +37,7 @@ from services.kit.amqp.transport import Delivery
 from services.kit.amqp.watch import BrokerWatch
 from services.kit.concurrency import Empty, LightQueue, Semaphore, Signal
 from services.kit.events.contract import LIVE, EventContract
-from services.kit.events.envelope import NotAnEvent, new_message_id, unwrap, unwrap_one_of
+from services.kit.events.envelope import Event, NotAnEvent, new_message_id, unwrap, unwrap_one_of
 from services.kit.events.failures import (
     MoveToDeadLetters,
     Reject,
@@ -90,7 +90,8 @@ class QueueEntrypoint(Entrypoint):
         self._taken: LightQueue = LightQueue()
         self._reading: Any = None
         self._working: Any = None
-        self._connections_lost = 0
+        self.connections_lost = 0
+        """How often the broker's connection was lost, and with it the messages that were taken."""
         self._busy_since: float | None = None
         self._is_over = False
 
@@ -188,11 +189,14 @@ class QueueEntrypoint(Entrypoint):
 
     def backoff(self) -> Iterator[None]:
         """Yields after growing intervals, until we stop or the connection that brought the messages is lost."""
-        lost, pause = self._connections_lost, 0.1
+        return self._pauses(self.connections_lost)
+
+    def _pauses(self, lost: int) -> Iterator[None]:
+        pause = 0.1
         while True:
             until = time.monotonic() + pause
             while time.monotonic() < until:
-                if self.reader.is_stopping or lost != self._connections_lost:
+                if self.reader.is_stopping or lost != self.connections_lost:
                     return
                 time.sleep(0.05)
             yield
@@ -211,7 +215,7 @@ class QueueEntrypoint(Entrypoint):
 
     def _forget(self) -> None:
         """Drops the messages of a lost connection; the broker delivers them again over the next."""
-        self._connections_lost += 1
+        self.connections_lost += 1
         while not self._taken.empty():
             self._taken.get_nowait()
 
@@ -248,30 +252,43 @@ class Subscription(QueueEntrypoint):
 
     def handle(self, first: Delivery) -> None:
         """Handles one event, or moves it to a retry or dead-letter queue, and acks."""
-        held_since = time.monotonic()
-        error = self._handle_once(first)
-        backoff = self.backoff()
-        while error is not None:
-            verdict = decide(error, first.headers or {}, held_since, self.settings)
-            if not isinstance(verdict, Requeue):
-                if self._move(first, error, verdict):
-                    self.reader.ack(first)
-                return
-            if next(backoff, _GONE) is _GONE:
-                return
-            error = self._handle_once(first)
-        self.reader.ack(first)
-        metrics.messages_handled.labels(self.queue).inc()
+        self.settle(first, self.handle_once(first), time.monotonic(), self.backoff())
 
-    def _handle_once(self, message: Delivery) -> Exception | None:
+    def settle(self, message: Delivery, error: Exception | None, held_since: float, backoff: Iterator[None]) -> bool:
+        """Acks a message that was handled or, after an error, is handled at last or moved to another queue.
+
+        Returns False where it stays unacked, since `backoff` ended meanwhile.
+        """
+        is_handled = error is None
+        while error is not None:
+            verdict = decide(error, message.headers or {}, held_since, self.settings)
+            if not isinstance(verdict, Requeue):
+                if not self._move(message, error, verdict):
+                    return False
+                break
+            if next(backoff, GONE) is GONE:
+                return False
+            error = self.handle_once(message)
+            is_handled = error is None
+        self.reader.ack(message)
+        if is_handled:
+            metrics.messages_handled.labels(self.queue).inc()
+        return True
+
+    def read(self, message: Delivery) -> Event | Reject:
+        """The event; or why the message is none, or not its publisher's to publish."""
         contracts, refusal = self.published_by_producer(message, self.contracts)
         if refusal:
             return Reject(refusal)
         try:
-            event = unwrap_one_of(contracts, message.body)
+            return unwrap_one_of(contracts, message.body)
         except NotAnEvent as error:
             return Reject(str(error))
-        return self.attempt(event)
+
+    def handle_once(self, message: Delivery) -> Exception | None:
+        """Reads the message and runs the method with its event; returns the error, or None."""
+        event = self.read(message)
+        return event if isinstance(event, Reject) else self.attempt(event)
 
     def _move(self, message: Delivery, error: Exception, verdict: RetryLater | MoveToDeadLetters) -> bool:
         """Publishes the message to a retry or the dead-letter queue; False where it is to stay unacked."""
@@ -494,7 +511,7 @@ class Listener(QueueEntrypoint):
             self.attempt(unwrap(contract, first.body))
 
 
-_GONE = object()
+GONE = object()
 LARGEST_MESSAGE = 2 << 20
 """Bytes of the largest message that is read: its content is at most 1 MiB, and a third more when encrypted."""
 LARGEST_CHUNK = 4 << 20

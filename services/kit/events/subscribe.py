@@ -82,7 +82,7 @@ def subscribes_sets(
 
     Up to `size` events that have come are handled in one transaction, each once; a single one does not wait for others.
     Where the method fails with a set, it is called again with each event alone, so all its effects must be in
-    `session`. The order of the events does not count.
+    `session`. The order of the events must not matter.
     """
 
     def decorate(method: Handler) -> Handler:
@@ -95,10 +95,11 @@ def subscribes_sets(
                     _observe_age(queue, event)
                 with service.database.begin() as session:
                     fresh = inbox.mark_all_handled(session, queue, [event.id for event in events])
-                    if fresh:
-                        method(service, session, list({one.id: one for one in events if one.id in fresh}.values()))
+                    first = {event.id: event for event in reversed(events) if event.id in fresh}
+                    if first:
+                        method(service, session, [event for event in events if first.get(event.id) is event])
                 for event in events:
-                    _log_handled(queue, event, event.id not in fresh, _milliseconds_since(started))
+                    _log_handled(queue, event, first.get(event.id) is not event, _milliseconds_since(started))
 
         return _entrypoint(handle, SetSubscription(contracts, size))
 

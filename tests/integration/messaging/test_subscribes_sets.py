@@ -1,6 +1,9 @@
 """Events that are handled in sets have the guarantees of those that come alone: once, in time, never lost."""
 
 from collections.abc import Callable
+from contextlib import suppress
+
+from sqlalchemy.exc import OperationalError
 
 from tests.integration.messaging.probe.contracts import GROUPED
 from tests.integration.messaging.world import GROUPED_DEAD, GROUPED_QUEUE, World, event, eventually, records
@@ -149,10 +152,58 @@ def test_an_ack_that_was_lost_with_the_connection_does_nothing_twice(own_world: 
     assert [len(world.done(one)) for one in "abc"] == [1, 1, 1]
 
 
-def test_while_the_database_is_away_a_set_waits(own_world: World) -> None:
-    probe = own_world.start(RETRY_DELAYS="600")
-    with own_world.database_away():
-        send(own_world, *"abc")
+def test_while_the_database_is_away_a_set_waits_as_one(own_world: World) -> None:
+    world = own_world
+    probe = world.start(RETRY_DELAYS="600")
+    keys = [f"k{number}" for number in range(SIZE)]
+
+    def publish() -> None:
+        send(world, keys[0], behaviour="gate")
+        send(world, *keys[1:])
+
+    # The gate's connection is one of those that end with the database's.
+    with suppress(OperationalError), world.gate(keys[0]):
+        while_the_first_is_held(world, "", publish)
+        world.wait_until_held()
+        with world.database_away():
+            eventually(lambda: probe.log.count("handling_failed") >= 2)
+    eventually(lambda: all(world.done(one) for one in keys))
+    assert [world.done(one) for one in keys] == [["10"]] * SIZE
+    assert world.metric("messages_retried_total", queue=GROUPED_QUEUE) == 0
+
+
+def test_past_the_time_to_hold_a_set_waits_in_the_retry_queue(own_world: World) -> None:
+    world = own_world
+    world.start(HOLD_SECONDS="0.5", RETRY_DELAYS="1")
+    with world.database_away():
+        send(world, *"abc")
+        eventually(lambda: world.metric("messages_retried_total", queue=GROUPED_QUEUE) >= 3)
+    eventually(lambda: all(world.done(one) for one in "abc"))
+    assert [len(world.done(one)) for one in "abc"] == [1, 1, 1]
+
+
+def test_a_stop_while_the_database_is_away_leaves_all_to_the_broker(own_world: World) -> None:
+    world = own_world
+    probe = world.start()
+    with world.database_away():
+        send(world, *(f"k{number}" for number in range(SIZE)))
         eventually(lambda: probe.log.count("handling_failed") >= 2)
-    eventually(lambda: all(own_world.done(one) for one in "abc"))
-    assert [len(own_world.done(one)) for one in "abc"] == [1, 1, 1]
+        assert probe.stop() == 0
+        assert world.outside.size(GROUPED_QUEUE) == SIZE
+
+
+def test_one_that_ends_its_process_each_time_is_overtaken_by_the_others(own_world: World) -> None:
+    world = own_world
+    keys = [f"k{number}" for number in range(2 * SIZE)]
+    world.start().stop()
+    for number, key in enumerate(keys):
+        send(world, key, behaviour="die" if number == 5 else "do")
+    good = [key for key in keys if key != "k5"]
+    for _ in range(8):
+        with world.gate("k5"):
+            probe = world.start()
+            world.wait_until_held()
+        probe.running.wait()
+    assert [len(world.done(one)) for one in good] == [1] * len(good)
+    assert world.done("k5") == []
+    assert world.outside.size(GROUPED_DEAD) == 0

@@ -139,6 +139,9 @@ def _behave(probe: Probe, behaviour: str, session: Session, key: str) -> None:
         _BEHAVIOURS[name](argument)
     elif name == "gate":
         _wait_at_gate(session, key)
+    elif name == "die":
+        _wait_at_gate(session, key)
+        os._exit(1)
     elif name == "unreachable" and _attempts(probe, key) < int(argument):
         requests.get("http://127.0.0.1:9", timeout=1)
     elif name == "retry" and _attempts(probe, key) < int(argument):
