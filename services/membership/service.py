@@ -191,7 +191,7 @@ class MembershipService(BaseService):
     def acts_recorded(self, session: Session, events: list[Event[ActRecordedData]]) -> None:
         """Appends audit events to the audit log."""
         acts = [(event.data, event_checks.late_recording_time(event)) for event in events]
-        self.audit_heads.write_when_committed(session, audit_log.append_all(session, self.audit_keys, acts))
+        self.audit_heads.write_when_committed(session, audit_log.append(session, self.audit_keys, acts))
 
     search_acts = handles(audit_ops.SEARCH_ACTS, audit_search.search)
     get_act = handles(audit_ops.GET_ACT, audit_search.get_act)

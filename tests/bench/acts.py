@@ -66,7 +66,7 @@ def _floor(on: Nodes, secrets: dict[str, str], acts: int) -> float:
         began = time.monotonic()
         with Session(create_engine(database_url)) as session, session.begin():
             for start in range(0, acts, _SET):
-                audit_log.append_all(session, keys, [(event, None) for event in events[start : start + _SET]])
+                audit_log.append(session, keys, [(event, None) for event in events[start : start + _SET]])
         return acts / (time.monotonic() - began)
 
 

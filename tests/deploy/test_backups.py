@@ -51,7 +51,7 @@ class BackedUp:
         heads = []
         for _ in range(count):
             with self.office.begin() as session:
-                head = audit_log.append(session, KEYS, an_audit_event(union_id=self.office.union.union_id))
+                head = audit_log.append(session, KEYS, [(an_audit_event(union_id=self.office.union.union_id), None)])
             assert head
             heads.append(TimedHead(head.position, head.hash, datetime.now(UTC)))
         self.heads += heads

@@ -29,6 +29,8 @@ HASHED_COLUMNS = (
 """The columns that the hash of an entry covers, beside its place in the chain."""
 
 _LOCK = 0x61756469
+_ENTRIES: Any = AuditEntry.__table__
+"""The table: the class would make a statement for each set of columns that are empty."""
 _AS_PUBLISHED = (
     *("act_id", "action", "outcome", "problem_code", "account_id", "account_name", "member_id", "union_id"),
     *("roles", "origin", "request_id", "correlation_id", "records"),
@@ -51,16 +53,7 @@ class ChainKeys(DependencyProvider):
         return self.keys
 
 
-def append(
-    session: Session, keys: AuditKeys, audit_event: ActRecordedData, recorded_at: datetime | None = None
-) -> Head | None:
-    """Appends an audit event to the chain, as `append_all`."""
-    return append_all(session, keys, [(audit_event, recorded_at)])
-
-
-def append_all(
-    session: Session, keys: AuditKeys, acts: Sequence[tuple[ActRecordedData, datetime | None]]
-) -> Head | None:
+def append(session: Session, keys: AuditKeys, acts: Sequence[tuple[ActRecordedData, datetime | None]]) -> Head | None:
     """Appends audit events to the chain; returns the new head, or None where all are there already.
 
     The time beside an event marks one that came late. Appending is locked until the transaction ends, so that the chain
@@ -86,7 +79,7 @@ def append_all(
         entries.append({"position": end.position, "month": month, **content, **link})
         found_by = {"act_id": act.act_id, "month": month, "action": act.action, "outcome": act.outcome}
         scopes += [{"union_id": one, **found_by} for one in content["unions"]]
-    session.execute(insert(AuditEntry), entries)
+    session.execute(insert(_ENTRIES), entries)
     if scopes:
         session.execute(insert_rows(AuditScope, scopes))
     return end

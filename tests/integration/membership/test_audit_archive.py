@@ -74,7 +74,7 @@ class Log:
             for _ in range(count):
                 with self.office.begin() as session:
                     event = an_audit_event(union_id=self.office.union.union_id)
-                    heads.append(audit_log.append(session, KEYS, event))
+                    heads.append(audit_log.append(session, KEYS, [(event, None)]))
         return [head for head in heads if head]
 
     def archive(self, before: datetime = LATER) -> list[str]:

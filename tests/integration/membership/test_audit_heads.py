@@ -57,7 +57,7 @@ def set_up() -> AuditHeads:
 def keep(office: Office, heads: AuditHeads, count: int) -> None:
     for _ in range(count):
         with office.begin() as session:
-            head = audit_log.append(session, KEYS, an_audit_event(union_id=office.union.union_id))
+            head = audit_log.append(session, KEYS, [(an_audit_event(union_id=office.union.union_id), None)])
             heads.write_when_committed(session, head)
 
 
@@ -97,7 +97,7 @@ def checked(office: Office, *arguments: str, published: str = "") -> tuple[int, 
 def test_each_chunk_is_written_down_once_it_is_committed(office: Office, heads: AuditHeads, tmp_path: Path) -> None:
     keep(office, heads, 2)
     with office.begin() as session:
-        undone = audit_log.append(session, KEYS, an_audit_event(union_id=office.union.union_id))
+        undone = audit_log.append(session, KEYS, [(an_audit_event(union_id=office.union.union_id), None)])
         heads.write_when_committed(session, undone)
         session.rollback()
     keep(office, heads, 1)

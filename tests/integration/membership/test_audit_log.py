@@ -5,9 +5,10 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from services.contracts.events.audit import ActRecordedData
@@ -26,7 +27,7 @@ KEYS = AuditKeys.from_text(os.environ["AUDIT_KEYS"])
 def keep(office: Office, *audit_events: ActRecordedData) -> None:
     for audit_event in audit_events:
         with office.begin() as session:
-            audit_log.append(session, KEYS, audit_event)
+            audit_log.append(session, KEYS, [(audit_event, None)])
 
 
 def some_audit_events(office: Office, count: int = 5) -> list[ActRecordedData]:
@@ -97,10 +98,45 @@ def test_concurrent_appends_make_one_chain(office: Office) -> None:
     assert verified(office).position == 40
 
 
+def test_audit_events_that_come_together_are_one_chain_in_their_order(office: Office) -> None:
+    keep(office, known := an_audit_event(union_id=office.union.union_id))
+    late_at = datetime.now(UTC)
+    acts = [
+        an_audit_event(union_id=office.union.union_id),
+        an_audit_event(account_id=None, account_name=None, problem_code="wrong_password", outcome="refused"),
+        an_audit_event(union_id=office.union.union_id, member_id=uuid4(), origin=None),
+    ]
+    given = [(acts[0], None), (known, None), (acts[1], late_at), (acts[0], late_at), (acts[2], None)]
+    with office.begin() as session:
+        end = audit_log.append(session, KEYS, given)
+    with office.begin() as session:
+        assert audit_log.append(session, KEYS, given) is None
+    assert verified(office) == end
+    with office.begin() as session:
+        stored = session.scalars(select(AuditEntry).order_by(AuditEntry.position)).all()
+        scopes = dict(session.execute(select(AuditScope.act_id, func.count()).group_by(AuditScope.act_id)).all())
+    assert [one.position for one in stored] == [1, 2, 3, 4]
+    assert [one.act_id for one in stored] == [known.act_id, *(act.act_id for act in acts)]
+    assert [one.recorded_at for one in stored] == [None, None, late_at, None]
+    assert [scopes[one.act_id] for one in stored] == [len(one.unions) for one in stored]
+
+
+def test_sets_that_are_appended_at_the_same_time_are_one_chain(office: Office) -> None:
+    acts = some_audit_events(office, 30)
+
+    def keep_some(start: int) -> None:
+        with office.begin() as session:
+            audit_log.append(session, KEYS, [(act, None) for act in acts[start : start + 10]])
+
+    with ThreadPoolExecutor(5) as processes:
+        list(processes.map(keep_some, range(0, 25, 5)))
+    assert verified(office).position == 30
+
+
 def test_a_late_audit_event_is_stored_with_both_times_and_neither_can_be_changed(office: Office) -> None:
     came_at = datetime(2099, 1, 1, tzinfo=UTC)
     with office.begin() as session:
-        audit_log.append(session, KEYS, an_audit_event(union_id=office.union.union_id), came_at)
+        audit_log.append(session, KEYS, [(an_audit_event(union_id=office.union.union_id), came_at)])
     keep(office, *some_audit_events(office, 1))
     with office.begin() as session:
         kept = session.scalars(select(AuditEntry.recorded_at).order_by(AuditEntry.position)).all()

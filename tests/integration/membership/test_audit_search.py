@@ -50,7 +50,7 @@ KEYS = AuditKeys.from_text(os.environ["AUDIT_KEYS"])
 def keep(office: Office, **changes: Any) -> UUID:
     act = an_audit_event(**{"union_id": office.union.union_id, **changes})
     with office.begin() as session:
-        audit_log.append(session, KEYS, act)
+        audit_log.append(session, KEYS, [(act, None)])
     return act.act_id
 
 
