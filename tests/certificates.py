@@ -62,6 +62,9 @@ class Authority:
             .not_valid_after(now + lasts)
             .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
         )
+        by = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        builder = builder.add_extension(by, critical=False).add_extension(_usage(is_authority), critical=True)
         if not is_authority:
             builder = builder.add_extension(x509.SubjectAlternativeName([_alternative(name)]), critical=False)
         return builder.sign(self._key, SHA256())
@@ -76,6 +79,23 @@ def write_certificates(folder: Path) -> None:
 
 def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _usage(is_authority: bool) -> x509.KeyUsage:
+    unused = dict.fromkeys(
+        (
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "encipher_only",
+            "decipher_only",
+        ),
+        False,
+    )
+    return x509.KeyUsage(
+        digital_signature=not is_authority, key_cert_sign=is_authority, crl_sign=is_authority, **unused
+    )
 
 
 def _alternative(host: str) -> x509.GeneralName:

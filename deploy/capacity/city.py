@@ -45,7 +45,14 @@ class City:
         return self.members // 100
 
     @cached_property
-    def cores(self) -> Mapping[str, float]:
+    def cores(self) -> int:
+        """Whole cores for all programs and nodes: busy for half of the hour at most, and enough for the burst."""
+        results = self.results_an_hour * sum(self.measured.milliseconds["issue"].values()) / 1000
+        reads = self.reads_a_second * sum(self.measured.milliseconds["read"].values()) / 1000
+        return math.ceil(max(sum(self.busy.values()) / BUSY_SHARE, results / self.burst.ended["issue"] + reads))
+
+    @cached_property
+    def busy(self) -> Mapping[str, float]:
         """By program and node the cores that the busiest hour keeps busy."""
         a_second = {"read": self.reads_a_second}
         a_second["check"] = a_second["issue"] = self.results_an_hour / 3600

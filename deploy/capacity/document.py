@@ -29,7 +29,7 @@ def text() -> str:
         memory=_memory(measured),
         disk=_disk(measured),
         cells=len(range(0, largest.members, _LARGEST_MEASURED)),
-        cores=f"{sum(largest.cores.values()):.0f}",
+        cores=str(largest.cores),
         terabytes=f"{_disk_of(largest) / 1e12:.1f}",
         directory=f"{largest.members * 150 / 1e9:.0f}",
     )
@@ -61,7 +61,7 @@ def _need(cities: Iterable[City]) -> str:
                 f"{city.clerks:,}",
                 f"{city.results_an_hour:,}",
                 *(str(city.processes[program]) for program in PROGRAMS),
-                f"{sum(city.cores.values()) / BUSY_SHARE:.2f}",
+                str(city.cores),
                 f"{_memory_of(city) / 1024:.1f}",
                 f"{_connections_of(city)}",
                 f"{_disk_of(city) / 1e9:,.1f}{'' if city.members in city.measured.disk else '*'}",

@@ -124,23 +124,6 @@ def with_keys_in_a_file(secrets: dict[str, str]) -> dict[str, str]:
     return {**given, "PERSONAL_DATA_KEYS_FILE": str(path)}
 
 
-def queue_and_check(client: ApiClient, members: int) -> Course:
-    """Queues all members, as many at a time as a request takes, and requests their checks."""
-    began = time.monotonic()
-    queued = 0
-    while (answer := client.post("members/queue", {"filter": {}})) and answer["more"]:
-        queued += answer["queued"]
-    if queued + answer["queued"] != members:
-        raise RuntimeError(f"{queued + answer['queued']} of {members} members were queued.")
-    queued_at = time.monotonic() - began
-    _wait_for(client, "total", members)
-    listed_at = time.monotonic() - began
-    client.post("pending/validate")
-    asked_at = time.monotonic() - began
-    _wait_for(client, "passed failed", members)
-    return Course(queued_at, listed_at, asked_at, time.monotonic() - began)
-
-
 @dataclass
 class Measured:
     """The runs with a number of members: courses, processor time and peak memory of each program."""
@@ -173,10 +156,27 @@ def _run(stack: Stack, clerk: Clerk, members: int, measured: Measured) -> None:
         for pid in stack.pids(program):
             forget_peak(pid)
     before = {program: _cpu_seconds(stack, program) for program in (*_PROGRAMS, "registry")}
-    measured.courses.append(queue_and_check(client, members))
+    measured.courses.append(_course(client, members))
     measured.busy.update({program: _cpu_seconds(stack, program) - used for program, used in before.items()})
     for program in _PROGRAMS:
         measured.megabytes[program] = max(*map(peak_megabytes, stack.pids(program)), measured.megabytes.get(program, 0))
+
+
+def _course(client: ApiClient, members: int) -> Course:
+    """Queues all members, as many at a time as a request takes, and requests their checks."""
+    began = time.monotonic()
+    queued = 0
+    while (answer := client.post("members/queue", {"filter": {}})) and answer["more"]:
+        queued += answer["queued"]
+    if queued + answer["queued"] != members:
+        raise RuntimeError(f"{queued + answer['queued']} of {members} members were queued.")
+    queued_at = time.monotonic() - began
+    _wait_for(client, "total", members)
+    listed_at = time.monotonic() - began
+    client.post("pending/validate")
+    asked_at = time.monotonic() - began
+    _wait_for(client, "passed failed", members)
+    return Course(queued_at, listed_at, asked_at, time.monotonic() - began)
 
 
 def _wait_for(client: ApiClient, counts: str, members: int) -> None:

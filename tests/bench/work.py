@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import LiteralString
 
 import psutil
 import psycopg
@@ -14,7 +15,7 @@ from deploy.local.client import ApiClient, wait_until
 from deploy.local.environment import SERVICES, Addresses
 from deploy.local.nodes import Nodes
 from deploy.local.stack import Stack, running_stack
-from tests.bench.chain import queue_and_check, register, with_keys_in_a_file
+from tests.bench.chain import register, with_keys_in_a_file
 from tests.bench.environment import FOLDER, Options, plain_url
 from tests.bench.report import Report, Row
 from tests.memory import peak_megabytes
@@ -25,6 +26,7 @@ UNIONS, MEMBERS, READS = 20, 250, 2000
 PROGRAMS = (*SERVICES, "gateway")
 _LONGEST_SECONDS = 300
 _VHOST = "bench_work"
+_BANK = {"BANK_MODE": "auto", "BANK_DELAY_MS": "0", "BANK_REFUSE_EVERY": "0", "BANK_CARD_DELAY_MS": "0"}
 _WHAT = {
     "read": "A page of 20 members, read by a clerk",
     "check": "A member queued and checked",
@@ -67,7 +69,7 @@ def measure(on: Nodes, secrets: dict[str, str], options: Options) -> Report:
     unions, members, reads = (2, 40, 20) if options.quick else (UNIONS, MEMBERS, READS)
     with ExitStack() as after:
         addresses = after.enter_context(temporary_addresses(on, _VHOST))
-        settings = {**with_keys_in_a_file(secrets), **UNLIMITED, "BANK_MODE": "auto"}
+        settings = {**with_keys_in_a_file(secrets), **UNLIMITED, **_BANK}
         stack = after.enter_context(running_stack(FOLDER / "stack", addresses, settings=settings, say=lambda _: None))
         clerks = register(addresses.database_urls["membership"], [members] * unions)
         clients = [clerk.sign_in(stack.gateway_url) for clerk in clerks]
@@ -78,7 +80,11 @@ def measure(on: Nodes, secrets: dict[str, str], options: Options) -> Report:
                 clients[number % unions].get("members", size=20)
         with meter.of("check", unions * members):
             for client in clients:
-                queue_and_check(client, members)
+                client.post("members/queue", {"filter": {}})
+            wait_until(lambda: _applications(addresses) == unions * members, "all are listed", _LONGEST_SECONDS)
+            for client in clients:
+                client.post("pending/validate")
+            wait_until(lambda: _checked(addresses) == unions * members, "all are checked", _LONGEST_SECONDS)
         submitted = sum(map(_without_failed, clients))
         with meter.of("issue", submitted):
             for client in clients:
@@ -107,9 +113,20 @@ def _submit(client: ApiClient) -> None:
     client.post("batches", {"channel": "ordinary", **form, **contact, **consent})
 
 
+def _applications(addresses: Addresses) -> int:
+    return _count(addresses, "batching", "select count(*) from application")
+
+
+def _checked(addresses: Addresses) -> int:
+    return _count(addresses, "batching", "select count(*) from application where check_state in ('passed', 'failed')")
+
+
 def _issued(addresses: Addresses) -> int:
-    query = "select count(*) from member where card_state = 'issued'"
-    with psycopg.connect(plain_url(addresses.database_urls["membership"])) as database:
+    return _count(addresses, "membership", "select count(*) from member where card_state = 'issued'")
+
+
+def _count(addresses: Addresses, service: str, query: LiteralString) -> int:
+    with psycopg.connect(plain_url(addresses.database_urls[service])) as database:
         return int(database.execute(query).fetchone()[0])  # type: ignore[index]
 
 
@@ -125,7 +142,15 @@ def _cpu_seconds(pids: Iterable[int]) -> float:
 def _cpu_seconds_with_children(pid: int | None) -> float:
     """The processor seconds of a node's processes, those that have ended included."""
     root = psutil.Process(pid)
-    return float(sum(sum(process.cpu_times()[:4]) for process in (root, *root.children(recursive=True))))
+    return sum(map(_cpu_seconds_of_ended_too, (root, *root.children(recursive=True))))
+
+
+def _cpu_seconds_of_ended_too(process: psutil.Process) -> float:
+    """With those of its children that have ended; 0 if it has just ended itself, for then its parent's have it."""
+    try:
+        return float(sum(process.cpu_times()[:4]))
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 def _memory(stack: Stack, of: Callable[[int], float]) -> dict[str, int]:
@@ -148,9 +173,9 @@ def _report(milliseconds: Mapping[str, Mapping[str, float]], unions: int, member
 
 _HOW = """
 A whole stack, one process each. {reads} pages are read one after the other; then the clerks of {unions} unions of
-{members} members each queue and check all, one union after the other, remove those who failed, and submit the rest as
-a batch each, for which the simulated bank sends a card each at once. Counted is the processor time of all processes,
-database and broker included, until all outboxes and queues are empty. By program, in milliseconds:
+{members} members each queue all, have all checked, remove those who failed, and submit the rest as a batch each, for
+which the simulated bank sends a card each at once. Counted is the processor time of all processes, database and broker
+included, until all outboxes and queues are empty. By program, in milliseconds:
 
 {shares}
 [The capacity table](operations/capacity.md) is made of these figures.

@@ -96,11 +96,11 @@ def test_code_that_the_newer_tables_no_longer_serve_replaces_no_process(folder: 
     stack = find(folder / ".local")
     newer = add_revision(folder, "membership", "serves_from = revision\n")
     run_python(folder, "-m", "deploy.local", "rolling-restart")
-    upgraded = stack.pids("membership")
+    upgraded = {name: stack.pids(name) for name in SERVICES}
     newer.unlink()
 
     with pytest.raises(subprocess.CalledProcessError) as refused:
         run_python(folder, "-m", "deploy.local", "rolling-restart")
 
     assert "which this code does not know and is not served by" in refused.value.output
-    assert stack.pids("membership") == upgraded
+    assert {name: stack.pids(name) for name in SERVICES} == upgraded

@@ -215,6 +215,15 @@ def test_code_that_a_newer_database_no_longer_serves_is_refused(library: Path, d
         assert why_not_served(connection, "0002") is None
 
 
+def test_a_database_that_takes_no_changes_and_lacks_nothing_stays_as_it_is(library: Path, database_url: str) -> None:
+    migrate.upgrade("library", database_url)
+    engine = create_engine(database_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("alter database library set default_transaction_read_only = on"))
+    engine.dispose()
+    migrate.upgrade("library", database_url)
+
+
 def test_code_that_is_newer_than_the_database_is_not_served(library: Path, database_url: str) -> None:
     migrate.upgrade("library", database_url)
     with create_engine(database_url).connect() as connection:

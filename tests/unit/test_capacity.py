@@ -70,7 +70,14 @@ def test_all_work_is_done_and_every_second_of_it_counted(
 def test_the_busiest_hour_leaves_each_process_half_of_its_time(members: int) -> None:
     city = a_city(members)
     for program in PROGRAMS:
-        assert city.cores[program] <= BUSY_SHARE * city.processes[program]
+        assert city.busy[program] <= BUSY_SHARE * city.processes[program]
+
+
+@pytest.mark.parametrize("members", SIZES)
+def test_the_burst_takes_no_more_cores_than_there_are(members: int) -> None:
+    city = a_city(members)
+    processor_seconds = city.results_an_hour * sum(city.measured.milliseconds["issue"].values()) / 1000
+    assert city.burst.ended["issue"] >= processor_seconds / city.cores
 
 
 def test_costlier_work_takes_more_processes() -> None:

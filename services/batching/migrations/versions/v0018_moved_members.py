@@ -10,6 +10,7 @@ from services.kit.data.schema.online_steps import add_index
 
 revision = "0018"
 down_revision = "0017"
+serves_from = "0018"
 
 MAKE_CARD = """
 create or replace function make_card() returns trigger language plpgsql as $$

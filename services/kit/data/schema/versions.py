@@ -29,10 +29,10 @@ def head_revision(service_folder: Path) -> str | None:
 
 def why_not_served(connection: Connection, code: str) -> str | None:
     """Why code of this revision cannot work with the database's tables; None where it can."""
-    found, comment = connection.execute(_FOUND).one()
-    if found == code or serves(comment or "", found, code):
+    found, comment = _version_and_comment(connection)
+    if found == code or serves(comment, found, code):
         return None
-    return f"the database is at {found}, the code at {code}"
+    return f"the database is at {found or 'no version'}, the code at {code}"
 
 
 def serves(comment: str, found: str, code: str) -> bool:
@@ -42,11 +42,21 @@ def serves(comment: str, found: str, code: str) -> bool:
 
 
 def note_served(connection: Connection, revision: str, oldest: str) -> None:
-    """Remembers from which revision on code works with the tables of this one; the connection is their owner's."""
+    """Remembers from which revision on code works with the tables of this one; the connection is their owner's.
+
+    Changes nothing where that is known already, for a database may be read-only.
+    """
     note = f"{int(revision):04} serves code from {int(oldest):04}"
-    connection.execute(text(f"comment on table alembic_version is '{note}'"))
+    if _version_and_comment(connection)[1] != note:
+        connection.execute(text(f"comment on table alembic_version is '{note}'"))
 
 
 def oldest_served(declared: Iterable[str | None]) -> str:
     """From which revision on code works with tables whose revisions have declared this."""
     return max((one for one in declared if one), default=FIRST)
+
+
+def _version_and_comment(connection: Connection) -> tuple[str, str]:
+    """The revision that the database is at, empty if at none, and what it says of the code that it serves."""
+    row = connection.execute(_FOUND).first()
+    return (row[0], row[1] or "") if row else ("", "")

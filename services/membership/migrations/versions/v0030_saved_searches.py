@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0030"
 down_revision = "0029"
+serves_from = "0030"
 
 
 def upgrade() -> None:

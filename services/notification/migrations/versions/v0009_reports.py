@@ -8,6 +8,7 @@ from alembic import op
 
 revision = "0009"
 down_revision = "0008"
+serves_from = "0009"
 
 _TABLES = (
     *("monthly_report", "report_rebuild_event", "report_rebuild", "report_name", "report_count", "report_member"),

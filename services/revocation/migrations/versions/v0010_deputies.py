@@ -10,6 +10,7 @@ from services.kit.data.database import EncryptedText
 
 revision = "0010"
 down_revision = "0009"
+serves_from = "0010"
 
 
 def upgrade() -> None:
