@@ -15,6 +15,7 @@ from deploy.invariants import System, Violation
 from deploy.invariants.applications import checks_agree, membership_and_batching_agree
 from deploy.invariants.audit_heads import stored_heads
 from deploy.invariants.batches import revocation_knows_batches
+from deploy.invariants.cards import membership_and_batching_agree as cards_agree
 from deploy.invariants.messages import queue_depths
 from deploy.invariants.system import Snapshots, snapshots_of
 from deploy.repair.bank_record import BankBatch, facts_of
@@ -118,8 +119,10 @@ def _is_work_of_others(queue: str, service: str) -> bool:
 
 
 def _for_batching(snapshots: Snapshots) -> dict[str, set[str]]:
+    is_ahead = _is_ahead("membership", "batching", "version")
+    behind = _ids(membership_and_batching_agree(snapshots), is_ahead) | _ids(cards_agree(snapshots), is_ahead)
     return {
-        "membership": _ids(membership_and_batching_agree(snapshots), _is_ahead("membership", "batching", "version")),
+        "membership": behind,
         "revocation": _ids(revocation_knows_batches(snapshots), lambda sides: sides["revocation"] is not None),
         "validation": _ids(checks_agree(snapshots), _is_ahead("validation", "batching", "check_no")),
         "notification": set(),

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from services.batching.bank.bank_operations import resend
 from services.batching.batches.batch_numbers import parts_of
 from services.batching.batches.counting import count_month
+from services.batching.cards.card_steps_learned import learn_steps
 from services.batching.models import (
     Application,
     BankFeedback,
@@ -105,6 +106,7 @@ def learn(session: Session, document: dict[str, Any], _since: datetime, operator
     touched = _learn_applications(session, applications, known, learned)
     for batch in missing.values():
         _freeze_persons(session, batch, applications, learned)
+    learned.done += learn_steps(session, facts.card_steps)
     _learn_checks(session, facts.checks, learned)
     _learn_revocations(session, known.values())
     _learn_unions(session, facts)

@@ -16,7 +16,8 @@ from services.kit.schemas import schema_of
 class KnownApplication:
     """An application as membership or batching knows it; `corrected` where the person was corrected since the moment.
 
-    `queued_by`, `decided_at`, `reason` and `card_no` are known to one of them only, or follow from the state.
+    `queued_by`, `decided_at`, `reason` and `card_no` are known to one of them only, or follow from the state. `card_no`
+    is the first number of the card.
     """
 
     application_id: UUID
@@ -75,6 +76,18 @@ class KnownCheck:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KnownCardStep:
+    """A step of a card that membership knows; `card_no` is the card's number after it, or after a later step."""
+
+    application_id: UUID
+    version: int
+    step: str
+    happened_at: datetime
+    by_union: bool
+    card_no: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class KnownRevocation:
     """A revocation request of which notification told the reviewers."""
 
@@ -94,6 +107,7 @@ class KnownFacts:
     batch_nos: list[str] = field(default_factory=list)
     unions: list[UnionFacts] = field(default_factory=list)
     checks: list[KnownCheck] = field(default_factory=list)
+    card_steps: list[KnownCardStep] = field(default_factory=list)
     revocations: list[KnownRevocation] = field(default_factory=list)
     member_no: str | None = None
     changed_accounts: list[UUID] = field(default_factory=list)

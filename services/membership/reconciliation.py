@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.contracts.events.membership import MEMBER_REGISTERED, MemberRegisteredData, RegisteredMember
-from services.contracts.restores import KnownApplication, KnownFacts, facts_from_json, facts_to_json
+from services.contracts.restores import KnownApplication, KnownCardStep, KnownFacts, facts_from_json, facts_to_json
 from services.kit.data.bulk import is_any_of
 from services.kit.data.repair import Learned
 from services.kit.events.contract import in_chunks
@@ -27,6 +27,7 @@ from services.membership.models import (
     Account,
     Application,
     ApplicationHistory,
+    CardStep,
     Member,
     MemberCorrection,
     PhoneChange,
@@ -51,7 +52,8 @@ def tell(session: Session, audience: str, ids: Sequence[str], since: datetime) -
         .where(is_any_of(Application.application_id, map(UUID, ids)))
         .order_by(Application.application_id)
     ).all()
-    newest = _newest_steps(session, ids)
+    newest, card_steps = _newest_steps(session, ids), _card_steps(session, ids)
+    first_numbers = {one.application_id: one.card_no for one in reversed(card_steps)}
     corrected = set(
         session.scalars(select(MemberCorrection.application_id).where(MemberCorrection.corrected_at >= since))
     )
@@ -73,14 +75,36 @@ def tell(session: Session, audience: str, ids: Sequence[str], since: datetime) -
             consented_at=one.consented_at,
             decided_at=newest[one.application_id].at if one.application_id in newest else None,
             reason=newest[one.application_id].note if one.application_id in newest else None,
-            card_no=member.card_no if one.state == State.ISSUED else None,
+            card_no=first_numbers.get(one.application_id, member.card_no) if one.state == State.ISSUED else None,
             corrected=one.application_id in corrected,
             person=person_facts(one.application_id, member),
         )
         for one, member in rows
     ]
     unions = session.scalars(select(Union).where(is_any_of(Union.union_id, {one.union_id for one, _ in rows})))
-    return facts_to_json(KnownFacts(applications=applications, unions=[union_facts(union) for union in unions]))
+    return facts_to_json(
+        KnownFacts(applications=applications, unions=[union_facts(union) for union in unions], card_steps=card_steps)
+    )
+
+
+def _card_steps(session: Session, ids: Sequence[str]) -> list[KnownCardStep]:
+    """The steps of these applications' cards, in their order."""
+    steps = session.scalars(
+        select(CardStep)
+        .where(is_any_of(CardStep.application_id, map(UUID, ids)))
+        .order_by(CardStep.application_id, CardStep.version)
+    )
+    return [
+        KnownCardStep(
+            application_id=one.application_id,
+            version=one.version,
+            step=one.step,
+            happened_at=one.happened_at,
+            by_union=one.by_union,
+            card_no=one.card_no,
+        )
+        for one in steps
+    ]
 
 
 def learn(session: Session, document: dict[str, Any], since: datetime, operator: Caller | None) -> Learned:

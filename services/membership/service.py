@@ -188,7 +188,7 @@ class MembershipService(BaseService):
     # The audit log
 
     @subscribes_sets(*ACTS_RECORDED.values())
-    def acts_recorded(self, session: Session, events: list[Event[ActRecordedData]]) -> None:
+    def act_recorded(self, session: Session, events: list[Event[ActRecordedData]]) -> None:
         """Appends audit events to the audit log."""
         acts = [(event.data, event_checks.late_recording_time(event)) for event in events]
         self.audit_heads.write_when_committed(session, audit_log.append(session, self.audit_keys, acts))

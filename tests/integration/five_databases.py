@@ -146,7 +146,7 @@ class FiveDatabases:
         message.data = bank_reading.read_feedback(message)
         with self.begin("batching") as session:
             bank_feedback.apply_feedback(session, [message.data])
-        assert message.rejection is None
+        assert message.rejection is None, message.rejection
 
     def request_revocation(self, batch_no: str) -> UUID:
         """Requests a revocation as the clerk."""

@@ -25,7 +25,7 @@ from deploy.repair.bank_record import read_record
 from deploy.repair.reconciliation import Reconciled, Restored, fenced_services, lift, reconcile
 from deploy.simulators.bank_ledger import Ledger
 from services.batching.batches import submission
-from services.batching.models import BatchPerson, ListedUnion, ReminderDay
+from services.batching.models import BatchPerson, Card, ListedUnion, ReminderDay
 from services.batching.service import BatchingService
 from services.contracts import bank
 from services.contracts.operations.batching import SubmitBatchRequest
@@ -257,6 +257,37 @@ def test_batching_that_was_restored_orders_nobody_a_second_time(copies: CopiesOf
     assert len(set(world.ordered())) == len(world.ordered()) == len(ordered) + 1
 
 
+def test_batching_that_was_restored_knows_again_what_happened_to_cards(copies: CopiesOf) -> None:
+    batching, world = copies("batching"), copies.world
+    first, second = world.batch(1), world.batch(2)
+    early, late, handed_out = (*world.in_batch(first), *world.in_batch(second))
+    numbers = {one: f"6222021234567892{place}0" for place, one in enumerate((early, late, handed_out))}
+    world.feed(first, an_issue(early, numbers[early]))
+    world.deliver()
+    batching.take()
+    world.feed(second, an_issue(late, numbers[late]), an_issue(handed_out, numbers[handed_out]))
+    world.deliver()
+    for one, following in ((early, "622202123456789301"), (late, "622202123456789302")):
+        world.report(a_step(one, numbers[one], "lost"))
+        world.report(a_step(one, numbers[one], "replaced", following))
+        world.deliver()
+    world.report(a_step(late, "622202123456789302", "collected"), a_step(handed_out, numbers[handed_out], "collected"))
+    world.deliver()
+    before = cards_in_batching(world)
+
+    batching.restore()
+    reconciled = batching.reconcile()
+
+    assert not reconciled.blocking
+    assert batching.violations() == []
+    assert cards_in_batching(world) == before
+    world.report(a_step(early, "622202123456789301", "collected"), a_step(late, "622202123456789302", "activated"))
+    world.deliver()
+    assert batching.violations() == []
+    statuses = {card.application_id: card.status for card in cards_in_batching(world)}
+    assert (statuses[early], statuses[late], statuses[handed_out]) == ("collected", "active", "collected")
+
+
 def test_batching_that_was_restored_shows_superiors_what_is_listed_and_reminds_nobody_twice(copies: CopiesOf) -> None:
     batching, world, day = copies("batching"), copies.world, date(2026, 11, 27)
     world.change("batching", "delete from listed_union")
@@ -475,6 +506,17 @@ def would_submit(world: World) -> str:
 
 def an_issue(application_id: UUID, card: str) -> dict[str, Any]:
     return {"application_id": str(application_id), "outcome": "issued", "card_no": with_check_digit(card)}
+
+
+def a_step(application_id: UUID, card: str, step: str, new_card: str | None = None) -> dict[str, Any]:
+    following = {"new_card_no": with_check_digit(new_card)} if new_card else {}
+    return {"application_id": str(application_id), "card_no": with_check_digit(card), "step": step, **following}
+
+
+def cards_in_batching(world: World) -> list[Any]:
+    columns = (Card.application_id, Card.status, Card.version, Card.card_no, Card.collected_at, Card.lost_at)
+    with world.begin("batching") as session:
+        return list(session.execute(select(*columns).order_by(Card.application_id)))
 
 
 def a_refusal(application_id: UUID) -> dict[str, Any]:

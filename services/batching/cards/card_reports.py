@@ -82,6 +82,7 @@ class CardFile:
     version: int
     made_at: datetime | None
     card_no: str | None
+    first_card_no: str | None = None
     known: list[Known] = field(default_factory=list)
     published: list[Known] = field(default_factory=list)
     """The reports whose steps this chunk publishes."""
@@ -193,10 +194,22 @@ def load(session: Session, reports: Sequence[Report], issued: Sequence[UUID] = (
 
 def steps_again(session: Session, application_ids: Collection[UUID]) -> Iterator[CardsChangedData]:
     """All published steps of these applications' cards, for a consumer that lacks some."""
-    files = _files(session, is_any_of(Application.application_id, application_ids))
+    files = files_of(session, application_ids)
     for file in files:
         file.published = [one for one in file.known if one.version is not None]
     return _changes([file for file in files if file.published])
+
+
+def files_of(session: Session, application_ids: Collection[UUID]) -> list[CardFile]:
+    """These applications' cards, with all that is known of them."""
+    return _files(session, is_any_of(Application.application_id, application_ids))
+
+
+def store_known(session: Session, files: Sequence[CardFile]) -> None:
+    """Stores new reports that have versions, and the cards as they are by them, without publishing anything."""
+    changed = [file for file in files if any(one.row_id is None for one in file.known)]
+    _store_reports(session, Cards(changed))
+    _store_cards(session, changed)
 
 
 def store(session: Session, cards: Cards) -> None:
@@ -213,7 +226,7 @@ def _files(session: Session, is_concerned: ColumnElement[bool]) -> list[CardFile
     rows = session.execute(
         select(
             *(Application.application_id, Application.member_id, Application.member_no, Application.state),
-            Application.card_digest.label("first"),
+            *(Application.card_digest.label("first"), Application.card_no.label("first_card_no")),
             *(Card.union_id, Card.version, Card.made_at, Card.card_no),
         )
         .join(Card, Card.application_id == Application.application_id, isouter=True)
