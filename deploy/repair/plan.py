@@ -15,7 +15,13 @@ from services.contracts.events.batching import (
     MEMBERS_REMOVED,
     VALIDATION_REQUESTED,
 )
-from services.contracts.events.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED, MEMBERS_QUEUED
+from services.contracts.events.membership import (
+    IMPORT_CONTINUED,
+    IMPORT_REQUESTED,
+    MEMBER_REGISTERED,
+    MEMBER_TRANSFERRED,
+    MEMBERS_QUEUED,
+)
 from services.contracts.events.revocation import (
     REVOCATION_APPROVED,
     REVOCATION_CLOSED,
@@ -129,6 +135,11 @@ def _is_behind(side: str) -> Callable[[Violation], bool]:
     return fits
 
 
+def _batching_lacks_transfer(one: Violation) -> bool:
+    ours, theirs = one.sides.get("membership"), one.sides.get("batching")
+    return ours is not None and (theirs is None or theirs["version"] < ours["version"])
+
+
 def _revocation_differs_alone(one: Violation) -> bool:
     ours, theirs = one.sides.get("batching"), one.sides.get("revocation")
     if ours is None or theirs is None or theirs["revocation_state"] is None:
@@ -183,6 +194,14 @@ REMEDIES = (
     ),
     Remedy("batching", "publish_steps_to_membership", "no_step_lost", _always, _STEPS, "membership"),
     Remedy("batching", "publish_card_steps", "cards_agree", _is_behind("membership"), (CARDS_CHANGED,), "membership"),
+    Remedy(
+        "membership",
+        "publish_transfers",
+        "transfers_agree",
+        _batching_lacks_transfer,
+        (MEMBER_TRANSFERRED,),
+        "batching",
+    ),
     Remedy("membership", "free_locked_members", "card_state_follows", _always),
     Remedy(
         "membership",

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from services.contracts.events.membership import MEMBERS_QUEUED
+from services.contracts.events.membership import MEMBER_TRANSFERRED, MEMBERS_QUEUED
 from services.kit.data.bulk import is_any_of
 from services.kit.data.repair import Repair
 from services.kit.rpc.request import Caller
@@ -17,7 +17,8 @@ from services.membership.applications.application_states import LIVE, CardState,
 from services.membership.applications.queueing import publish_queued as publish_members
 from services.membership.imports.import_parts import end_import
 from services.membership.imports.stalled_imports import STOPPED, are_unpublished
-from services.membership.models import Account, Application, ImportJob, Member, Union
+from services.membership.members.transfers import publish_transferred
+from services.membership.models import Account, Application, ImportJob, Member, Transfer, Union
 
 
 def operator(session: Session, account_name: str) -> Caller:
@@ -56,6 +57,23 @@ def publish_queued(session: Session, ids: Sequence[str], before: datetime) -> li
     for (union_id, *_), group in groups.items():
         publish_members(session, session.get_one(Union, union_id), group, recipient="batching")
     return [str(application.application_id) for application, _ in rows]
+
+
+def publish_transfers(session: Session, ids: Sequence[str], before: datetime) -> list[str]:
+    """Publishes the newest move of members again, for batching lacks it."""
+    newest = session.execute(
+        select(Transfer, Member, Union)
+        .join(Member, Member.member_id == Transfer.member_id)
+        .join(Union, Union.union_id == Transfer.to_union_id)
+        .where(
+            is_any_of(Transfer.member_id, map(UUID, ids)), Transfer.state == "accepted", Transfer.decided_at < before
+        )
+        .order_by(Transfer.member_id, Transfer.decided_at.desc())
+        .distinct(Transfer.member_id)
+    ).all()
+    for transfer, member, union in newest:
+        publish_transferred(session, transfer, member, union, recipient="batching")
+    return [str(member.member_id) for _, member, _ in newest]
 
 
 def free_locked_members(session: Session, ids: Sequence[str], before: datetime) -> list[str]:
@@ -122,6 +140,9 @@ REPAIRS = {
         f"publish {MEMBERS_QUEUED.name} again, for batching never received the application",
         "application",
         publish_queued,
+    ),
+    "publish_transfers": Repair(
+        f"publish {MEMBER_TRANSFERRED.name} again, for batching lacks the move", "member", publish_transfers
     ),
     "free_locked_members": Repair(
         "set the member's card state by the live application, free it where there is none",

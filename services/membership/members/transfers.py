@@ -144,6 +144,23 @@ def accept_overdue(session: Session, day: date | None = None) -> int:
     return len(transfers)
 
 
+def publish_transferred(
+    session: Session, transfer: Transfer, member: Member, new: Union, recipient: str | None = None
+) -> None:
+    """Publishes the newest move of a member, to one consumer alone if it is named."""
+    data = MemberTransferredData(
+        transfer_id=transfer.transfer_id,
+        member_id=member.member_id,
+        member_no=required(member.member_no),
+        from_union_id=transfer.from_union_id,
+        union=union_facts(new),
+        version=member.transfers,
+        transferred_at=required(transfer.decided_at),
+        automatic=transfer.decided_by is None,
+    )
+    publish(session, MEMBER_TRANSFERRED, data, recipient=recipient)
+
+
 def _add(session: Session, transfer: Transfer) -> None:
     session.add(transfer)
     try:
@@ -193,17 +210,7 @@ def _accept(session: Session, transfer: Transfer, decided_by: UUID | None) -> No
         old={"union_id": transfer.from_union_id},
         new={"union_id": transfer.to_union_id},
     )
-    data = MemberTransferredData(
-        transfer_id=transfer.transfer_id,
-        member_id=member.member_id,
-        member_no=required(member.member_no),
-        from_union_id=transfer.from_union_id,
-        union=union_facts(new),
-        version=member.transfers,
-        transferred_at=transfer.decided_at,
-        automatic=decided_by is None,
-    )
-    publish(session, MEMBER_TRANSFERRED, data)
+    publish_transferred(session, transfer, member, new)
 
 
 def _end(work: Work, transfer: Transfer, state: str, remark: str | None) -> None:
