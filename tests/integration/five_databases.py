@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from importlib import import_module
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
@@ -34,13 +35,18 @@ from services.kit.rpc.work import Work
 from services.membership import seed as membership_seed
 from services.membership.applications import queueing
 from services.membership.audit.audit_chain import AuditKeys
-from services.membership.models import Account, Member, Union
+from services.membership.event_builders import publish_unions
+from services.membership.members import transfers
+from services.membership.models import Account, Member, Transfer, Union
+from services.membership.unions import add_union
 from services.notification.sms import SmsSettings
 from services.revocation import requests
 from services.validation.retirement import RegistryAnswer
 from tests.documents import read
 from tests.integration.batching_desk import CONSENT, CONTACT, KEY, OUTLET
+from tests.mothers import a_union_code
 
+_NEW_UNIONS = count(700_001)
 _AUDIT_KEYS = "tests:dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0ZXMuLi4="
 
 
@@ -147,6 +153,30 @@ class FiveDatabases:
         with self.begin("batching") as session:
             bank_feedback.apply_feedback(session, [message.data])
         assert message.rejection is None, message.rejection
+
+    def move(self, member_id: UUID) -> UUID:
+        """Moves a member to a new union, for the old one has not decided in time; returns the union."""
+        day = date(2026, 11, 27)
+        with self.begin("membership") as session:
+            city = session.scalars(select(Union).where(Union.superior_union_id.is_(None))).first()
+            union = add_union(session, "迁入工会", a_union_code(next(_NEW_UNIONS)), "grassroots", city)
+            session.flush()
+            publish_unions(session, [union])
+            session.add(
+                Transfer(
+                    transfer_id=uuid4(),
+                    member_id=member_id,
+                    from_union_id=session.get_one(Member, member_id).union_id,
+                    to_union_id=union.union_id,
+                    affiliation="internal",
+                    requested_by=UUID(self.clerk.account_id),
+                    requested_at=datetime.now(UTC),
+                    due_on=day,
+                )
+            )
+            session.flush()
+            assert transfers.accept_overdue(session, day + timedelta(days=1)) == 1
+            return union.union_id
 
     def request_revocation(self, batch_no: str) -> UUID:
         """Requests a revocation as the clerk."""

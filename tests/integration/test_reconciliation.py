@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -39,10 +38,8 @@ from services.kit.rpc.work import Work
 from services.kit.secret_values import Secret
 from services.kit.settings import DatabaseSettings
 from services.membership.applications import queueing
-from services.membership.event_builders import publish_unions
-from services.membership.members import members, transfers
-from services.membership.models import Account, Application, Member, SignedInSession, Transfer, Union
-from services.membership.unions import add_union
+from services.membership.members import members
+from services.membership.models import Account, Application, Member, SignedInSession
 from services.notification import texts
 from services.notification.message_inbox import HOLDER, Audience, post
 from tests.databases import DatabaseFactory, unique_name
@@ -50,13 +47,12 @@ from tests.documents import read
 from tests.integration.batching_desk import CONSENT, CONTACT, OUTLET
 from tests.integration.five_databases import FiveDatabases
 from tests.integration.test_repair import with_check_digit
-from tests.mothers import a_member_form, a_union_code
+from tests.mothers import a_member_form
 
 _KEYS = ("AUDIT_KEYS", "PERSONAL_DATA_KEYS", "BLIND_INDEX_KEY", "ENVIRONMENT")
 _AT_REST = ("sms_settled:*", "contact_texted:*", "act_log_holds:*", "audit_head_*:*")
 """Nobody sends SMS here, and the audit log is verified elsewhere."""
 _ROUNDS = 4
-_NEW_UNIONS = count(700_001)
 
 
 class World(FiveDatabases):
@@ -298,10 +294,10 @@ def test_batching_that_was_restored_learns_where_members_have_moved(copies: Copi
     carded, waiting = world.in_batch(batch_no)
     world.feed(batch_no, an_issue(carded, "622202123456789411"), a_refusal(waiting))
     world.deliver()
-    moved_once = move(world, carded)
+    moved_once = move_of(world, carded)
     world.deliver()
     batching.take()
-    moved_twice, moved = move(world, carded), move(world, waiting)
+    moved_twice, moved = move_of(world, carded), move_of(world, waiting)
     world.deliver()
 
     batching.restore()
@@ -536,30 +532,10 @@ def an_issue(application_id: UUID, card: str) -> dict[str, Any]:
     return {"application_id": str(application_id), "outcome": "issued", "card_no": with_check_digit(card)}
 
 
-def move(world: World, application_id: UUID) -> UUID:
-    """Moves an application's member to a new union, by the passing of time; returns the union."""
-    day = date(2026, 11, 27)
+def move_of(world: World, application_id: UUID) -> UUID:
     with world.begin("membership") as session:
-        member = session.get_one(Member, session.get_one(Application, application_id).member_id)
-        city = session.scalars(select(Union).where(Union.superior_union_id.is_(None))).first()
-        union = add_union(session, "迁入工会", a_union_code(next(_NEW_UNIONS)), "grassroots", city)
-        session.flush()
-        publish_unions(session, [union])
-        session.add(
-            Transfer(
-                transfer_id=uuid4(),
-                member_id=member.member_id,
-                from_union_id=member.union_id,
-                to_union_id=union.union_id,
-                affiliation="internal",
-                requested_by=UUID(world.clerk.account_id),
-                requested_at=datetime.now(UTC),
-                due_on=day,
-            )
-        )
-        session.flush()
-        assert transfers.accept_overdue(session, day + timedelta(days=1)) == 1
-        return union.union_id
+        member_id = session.get_one(Application, application_id).member_id
+    return world.move(member_id)
 
 
 def a_step(application_id: UUID, card: str, step: str, new_card: str | None = None) -> dict[str, Any]:

@@ -37,8 +37,9 @@ from services.kit.operations import audit
 from services.kit.operations.base_service import discard_letters
 from services.kit.operations.operators import DiscardDeadLettersRequest
 from services.kit.rpc.work import Work
+from services.kit.schemas import required
 from services.membership.imports import import_parts
-from services.membership.models import AuditEntry, ImportJob
+from services.membership.models import AuditEntry, ImportJob, Member
 from services.notification.models import InboxMessage
 from tests.databases import DatabaseFactory
 from tests.documents import an_event
@@ -113,6 +114,7 @@ def repaired(world: FiveDatabases, runner: Runner, system: System) -> Repaired:
     for number, lost_by in enumerate(("membership", "revocation")):
         lose_decisions(world, lost_by, card=with_check_digit(f"62220212345678901{number}"))
     lose_steps_of_a_card(world, card=with_check_digit("622202123456789018"))
+    lose_a_move(world)
     revoked = a_batch(world, 1)
     revocation_id = world.request_revocation(revoked)
     world.deliver()
@@ -168,6 +170,7 @@ def test_after_the_repair_the_invariants_hold(repaired: Repaired) -> None:
             for consumer in ("membership", "revocation")
         ),
         ("cards_changed", "membership"),
+        ("member_transferred", "batching"),
         ("members_queued", "batching"),
         ("validation_requested", "validation"),
         ("members_validated", "batching"),
@@ -397,6 +400,14 @@ def lose_steps_of_a_card(world: FiveDatabases, card: str) -> None:
     for step in ("collected", "activated"):
         world.report({"card_no": card, "step": step})
         world.deliver(losing("cards_changed", "membership"))
+
+
+def lose_a_move(world: FiveDatabases) -> None:
+    """Batching does not learn that a member has moved."""
+    with world.begin("membership") as session:
+        free = session.scalars(select(Member.member_id).where(Member.card_state == "none")).first()
+    world.move(required(free))
+    world.deliver(losing("member_transferred", "batching"))
 
 
 def lose_checks(world: FiveDatabases) -> None:
