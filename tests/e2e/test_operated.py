@@ -49,7 +49,7 @@ pytestmark = [
 _IMPORTED, _CHECKED = 600, 40
 ADDED_COLUMN = """
 from alembic import op
-revision, down_revision = "added_under_load", "{before}"
+revision, down_revision = "9999", "{before}"
 def upgrade():
     op.execute("alter table application add column added text not null default ''")
 """
@@ -322,4 +322,4 @@ def _add_migration(folder: Path, service: str) -> None:
     known = {found for one in revisions for found in re.findall(r"^revision = [\"'](.+)[\"']", one, re.MULTILINE)}
     below = {found for one in revisions for found in re.findall(r"^down_revision = [\"'](.+)[\"']", one, re.MULTILINE)}
     (head,) = known - below
-    (versions / "added_under_load.py").write_text(ADDED_COLUMN.format(before=head))
+    (versions / "v9999_added_under_load.py").write_text(ADDED_COLUMN.format(before=head))
