@@ -8,8 +8,9 @@ from functools import cached_property
 
 from deploy.capacity.measured import Measured
 from deploy.capacity.queues import Arrival, Course, Step, simulate
+from services.contracts.services import SERVICES
 
-PROGRAMS = ("gateway", "membership", "validation", "batching", "revocation", "notification")
+PROGRAMS = ("gateway", *SERVICES)
 NODES = ("postgres", "rabbitmq")
 SIZES = (10_000, 1_000_000, 10_000_000, 100_000_000)
 BUSY_SHARE = 0.5
@@ -54,11 +55,9 @@ class City:
     @cached_property
     def busy(self) -> Mapping[str, float]:
         """By program and node the cores that the busiest hour keeps busy."""
-        a_second = {"read": self.reads_a_second}
-        a_second["check"] = a_second["issue"] = self.results_an_hour / 3600
         used = self.measured.milliseconds
         return {
-            name: sum(used[kind][name] * number / 1000 for kind, number in a_second.items())
+            name: sum(used[kind][name] * number / 1000 for kind, number in self._a_second.items())
             for name in (*PROGRAMS, *NODES)
         }
 
@@ -73,17 +72,16 @@ class City:
         """All results of the hour at once, while clerks read and have members checked, until all is done."""
         return simulate(self._arrivals(random.Random(_SEED)), self.processes)
 
+    @property
+    def _a_second(self) -> Mapping[str, float]:
+        """By kind the pieces of work in a second of the hour."""
+        results = self.results_an_hour / 3600
+        return {"read": self.reads_a_second, "check": results, "issue": results}
+
     def _occupied(self, program: str) -> float:
         """The processes that wait or compute: those of checks wait for the registry too."""
         waits = REGISTRY_SECONDS * self.results_an_hour / LOT / 3600 if program == "validation" else 0.0
-        return waits + sum(
-            self._seconds(kind, program) * number
-            for kind, number in (
-                ("read", self.reads_a_second),
-                ("check", self.results_an_hour / 3600),
-                ("issue", self.results_an_hour / 3600),
-            )
-        )
+        return waits + sum(self._seconds(kind, program) * number for kind, number in self._a_second.items())
 
     def _seconds(self, kind: str, program: str) -> float:
         """A process's seconds for a piece of work: its own, and its share of the database's and the broker's."""

@@ -6,11 +6,11 @@ from pathlib import Path
 from deploy.capacity.city import BUSY_SHARE, LOT, NODES, PROGRAMS, REGISTRY_SECONDS, SIZES, City
 from deploy.capacity.measured import Measured, read
 from deploy.capacity.queues import percentile
+from services.contracts.services import SERVICES
 from services.kit.settings import DatabaseSettings
 
 _PAGE = Path(__file__).with_name("page.md")
 _PROCESS_CONNECTIONS = DatabaseSettings.max_workers + 5
-_DATABASES = ("membership", "validation", "batching", "revocation", "notification")
 _LARGEST_MEASURED = 10_000_000
 
 
@@ -131,8 +131,8 @@ def _memory(measured: Measured) -> str:
 def _disk(measured: Measured) -> str:
     def row(members: int, sizes: Mapping[str, int]) -> tuple[str, ...]:
         total = sum(sizes.values())
-        each = (f"{sizes[name] / 1e9:,.2f}" for name in _DATABASES)
+        each = (f"{sizes[name] / 1e9:,.2f}" for name in SERVICES)
         return f"{members:,}", *each, f"{total / 1e9:,.2f}", f"{total / members / 1000:.1f} kB"
 
-    headings = ("members, GB after a year", *_DATABASES, "all", "a member")
+    headings = ("members, GB after a year", *SERVICES, "all", "a member")
     return _table(headings, (row(members, sizes) for members, sizes in sorted(measured.disk.items())))

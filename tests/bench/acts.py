@@ -10,16 +10,14 @@ from sqlalchemy.orm import Session
 
 from deploy.local.nodes import Nodes
 from services.contracts.events.audit import ACTS_RECORDED
-from services.kit.amqp.connection import PERSISTENT, OutgoingMessage
+from services.kit.amqp.connection import OutgoingMessage
 from services.kit.amqp.publishing import ConfirmedPublisher
-from services.kit.amqp.queues import events_exchange
-from services.kit.events.envelope import wrap
-from services.kit.events.outbox import to_json
 from services.kit.events.relay import declare_queues_of_producer
 from services.membership.audit import audit_log
 from services.membership.audit.audit_chain import AuditKeys
 from services.membership.unions import add_union
 from tests.bench.environment import Options, fresh_database, fresh_vhost, plain_url, running_service
+from tests.bench.events import event_message
 from tests.bench.report import Report, Row
 from tests.bench.runs import Runs, ratio
 from tests.mothers import a_union_code, an_audit_event
@@ -108,14 +106,7 @@ def _a_union(database_url: str) -> object:
 
 def _message(union_id: object) -> OutgoingMessage:
     event = an_audit_event(union_id=union_id, correlation_id=str(uuid4()))
-    document = wrap(_CONTRACT, _CONTRACT.dump(vars(event)), None)
-    properties = {
-        "content_type": "application/cloudevents+json",
-        "delivery_mode": PERSISTENT,
-        "message_id": document["id"],
-    }
-    exchange, key = events_exchange("membership"), _CONTRACT.key_for("membership")
-    return OutgoingMessage(exchange, key, to_json(document), properties)
+    return event_message(_CONTRACT, "membership", _CONTRACT.dump(vars(event)))
 
 
 _HOW = """

@@ -11,11 +11,8 @@ import requests
 from deploy.local.nodes import Nodes
 from deploy.local.ports import LOOPBACK, hold_port
 from services.contracts.events.batching import VALIDATION_REQUESTED
-from services.kit.amqp.connection import PERSISTENT, OutgoingMessage
+from services.kit.amqp.connection import OutgoingMessage
 from services.kit.amqp.publishing import ConfirmedPublisher
-from services.kit.amqp.queues import events_exchange
-from services.kit.events.envelope import wrap
-from services.kit.events.outbox import to_json
 from services.kit.events.relay import declare_queues_of_producer
 from tests.bench.environment import (
     Options,
@@ -26,6 +23,7 @@ from tests.bench.environment import (
     running_program,
     running_service,
 )
+from tests.bench.events import event_message
 from tests.bench.people import make_people
 from tests.bench.report import Report, Row
 from tests.bench.runs import Runs, ratio
@@ -125,14 +123,7 @@ def _request(serial: int, persons: int) -> OutgoingMessage:
         "applications": [{"application_id": person["application_id"], "check_no": 1} for person in people],
         "persons": [{name: person[name] for name in ("application_id", *_FACTS)} for person in people],
     }
-    document = wrap(VALIDATION_REQUESTED, data, None)
-    properties = {
-        "content_type": "application/cloudevents+json",
-        "delivery_mode": PERSISTENT,
-        "message_id": document["id"],
-    }
-    exchange, key = events_exchange("batching"), VALIDATION_REQUESTED.key_for("validation")
-    return OutgoingMessage(exchange, key, to_json(document), properties)
+    return event_message(VALIDATION_REQUESTED, "validation", data)
 
 
 def _wait(database: "psycopg.Connection[tuple[int]]", checks: int) -> None:

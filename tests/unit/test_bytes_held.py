@@ -47,14 +47,7 @@ def subscription(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_of_a_pile_of_large_messages_a_few_are_held_at_once(subscription: Any) -> None:
-    most = 0
-    for _ in range(100):
-        while subscription.reader.is_full():
-            subscription.handle(subscription.take_more(0))
-        subscription.take(SimpleNamespace(body=b"x" * LARGEST_MESSAGE, headers={}, properties={}))
-        most = max(most, held(subscription))
-    while message := subscription.take_more(0):
-        subscription.handle(message)
+    most = most_held_of_a_pile(subscription)
 
     assert most <= MOST_HELD
     assert max(map(sum, subscription.sets)) <= LARGEST_SET
@@ -87,14 +80,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_of_a_pile_of_large_events_a_few_are_held_at_once(events: Any) -> None:
-    most = 0
-    for _ in range(100):
-        while events.reader.is_full():
-            events.handle(events.take_more(0))
-        events.take(SimpleNamespace(body=b"x" * LARGEST_MESSAGE, headers={}))
-        most = max(most, held(events))
-    while message := events.take_more(0):
-        events.handle(message)
+    most = most_held_of_a_pile(events)
 
     assert most <= MOST_HELD
     assert max(map(sum, events.sets)) <= LARGEST_SET
@@ -107,6 +93,19 @@ def test_a_lost_connection_empties_the_hands(events: Any) -> None:
         events.take(SimpleNamespace(body=b"x" * LARGEST_MESSAGE))
     events._forget()
     assert (held(events), events.take_more(0)) == (0, None)
+
+
+def most_held_of_a_pile(subscription: Any) -> int:
+    """Takes a hundred messages of the largest size, handling some when it is full; returns the most bytes held."""
+    most = 0
+    for _ in range(100):
+        while subscription.reader.is_full():
+            subscription.handle(subscription.take_more(0))
+        subscription.take(SimpleNamespace(body=b"x" * LARGEST_MESSAGE, headers={}, properties={}))
+        most = max(most, held(subscription))
+    while message := subscription.take_more(0):
+        subscription.handle(message)
+    return most
 
 
 def held(subscription: Any) -> int:

@@ -147,6 +147,18 @@ class QueueEntrypoint(Entrypoint):
         except Empty:
             return None
 
+    def gather(self, first: Any, most: int, seconds: float = 0) -> list[Any]:
+        """The message with those that come within the time, at most so many, and as many bytes as a chunk may have."""
+        gathered, until = [first], time.monotonic() + seconds
+        size = len(first.body)
+        while len(gathered) < most and size < LARGEST_CHUNK:
+            message = self.take_more(until - time.monotonic())
+            if message is None:
+                break
+            gathered.append(message)
+            size += len(message.body)
+        return gathered
+
     def published_by_producer(
         self, message: Delivery, contracts: Sequence[EventContract]
     ) -> tuple[list[EventContract], str]:
@@ -393,7 +405,7 @@ class BatchSubscription(QueueEntrypoint):
 
         After a chunk that stays unacked when we stop, no other is handled: an ack would cover the earlier one too.
         """
-        messages = self._gather(first)
+        messages: list[Message] = self.gather(first, self._size, self._wait_seconds)
         if not self._has_abandoned:
             self._has_abandoned = not self._handle_chunk(messages) and self.reader.is_stopping
         self._held = max(0, self._held - sum(len(one.body) for one in messages))
@@ -421,17 +433,6 @@ class BatchSubscription(QueueEntrypoint):
                 metrics.messages_dead.labels(self.queue).inc(len(messages))
                 return True
         return False
-
-    def _gather(self, first: Message) -> list[Message]:
-        gathered, until = [first], time.monotonic() + self._wait_seconds
-        size = len(first.body)
-        while len(gathered) < self._size and size < LARGEST_CHUNK:
-            message = self.take_more(until - time.monotonic())
-            if message is None:
-                break
-            gathered.append(message)
-            size += len(message.body)
-        return gathered
 
     def _reject_lost(self, messages: list[Message]) -> bool:
         """Publishes rejections that the database could not store; False where the chunk is to stay unacked."""

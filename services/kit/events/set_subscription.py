@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from services.kit.amqp.transport import Delivery
 from services.kit.data.database import is_database_unavailable
 from services.kit.events.contract import EventContract
-from services.kit.events.entrypoints import GONE, LARGEST_CHUNK, MOST_HELD, Subscription
+from services.kit.events.entrypoints import GONE, MOST_HELD, Subscription
 from services.kit.events.envelope import Event
 from services.kit.events.failures import Reject
 
@@ -37,20 +37,13 @@ class SetSubscription(Subscription):
 
     def handle(self, first: Delivery) -> None:
         """Handles the messages that have come, up to their acks."""
-        messages = self._gather(first)
+        messages: list[Delivery] = self.gather(first, self._size)
         self._handle_all(messages)
         self._held = max(0, self._held - sum(len(message.body) for message in messages))
 
     def _forget(self) -> None:
         super()._forget()
         self._held = 0
-
-    def _gather(self, first: Delivery) -> list[Delivery]:
-        gathered, size = [first], len(first.body)
-        while len(gathered) < self._size and size < LARGEST_CHUNK and (message := self.take_more(0)) is not None:
-            gathered.append(message)
-            size += len(message.body)
-        return gathered
 
     def _handle_all(self, messages: list[Delivery]) -> None:
         """Settles one message after the other, until one stays unacked or the connection is lost."""
