@@ -25,7 +25,7 @@ from services.kit.events.outbox import send_unchanged
 from services.kit.events.set_subscription import SetSubscription
 from services.kit.operations import metrics
 from services.kit.operations.logs import class_name
-from services.kit.operations.tracing import TRACEPARENT, span, valid_traceparent
+from services.kit.operations.tracing import TRACEPARENT, span, valid_traceparent, within_trace
 
 __all__ = ["Event", "Message", "Reject", "Retry", "listen", "subscribe_batch", "subscribes", "subscribes_sets"]
 
@@ -99,7 +99,8 @@ def subscribes_sets(
                     if first:
                         method(service, session, [event for event in events if first.get(event.id) is event])
                 for event in events:
-                    _log_handled(queue, event, first.get(event.id) is not event, _milliseconds_since(started))
+                    with within_trace(event.traceparent, event.correlation_id):
+                        _log_handled(queue, event, first.get(event.id) is not event, _milliseconds_since(started))
 
         return _entrypoint(handle, SetSubscription(contracts, size))
 
@@ -265,14 +266,14 @@ def _work_of(event: Event) -> Iterator[None]:
 
 @contextmanager
 def _work_of_events(queue: str, events: Sequence[Event]) -> Iterator[None]:
-    """The work of several events is a trace of its own, linked to theirs."""
+    """The work of several events is a trace of its own, linked to theirs; each line of log has its id as `set_id`."""
     correlation_id = new_message_id()
     correlation.set(correlation_id)
     traces = [trace for event in events if (trace := valid_traceparent(event.traceparent))]
     with (
         metrics.busy_worker(),
         span(queue, SpanKind.CONSUMER, None, correlation_id, linked=traces),
-        bound_contextvars(correlation_id=correlation_id),
+        bound_contextvars(correlation_id=correlation_id, set_id=correlation_id),
     ):
         yield
 

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from uuid_utils import uuid7
@@ -61,8 +61,7 @@ def span(
 
     An error ends the span as failed, with its class; its message and traceback, which may quote values, are not kept.
     """
-    _first_id.set(correlation_id)
-    context = _context_of(parent) or _new_trace()
+    context = _context_within(parent, correlation_id)
     links = [Link(trace.get_current_span(_context_of(other)).get_span_context()) for other in linked]
     with _TRACER.start_as_current_span(
         name, context, kind, links=links, record_exception=False, set_status_on_exception=False
@@ -72,6 +71,16 @@ def span(
         except BaseException as error:
             failed(current, error)
             raise
+
+
+@contextmanager
+def within_trace(parent: str | None, correlation_id: str | None) -> Iterator[None]:
+    """Logs and sends within the trace that `span` would take, without a span: for what is said of other work."""
+    token = attach(_context_within(parent, correlation_id))
+    try:
+        yield
+    finally:
+        detach(token)
 
 
 def child_span(name: str, kind: SpanKind) -> AbstractContextManager[Span]:
@@ -126,6 +135,11 @@ def new_trace_id() -> int:
         return UUID(_first_id.get() or "").int or uuid7().int
     except ValueError:
         return uuid7().int
+
+
+def _context_within(parent: str | None, correlation_id: str | None) -> Context:
+    _first_id.set(correlation_id)
+    return _context_of(parent) or _new_trace()
 
 
 def _context_of(parent: str | None) -> Context | None:

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from uuid import UUID
 
+from opentelemetry.trace import SpanKind
 from sqlalchemy.exc import OperationalError
 
+from services.kit.events.envelope import new_message_id
+from services.kit.operations.tracing import span, trace_ids
 from tests.integration.messaging.probe.contracts import GROUPED
 from tests.integration.messaging.world import GROUPED_DEAD, GROUPED_QUEUE, World, event, eventually, records
 from tests.tcp_proxy import TcpProxy
@@ -40,12 +44,20 @@ def test_events_that_have_come_are_handled_together_and_one_alone_does_not_wait(
     assert world.done(f"{key} first") == ["1"]
 
 
-def test_each_event_has_a_line_in_the_log_with_its_own_ids(world: World, key: str) -> None:
+def test_each_event_of_a_set_has_a_line_in_the_log_with_its_own_ids_and_the_sets(world: World, key: str) -> None:
+    with span("request", SpanKind.SERVER, None, new_message_id()):
+        traced, body = event(f"{key} traced", contract=GROUPED)
+        its_trace = trace_ids()["trace_id"]
     sent: list[str] = []
-    while_the_first_is_held(world, key, lambda: sent.extend(send(world, f"{key} a", f"{key} b")))
+    while_the_first_is_held(
+        world, key, lambda: sent.extend([send_one(world, traced, body), *send(world, f"{key} a", f"{key} b")])
+    )
     eventually(lambda: world.done(f"{key} b"))
     said = {one["message_id"]: one for one in records(world.probes[0]) if one["event"] == "message_handled"}
-    assert all(said[one]["correlation_id"] == one and said[one]["queue"] == GROUPED_QUEUE for one in sent)
+    assert [(said[one]["correlation_id"], said[one]["queue"]) for one in sent] == [(one, GROUPED_QUEUE) for one in sent]
+    assert [said[one]["trace_id"] for one in sent] == [its_trace, *(UUID(one).hex for one in sent[1:])]
+    [of_set] = {said[one]["set_id"] for one in sent}
+    assert of_set not in sent
 
 
 def test_an_event_that_comes_again_within_a_set_or_later_is_handled_once(world: World, key: str) -> None:
