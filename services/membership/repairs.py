@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, or_, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from services.contracts.events.membership import MEMBER_TRANSFERRED, MEMBERS_QUEUED
@@ -69,7 +70,7 @@ def publish_transfers(session: Session, ids: Sequence[str], before: datetime) ->
             is_any_of(Transfer.member_id, map(UUID, ids)), Transfer.state == "accepted", Transfer.decided_at < before
         )
         .order_by(Transfer.member_id, Transfer.decided_at.desc())
-        .distinct(Transfer.member_id)
+        .ext(distinct_on(Transfer.member_id))
     ).all()
     for transfer, member, union in newest:
         publish_transferred(session, transfer, member, union, recipient="batching")
