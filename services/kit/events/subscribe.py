@@ -1,8 +1,8 @@
 """Subscriptions: entrypoints that pass each event to a method once, in a transaction, and ack after the commit."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, overload
@@ -252,34 +252,21 @@ def _milliseconds_since(started: float) -> float:
     return round((time.monotonic() - started) * 1000, 1)
 
 
-@contextmanager
-def _work_of(event: Event) -> Iterator[None]:
+def _work_of(event: Event) -> AbstractContextManager[None]:
     correlation.set(event.correlation_id or event.id)
     causation.set(event.id)
-    with (
-        metrics.busy_worker(),
-        span(event.type, SpanKind.CONSUMER, event.traceparent, event.correlation_id),
-        bound_contextvars(**_ids_of(event)),
-    ):
-        yield
+    return _work(event.type, _ids_of(event), event.traceparent)
 
 
-@contextmanager
-def _work_of_events(queue: str, events: Sequence[Event]) -> Iterator[None]:
+def _work_of_events(queue: str, events: Sequence[Event]) -> AbstractContextManager[None]:
     """The work of several events is a trace of its own, linked to theirs; each line of log has its id as `set_id`."""
     correlation_id = new_message_id()
     correlation.set(correlation_id)
     traces = [trace for event in events if (trace := valid_traceparent(event.traceparent))]
-    with (
-        metrics.busy_worker(),
-        span(queue, SpanKind.CONSUMER, None, correlation_id, linked=traces),
-        bound_contextvars(correlation_id=correlation_id, set_id=correlation_id),
-    ):
-        yield
+    return _work(queue, {"correlation_id": correlation_id, "set_id": correlation_id}, linked=traces)
 
 
-@contextmanager
-def _work_of_chunk(queue: str, messages: Sequence[Message]) -> Iterator[None]:
+def _work_of_chunk(queue: str, messages: Sequence[Message]) -> AbstractContextManager[None]:
     """The work of one message continues its trace; that of several is a trace of its own, linked to theirs."""
     traces = [trace for one in messages if (trace := valid_traceparent(one.headers.get(TRACEPARENT)))]
     is_one = len(messages) == 1
@@ -288,9 +275,17 @@ def _work_of_chunk(queue: str, messages: Sequence[Message]) -> Iterator[None]:
     correlation_id = known or new_message_id()
     correlation.set(correlation_id)
     parent = traces[0] if is_one and traces else None
+    return _work(queue, {"correlation_id": correlation_id}, parent, linked=[] if is_one else traces)
+
+
+@contextmanager
+def _work(
+    name: str, ids: Mapping[str, str | None], parent: str | None = None, linked: Sequence[str] = ()
+) -> Iterator[None]:
+    """Counts a worker as busy, within a span of the correlation id's trace; lines of log have these ids."""
     with (
         metrics.busy_worker(),
-        span(queue, SpanKind.CONSUMER, parent, correlation_id, linked=[] if is_one else traces),
-        bound_contextvars(correlation_id=correlation_id),
+        span(name, SpanKind.CONSUMER, parent, ids["correlation_id"], linked),
+        bound_contextvars(**ids),
     ):
         yield
