@@ -1,23 +1,20 @@
 """Audit events a second that one and two processes of membership append to the log, beside appending them alone."""
 
 import time
-from contextlib import ExitStack
 from uuid import uuid4
 
-import psycopg
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from deploy.local.nodes import Nodes
 from services.contracts.events.audit import ACTS_RECORDED
 from services.kit.amqp.connection import OutgoingMessage
-from services.kit.amqp.publishing import ConfirmedPublisher
-from services.kit.events.relay import declare_queues_of_producer
 from services.membership.audit import audit_log
 from services.membership.audit.audit_chain import AuditKeys
 from services.membership.unions import add_union
-from tests.bench.environment import Options, fresh_database, fresh_vhost, plain_url, running_service
+from tests.bench.environment import Options, fresh_database
 from tests.bench.events import event_message
+from tests.bench.pile import Events, Goal, work_off_events
 from tests.bench.report import Report, Row
 from tests.bench.runs import Runs, ratio
 from tests.mothers import a_union_code, an_audit_event
@@ -28,7 +25,6 @@ PROCESSES = (1, 2)
 _SET = 100
 _CONTRACT = ACTS_RECORDED["membership"]
 _PROGRESS = "select count(*) from audit_entry"
-_POLL_SECONDS = 0.02
 _LONGEST_SECONDS = 300
 
 
@@ -70,30 +66,9 @@ def _floor(on: Nodes, secrets: dict[str, str], acts: int) -> float:
 
 def _speed(on: Nodes, secrets: dict[str, str], processes: int, acts: int) -> float:
     """Events a second from the release of the held processes until all are in the log."""
-    with ExitStack() as after:
-        database_url = after.enter_context(fresh_database(on, "membership"))
-        amqp_uri = after.enter_context(fresh_vhost(on))
-        publisher = ConfirmedPublisher(amqp_uri, "bench", 30)
-        after.callback(publisher.drop)
-        publisher.declare(lambda channel: declare_queues_of_producer(channel, "membership"))
-        environment = {**secrets, "AMQP_URI": amqp_uri, "DATABASE_URL": database_url}
-        union_id = _a_union(database_url)
-        started = [
-            after.enter_context(running_service("services.membership.service", environment)) for _ in range(processes)
-        ]
-        database = after.enter_context(psycopg.connect(plain_url(database_url), autocommit=True))
-        with ExitStack() as holding:
-            for process in started:
-                holding.enter_context(process.suspended())
-            refused = publisher.publish([_message(union_id) for _ in range(acts)])
-            if refused:
-                raise RuntimeError(f"The broker did not take the events: {refused}")
-            began = time.monotonic()
-        while (done := database.execute(_PROGRESS).fetchall()[0][0]) < acts:
-            if time.monotonic() - began > _LONGEST_SECONDS:
-                raise TimeoutError(f"{done} of {acts} events are in the log.")
-            time.sleep(_POLL_SECONDS)
-        return acts / (time.monotonic() - began)
+    events = Events("membership", "membership", lambda database_url: _messages(database_url, acts))
+    seconds, _ = work_off_events(on, secrets, events, processes, Goal(_PROGRESS, acts, _LONGEST_SECONDS))
+    return acts / seconds
 
 
 def _a_union(database_url: str) -> object:
@@ -104,9 +79,10 @@ def _a_union(database_url: str) -> object:
         return add_union(session, "第 1 工会", a_union_code(2), "grassroots", superior).union_id
 
 
-def _message(union_id: object) -> OutgoingMessage:
-    event = an_audit_event(union_id=union_id, correlation_id=str(uuid4()))
-    return event_message(_CONTRACT, "membership", _CONTRACT.dump(vars(event)))
+def _messages(database_url: str, acts: int) -> list[OutgoingMessage]:
+    union_id = _a_union(database_url)
+    events = (an_audit_event(union_id=union_id, correlation_id=str(uuid4())) for _ in range(acts))
+    return [event_message(_CONTRACT, "membership", _CONTRACT.dump(vars(event))) for event in events]
 
 
 _HOW = """

@@ -2,12 +2,10 @@
 
 import itertools
 import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -43,6 +41,7 @@ from tests.bench.environment import (
 )
 from tests.bench.peers import TABLES
 from tests.bench.people import card_number, make_people
+from tests.bench.pile import Goal, work_off
 from tests.bench.report import Report, Row
 from tests.bench.runs import Runs, ratio
 from tests.documents import an_event
@@ -56,7 +55,6 @@ LEAST_OF_THE_LIMIT = 0.5
 RESULTS_IN_A_LARGE_MESSAGE = 200
 MANY_AT_ONCE = 16
 _BATCHES = 10
-_POLL_SECONDS = 0.02
 _LONGEST_SECONDS = 90
 _OUR_PROGRESS = "select coalesce(sum(applied), 0) from bank_feedback"
 _THEIR_PROGRESS = "select count(*) from inbox"
@@ -203,17 +201,9 @@ class Race:
 
         `progress` is the query that counts applied results. Raises TimeoutError if not all are applied in time.
         """
-        with psycopg.connect(plain_url(self.database_url), autocommit=True) as database:
-            with ExitStack() as holding:
-                for process in processes:
-                    holding.enter_context(process.suspended())
-                _publish(self.amqp_uri, self.messages)
-                began = time.monotonic()
-            while _count(database, progress) < self.results:
-                if time.monotonic() > began + _LONGEST_SECONDS:
-                    raise TimeoutError(f"{_count(database, progress)} of {self.results} results were applied.")
-                time.sleep(_POLL_SECONDS)
-            return self.results / (time.monotonic() - began)
+        goal = Goal(progress, self.results, _LONGEST_SECONDS)
+        seconds, _ = work_off(processes, self.amqp_uri, self.messages, self.database_url, goal)
+        return self.results / seconds
 
 
 @contextmanager
@@ -258,18 +248,6 @@ def _result(applicant: Applicant) -> dict[str, str]:
     else:
         decision = {"outcome": "issued", "card_no": card_number(serial)}
     return {"application_id": str(applicant.application_id), **decision}
-
-
-def _publish(amqp_uri: str, messages: Sequence[OutgoingMessage]) -> None:
-    publisher = ConfirmedPublisher(amqp_uri, "bench", 30)
-    refused = publisher.publish(messages)
-    publisher.drop()
-    if refused:
-        raise RuntimeError(f"The broker did not take the results: {refused}")
-
-
-def _count(database: "psycopg.Connection[Any]", progress: str) -> int:
-    return int(database.execute(progress).fetchall()[0][0])
 
 
 def _report(runs: dict[str, Runs], results: int) -> Report:

@@ -1,30 +1,19 @@
 """Checks a second by one, two and four processes of validation, with a registry that takes 50 ms a call."""
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
-import psycopg
 import requests
 
 from deploy.local.nodes import Nodes
 from deploy.local.ports import LOOPBACK, hold_port
 from services.contracts.events.batching import VALIDATION_REQUESTED
 from services.kit.amqp.connection import OutgoingMessage
-from services.kit.amqp.publishing import ConfirmedPublisher
-from services.kit.events.relay import declare_queues_of_producer
-from tests.bench.environment import (
-    Options,
-    Process,
-    fresh_database,
-    fresh_vhost,
-    plain_url,
-    running_program,
-    running_service,
-)
+from tests.bench.environment import Options, running_program
 from tests.bench.events import event_message
 from tests.bench.people import make_people
+from tests.bench.pile import Events, Goal, work_off_events
 from tests.bench.report import Report, Row
 from tests.bench.runs import Runs, ratio
 
@@ -47,7 +36,6 @@ _FACTS = (
     "retirement_category",
     "special_retirement_month",
 )
-_POLL_SECONDS = 0.02
 _LONGEST_SECONDS = 120
 _PROGRESS = "select count(*) from application_check where checked_at is not null"
 
@@ -85,35 +73,11 @@ def _slow_registry() -> Iterator[str]:
 
 def _speed(on: Nodes, environment: dict[str, str], processes: int, persons: int, messages: int) -> tuple[float, float]:
     """Returns checks a second from the release of the held processes, and the cores that they used."""
-    with ExitStack() as after:
-        database_url = after.enter_context(fresh_database(on, "validation"))
-        amqp_uri = after.enter_context(fresh_vhost(on))
-        publisher = ConfirmedPublisher(amqp_uri, "bench", 30)
-        after.callback(publisher.drop)
-        publisher.declare(lambda channel: declare_queues_of_producer(channel, "batching"))
-        started = [
-            after.enter_context(
-                running_service(
-                    "services.validation.service", {**environment, "AMQP_URI": amqp_uri, "DATABASE_URL": database_url}
-                )
-            )
-            for _ in range(processes)
-        ]
-        database = after.enter_context(psycopg.connect(plain_url(database_url), autocommit=True))
-        with ExitStack() as holding:
-            for process in started:
-                holding.enter_context(process.suspended())
-            refused = publisher.publish([_request(serial, persons) for serial in range(messages)])
-            if refused:
-                raise RuntimeError(f"The broker did not take the requests: {refused}")
-            used, began = _used(started), time.monotonic()
-        _wait(database, persons * messages)
-        took = time.monotonic() - began
-        return persons * messages / took, (_used(started) - used) / took
-
-
-def _used(processes: Sequence[Process]) -> float:
-    return sum(process.cpu_seconds() for process in processes)
+    checks = persons * messages
+    requested = [_request(serial, persons) for serial in range(messages)]
+    events = Events("batching", "validation", lambda _database_url: requested)
+    seconds, used = work_off_events(on, environment, events, processes, Goal(_PROGRESS, checks, _LONGEST_SECONDS))
+    return checks / seconds, used / seconds
 
 
 def _request(serial: int, persons: int) -> OutgoingMessage:
@@ -124,14 +88,6 @@ def _request(serial: int, persons: int) -> OutgoingMessage:
         "persons": [{name: person[name] for name in ("application_id", *_FACTS)} for person in people],
     }
     return event_message(VALIDATION_REQUESTED, "validation", data)
-
-
-def _wait(database: "psycopg.Connection[tuple[int]]", checks: int) -> None:
-    deadline = time.monotonic() + _LONGEST_SECONDS
-    while (done := database.execute(_PROGRESS).fetchall()[0][0]) < checks:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{done} of {checks} checks were made.")
-        time.sleep(_POLL_SECONDS)
 
 
 def _rows(persons: int, speeds: dict[int, Runs]) -> list[Row]:
