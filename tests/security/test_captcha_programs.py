@@ -85,11 +85,17 @@ def test_tesseract_reads_next_to_no_picture(tmp_path: Path) -> None:
 
 @pytest.mark.long("eighty pictures, read by tesseract in eight ways")
 def test_tesseract_reads_fewer_than_one_picture_in_twenty_however_it_is_prepared(tmp_path: Path) -> None:
+    """A way that reads four of eighty may do so by chance: one picture in a hundred is usual. It must read fewer than
+    one in twenty of four hundred.
+    """
     prepared = (as_it_is, enlarged, in_black, without_thinner_lines, without_thin_lines, smoothed)
     ways = [*((prepare, 7) for prepare in prepared), (enlarged, 8), (without_thin_lines, 8)]
     count = 80
-    solved = solved_by_tesseract(count, ways, tmp_path)
-    assert max(solved) < MOST_SOLVED * count, dict(zip(ways, solved, strict=True))
+    solved = dict(zip(ways, solved_by_tesseract(count, ways, tmp_path), strict=True))
+    doubtful = {way: number for way, number in solved.items() if number >= MOST_SOLVED * count}
+    more = solved_by_tesseract(4 * count, list(doubtful), tmp_path)
+    in_all = {way: number + doubtful[way] for way, number in zip(doubtful, more, strict=True)}
+    assert max(in_all.values(), default=0) < MOST_SOLVED * 5 * count, in_all
 
 
 def test_there_is_no_voice_to_match_and_no_captcha_passes_without_its_work(stack: Stack) -> None:
