@@ -116,6 +116,7 @@ def folders(values: Mapping[str, str], nodes: Nodes) -> dict[str, Files]:
         for service in SERVICES
     }
     services["membership"] |= _some(values, "AUDIT_KEYS", "AUDIT_SIGNING_KEYS")
+    services["notification"] |= _some(values, "ALERTS_TOKEN")
     services["batching"] |= _some(values, "BANK_HMAC_KEY", "BANK_PUBLIC_KEYS", "UNION_PRIVATE_KEYS")
     return {
         **services,
@@ -175,6 +176,7 @@ def _new_values(*, demo: bool) -> Files:
         "CALLER_SIGNING_KEYS": f"k1:{_key()}",
         **{_request_keys_name(service): f"k1:{_key()}" for service in SERVICES},
         "BANK_HMAC_KEY": _key(),
+        "ALERTS_TOKEN": _key(),
         "AUDIT_SIGNING_KEYS": new_signing_keys("audit-1"),
         "UNION_PRIVATE_KEYS": new_encryption_keys("union-1"),
         **({"BANK_PRIVATE_KEYS": new_encryption_keys("bank-1")} if demo else {}),

@@ -113,7 +113,7 @@ class RequestContext:
             return {}
         if self.route.method in WITHOUT_BODY:
             return self.complete(reading.read_query(self.request, self.route.request))
-        limit = self.route.body_limit if self.session else min(self.route.body_limit, reading.ANONYMOUS_LIMIT)
+        limit = self.route.body_limit if self.session else self.route.anonymous_limit
         return self.complete(reading.read_json(self.request, limit))
 
     def complete(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -147,7 +147,7 @@ class Route:
     `operation` declares who may use the route, its request (path, query or body, and `fixed` values together) and its
     answer. A route has its own `request` or `answer` where browsers send or get something else than the service does: a
     dataclass, or the content type of an answer that is not JSON. `deadline` is in seconds (default: the RPC client's),
-    `body_limit` in bytes. A command that `has_secrets`, such as passwords, takes no Idempotency-Key: nothing of it may
+    `body_limit` in bytes, `anonymous_limit` that of those who are not signed in. A command that `has_secrets`, such as passwords, takes no Idempotency-Key: nothing of it may
     be stored. `is_unlimited` exempts what monitors call every few seconds from rate limits. `reads_session` marks a
     public route that answers more to those signed in.
     """
@@ -163,6 +163,7 @@ class Route:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     deadline: float | None = None
     body_limit: int = reading.JSON_LIMIT
+    anonymous_limit: int = reading.ANONYMOUS_LIMIT
     uploads: bool = False
     has_secrets: bool = False
     is_unlimited: bool = False

@@ -15,6 +15,7 @@ from typing import Any
 from prometheus_client import Gauge
 
 from gateway.sessions import Session
+from services.contracts.events.notification import EVERYWHERE
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
 
@@ -24,13 +25,19 @@ QUEUE_SIZE = 100
 
 _REVIEWER = "reviewer"
 """The role whose updates go also to deputies, and to the next superior of a union without reviewers."""
+_OPERATOR = "operator"
+"""The role whose accounts also get the updates of no union."""
+_EVERYWHERE = str(EVERYWHERE)
 
 _open_streams = Gauge("http_streams_open", "Pages that listen to live updates.")
 
 
 @dataclass(frozen=True)
 class Audience:
-    """The accounts of a union; with `role`, those that have it; with `account_id`, that account only."""
+    """The accounts of a union; with `role`, those that have it; with `account_id`, that account only.
+
+    Of the union EVERYWHERE, all operators.
+    """
 
     union_id: str
     role: str | None = None
@@ -42,6 +49,8 @@ class Audience:
             return caller.account_id == self.account_id
         if self.role == _REVIEWER and self.union_id in caller.other_union_ids:
             return True
+        if self.union_id == _EVERYWHERE:
+            return self.role == _OPERATOR and _OPERATOR in caller.roles
         return caller.union_id == self.union_id and (self.role is None or self.role in caller.roles)
 
 
@@ -155,6 +164,8 @@ class _Listener:
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
         self.union_ids: set[str | None] = {caller.union_id, *caller.other_union_ids}
+        if _OPERATOR in caller.roles:
+            self.union_ids.add(_EVERYWHERE)
         self.updates: Queue[LiveUpdate | None] = Queue(QUEUE_SIZE)
 
     def put(self, update: LiveUpdate) -> None:

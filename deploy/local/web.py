@@ -18,7 +18,8 @@ from deploy.local.bootstrap import ROOT, VENV, machine_has_node
 
 WEB = ROOT / "gateway" / "web"
 DIST = WEB / "dist"
-_OUTSIDE = (ROOT / "docs" / "api" / "openapi.json", ROOT / ".editorconfig")
+_RUNBOOKS = ROOT / "docs" / "operations" / "runbooks"
+_OUTSIDE = (ROOT / "docs" / "api" / "openapi.json", ROOT / ".editorconfig", *sorted(_RUNBOOKS.glob("*.md")))
 _STAMPS = ROOT / ".local" / "web"
 _MADE = frozenset({"node_modules", "dist", "dist.new", "dist.old", "schema.d.ts"})
 _PACKAGES = ("package.json", "package-lock.json", ".npmrc")

@@ -80,7 +80,19 @@ def _configure(folder: Path, stack_folder: Path, rules: str | None, interval: st
     write_private(folder / "targets" / "local.json", json.dumps(targets(stack_folder)))
     write_private(folder / "prometheus.yml", yaml.safe_dump(configuration))
     write_private(folder / "alerts.yml", rules or (CONFIGURATION / "alerts.yml").read_text("utf-8"))
-    write_private(folder / "alertmanager.yml", (CONFIGURATION / "alertmanager.yml").read_text("utf-8"))
+    write_private(folder / "alertmanager.yml", yaml.safe_dump(_alertmanager(folder, stack_folder)))
+
+
+def _alertmanager(folder: Path, stack_folder: Path) -> dict[str, Any]:
+    """Alertmanager's configuration, which tells the local gateway of alerts."""
+    configuration: dict[str, Any] = yaml.safe_load((CONFIGURATION / "alertmanager.yml").read_text("utf-8"))
+    token, gateway = folder / "alerts-token", f"{LOOPBACK}:{read_state(stack_folder)['ports']['gateway']}"
+    write_private(token, keep_secrets(stack_folder)["ALERTS_TOKEN"])
+    (receiver,) = (one for one in configuration["receivers"] if one["name"] == "operators")
+    for webhook in receiver["webhook_configs"]:
+        webhook["url"] = f"http://{gateway}{urlsplit(webhook['url']).path}"
+        webhook["http_config"]["authorization"]["credentials_file"] = str(token)
+    return configuration
 
 
 def _commands(folder: Path, addresses: Mapping[str, str]) -> dict[str, list[str]]:

@@ -2,6 +2,7 @@
 
 from gateway.api import (
     accounts,
+    alerts,
     announcements,
     audit,
     batches,
@@ -57,6 +58,7 @@ RESOURCES = (
     personal,
     audit,
     operations,
+    alerts,
     health,
 )
 

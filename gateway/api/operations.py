@@ -12,7 +12,7 @@ from gateway import queue_depths
 from gateway.answers import json_answer
 from gateway.routes import RequestContext, gateway_query, route, rpc_route
 from gateway.settings import DeadLetterSettings
-from services.contracts.operations import batching
+from services.contracts.operations import audit, batching, overview
 from services.contracts.operations.membership import accounts
 from services.contracts.overdue import overdue_before
 from services.contracts.services import SERVICES
@@ -103,6 +103,20 @@ def list_dead_letters(context: RequestContext) -> Response:
     return json_answer(as_dict(rpc.DeadLettersAnswer.of(items, request, total, unanswered=unanswered)))
 
 
+get_overview = rpc_route(
+    "GET",
+    "/api/v1/operations/overview",
+    overview.GET_OVERVIEW,
+    summary="The last hour of services, outboxes, queues, bank and text messages; what changed; alerts",
+)
+list_interventions = rpc_route(
+    "GET",
+    "/api/v1/operations/interventions",
+    audit.LIST_INTERVENTIONS,
+    summary="What operators did last with dead letters and the bank's messages, with their reasons",
+)
+
+
 def _letter_route(method: str, path: str, common: CommonOperation[Any, Any], **properties: Any) -> Any:
     """Returns a route that calls the service that owns the queue."""
     common.declare_for(["gateway"], _OPERATORS)
@@ -156,6 +170,7 @@ correct_processed_at = rpc_route(
 
 ROUTES = (
     *(list_services, list_queues, list_dead_letters, get_dead_letter, replay_dead_letters, discard_dead_letters),
+    *(get_overview, list_interventions),
     *(get_bank_batch, resend_to_bank, correct_processed_at),
 )
 

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { constants, gzipSync } from "node:zlib";
 import { VantResolver } from "@vant/auto-import-resolver";
 import vue from "@vitejs/plugin-vue";
+import MarkdownIt from "markdown-it";
 import { ElementPlusResolver } from "unplugin-vue-components/resolvers";
 import Components from "unplugin-vue-components/vite";
 import type { Plugin } from "vite";
@@ -22,6 +23,7 @@ export default defineConfig({
       resolvers: [ElementPlusResolver({ importStyle: isTest ? false : "css" }), VantResolver({ importStyle: !isTest })],
     }),
     withoutForeignFonts(),
+    runbooksAsHtml(),
     compressedBeside(),
   ],
   resolve: { alias: { "@": fileURLToPath(new URL("src", import.meta.url)) } },
@@ -32,7 +34,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rollupOptions: { input: { console: "index.html", phone: "m/index.html" } },
   },
-  server: { host: "127.0.0.1", proxy: { "/api": "http://127.0.0.1:8000" } },
+  server: { host: "127.0.0.1", fs: { allow: ["../.."] }, proxy: { "/api": "http://127.0.0.1:8000" } },
   test: {
     include: ["src/**/*.test.ts"],
     environment: "node",
@@ -49,6 +51,32 @@ function withoutForeignFonts(): Plugin {
     name: "without-foreign-fonts",
     enforce: "pre",
     transform: (code, id) => (id.endsWith("vant/es/icon/index.css") ? code.replace(/,\s*url\(\/\/[^)]*\)\s*format\("woff"\)/, "") : null),
+  };
+}
+
+/** The runbooks of docs/operations as HTML. Links lead to other runbooks; other documents are only named. */
+function runbooksAsHtml(): Plugin {
+  const markdown = new MarkdownIt();
+  markdown.core.ruler.push("links", ({ tokens }) => {
+    for (const { children } of tokens) {
+      let isElsewhere = false;
+      for (const token of children ?? []) {
+        const href = String(token.attrGet("href") ?? "");
+        if (token.type === "link_open") isElsewhere = !/^\w+\.md$/.test(href) && !/^https?:/.test(href);
+        if (token.type === "link_open" && isElsewhere) {
+          token.attrs = [
+            ["class", "elsewhere"],
+            ["title", join("docs/operations/runbooks", href)],
+          ];
+        } else if (token.type === "link_open") token.attrSet("href", href.replace(/^(\w+)\.md$/, "/runbooks/$1"));
+        if (isElsewhere && token.type.startsWith("link_")) token.tag = "span";
+      }
+    }
+  });
+  return {
+    name: "runbooks-as-html",
+    enforce: "pre",
+    transform: (text, id) => (id.endsWith(".md") ? `export default ${JSON.stringify(markdown.render(text))};` : null),
   };
 }
 

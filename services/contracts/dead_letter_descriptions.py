@@ -32,6 +32,7 @@ EVENT_TITLES = {
     "work_overdue": "超期事项",
     "reminders_due": "超期提醒",
     "act_recorded": "操作日志",
+    "status_sampled": "运行状态采样",
     "audit_head_signed": "操作日志签名",
     "delegation_changed": "审核委托通知",
     "transfer_requested": "转会申请",

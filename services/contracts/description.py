@@ -4,6 +4,7 @@ from services.contracts.bank_queues import BANK_QUEUES
 from services.contracts.dead_letters import BankDeadLetters
 from services.contracts.events.all_events import EVENTS
 from services.contracts.events.audit import ACTS_RECORDED, RECORD_KINDS
+from services.contracts.events.status import STATUSES_SAMPLED
 from services.contracts.masks import MASKS, mask_numbers
 from services.contracts.services import SERVICES
 from services.kit.system import System, describe
@@ -16,6 +17,7 @@ describe(
         dead_letters=BankDeadLetters(),
         audit_events=ACTS_RECORDED,
         record_kinds=RECORD_KINDS,
+        status_events=STATUSES_SAMPLED,
         masks=MASKS,
         mask_text=mask_numbers,
     )

@@ -194,6 +194,7 @@ class MembershipService(BaseService):
         self.audit_heads.write_when_committed(session, audit_log.append(session, self.audit_keys, acts))
 
     search_acts = handles(audit_ops.SEARCH_ACTS, audit_search.search)
+    list_interventions = handles(audit_ops.LIST_INTERVENTIONS, audit_search.interventions)
     get_act = handles(audit_ops.GET_ACT, audit_search.get_act)
     list_act_names = handles(audit_ops.LIST_ACT_NAMES, audit_search.names)
     export_acts = handles(audit_ops.EXPORT_ACTS, audit_export.export_acts)

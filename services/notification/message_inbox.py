@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.contracts.events.notification import MESSAGE_POSTED, MessagePostedData
+from services.contracts.events.notification import EVERYWHERE, MESSAGE_POSTED, MessagePostedData
 from services.contracts.operations.notification import (
     ListMessagesRequest,
     MarkAllMessagesReadRequest,
@@ -34,13 +34,17 @@ from services.notification.texts import MessageText
 HOLDER = "holder"
 """Replaces the role of a message that is for one account."""
 REVIEWER = "reviewer"
+OPERATOR = "operator"
 MOST_UNREAD = 1000
 """Unread messages are counted up to here."""
 
 
 @dataclass(frozen=True)
 class Audience:
-    """The recipients of a message: all with this role in this union, or with `account_id` only that account."""
+    """The recipients of a message: all with this role in this union, or with `account_id` only that account.
+
+    Of the union EVERYWHERE, all operators are.
+    """
 
     union_id: UUID
     role: str
@@ -186,13 +190,16 @@ def _full_topic(audience: Audience, topic: str) -> str:
 
 
 def _for(caller: Caller) -> ColumnElement[bool]:
-    """The caller's messages, and those for reviewers in whose place it decides."""
+    """The caller's messages, those for reviewers in whose place it decides, and those for all operators."""
     mine = or_(InboxMessage.account_id.is_(None), InboxMessage.account_id == caller.account_id)
     own = and_(InboxMessage.union_id == caller.union_id, InboxMessage.role.in_({*caller.roles, HOLDER}), mine)
-    if not caller.other_union_ids:
-        return own
-    others = is_any_of(InboxMessage.union_id, sorted(UUID(one) for one in caller.other_union_ids))
-    return or_(own, and_(others, InboxMessage.role == REVIEWER, InboxMessage.account_id.is_(None)))
+    conditions = [own]
+    if caller.other_union_ids:
+        others = is_any_of(InboxMessage.union_id, sorted(UUID(one) for one in caller.other_union_ids))
+        conditions.append(and_(others, InboxMessage.role == REVIEWER, InboxMessage.account_id.is_(None)))
+    if OPERATOR in caller.roles:
+        conditions.append(and_(InboxMessage.union_id == EVERYWHERE, InboxMessage.role == OPERATOR))
+    return or_(*conditions)
 
 
 def _is_read_by(caller: Caller) -> ColumnElement[bool]:

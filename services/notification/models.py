@@ -1,4 +1,4 @@
-"""Notification's tables: inbox messages and their read marks, outbound SMS, announcements, guides, files, reports."""
+"""Notification's tables: inbox messages, outbound SMS, announcements, guides, files, reports, samples and alerts."""
 
 from datetime import date, datetime
 from typing import Any
@@ -273,3 +273,41 @@ class MonthlyReport(Base):
     last_union_id: Mapped[UUID | None]
     sent: Mapped[int] = mapped_column(server_default="0")
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class ServiceSample(Base):
+    """How a service did in one minute, as it has published it (services/contracts/events/status.py)."""
+
+    __tablename__ = "service_sample"
+
+    minute: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    service: Mapped[str] = mapped_column(primary_key=True)
+    release: Mapped[str]
+    reasons: Mapped[list[str]] = mapped_column(ARRAY(String))
+    processes: Mapped[int | None]
+    waiting: Mapped[int | None]
+    dead: Mapped[int | None]
+    to_outside: Mapped[int | None]
+    from_outside: Mapped[int | None]
+    outbox_messages: Mapped[int]
+    outbox_seconds: Mapped[float]
+
+
+class Alert(Base):
+    """An alert of monitoring: fires until `ended_at`; `heard_at` is when monitoring last told of it.
+
+    `subject` is the program or queue that it is about, empty for the whole system; `notice` says in Chinese what is
+    wrong.
+    """
+
+    __tablename__ = "alert"
+    __table_args__ = (Index(None, "started_at"), Index(None, "heard_at"))
+
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    name: Mapped[str]
+    severity: Mapped[str]
+    subject: Mapped[str]
+    notice: Mapped[str]
+    heard_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -16,6 +16,8 @@ from services.kit.data.retention import (
 from services.kit.settings import settings_class
 
 _SIX_MONTHS = 180
+_SHOWN_DAYS = 2
+"""The operators' overview shows the changes of a day."""
 
 
 @settings_class
@@ -26,13 +28,25 @@ class NotificationTerms:
     """How long messages of the inbox are kept; at least 180."""
     sms_days: int = _SIX_MONTHS
     """How long text messages that were sent, or failed, are kept with their telephone number; at least 180."""
+    sample_days: int = 8
+    """How long the services' samples of each minute are kept; at least 2."""
+    alert_days: int = _SIX_MONTHS
+    """How long alerts are kept after monitoring last told of them."""
 
     def __post_init__(self) -> None:
         refuse_below(_SIX_MONTHS, self, "message_days", "sms_days")
+        refuse_below(_SHOWN_DAYS, self, "sample_days", "alert_days")
 
 
 TABLES: Sequence[Table] = (
     *OF_THE_KIT,
+    Expiring(
+        "alert",
+        Days(NotificationTerms, "alert_days"),
+        "monitoring last told of it",
+        rows_older("alert", "heard_at"),
+        "Shows the next shift, and a review half a year later, what fired and for how long; no personal data.",
+    ),
     Kept("announcement", "Public, a few a month; withdrawn ones show what was announced."),
     Kept("attachment", "Belongs to an announcement or a guide."),
     Kept("guide", "Public, a few."),
@@ -58,6 +72,13 @@ TABLES: Sequence[Table] = (
     Kept("report_rebuild", "One row."),
     Transient("report_rebuild_event", "the rebuild has ended, or the next one begins", "Shows when all is counted."),
     Kept("report_union", "One row a union."),
+    Expiring(
+        "service_sample",
+        Days(NotificationTerms, "sample_days"),
+        "its minute",
+        rows_older("service_sample", "minute"),
+        "A week to compare with; five rows a minute. Prometheus keeps longer histories.",
+    ),
     Expiring(
         "sms",
         Days(NotificationTerms, "sms_days"),

@@ -1,4 +1,4 @@
-"""The notification service: notifies people by inbox and SMS; keeps announcements, guides and reports."""
+"""The notification service: notifies people by inbox and SMS; keeps announcements, guides, reports and samples."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -46,6 +46,7 @@ from services.contracts.events.revocation import (
     REVOCATION_REJECTED,
     REVOCATION_REQUESTED,
 )
+from services.contracts.events.status import STATUSES_SAMPLED, StatusSampledData
 from services.contracts.events.validation import CHECKS_COUNTED, MEMBERS_VALIDATED
 from services.contracts.operations.notification import (
     CREATE_ANNOUNCEMENT,
@@ -62,6 +63,7 @@ from services.contracts.operations.notification import (
     WITHDRAW_ANNOUNCEMENT,
     WITHDRAW_GUIDE,
 )
+from services.contracts.operations.overview import GET_OVERVIEW, RECORD_ALERTS
 from services.contracts.operations.reports import EXPORT_REPORT, GET_REPORT
 from services.kit.data.database import Database
 from services.kit.data.retention import Retention
@@ -72,6 +74,7 @@ from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.kit.settings import read_settings
 from services.notification import announcements, event_notifications, guides, message_inbox, sms, sms_months
+from services.notification.operators import alerts, overview, samples
 from services.notification.reports import answers, exports, feeding, monthly
 from services.notification.reports.monthly import MonthlyReportSettings
 from services.notification.retention import TABLES
@@ -174,6 +177,14 @@ class NotificationService(BaseService):
     def reset_link_made(self, session: Session, event: Event[ResetLinkMadeData]) -> None:
         """Sends the link to choose another password."""
         event_notifications.reset_link_made(session, self.sms_provider.settings, event)
+
+    @subscribes(*STATUSES_SAMPLED.values())
+    def status_sampled(self, session: Session, event: Event[StatusSampledData]) -> None:
+        """Stores how a service does."""
+        samples.status_sampled(session, event)
+
+    get_overview = handles(GET_OVERVIEW, overview.get_overview)
+    record_alerts = handles(RECORD_ALERTS, alerts.record_alerts)
 
     get_report = handles(GET_REPORT, answers.get_report)
     export_report = handles(EXPORT_REPORT, exports.export_report)

@@ -316,6 +316,18 @@ def _by(changed_by: str | None) -> str:
     return f"管理员{changed_by}操作" if changed_by else "本人操作"
 
 
+def alert_fires(notice: str, subject: str, *, is_urgent: bool) -> MessageText:
+    """An alert of monitoring, to operators."""
+    body = f"{_about(subject)}{notice} 请在“运行状态”查看处置手册。"
+    return MessageText("alert_fires", f"系统告警（{'紧急' if is_urgent else '一般'}）", body, "/operations")
+
+
+def alert_ended(notice: str, subject: str, ended_at: datetime) -> MessageText:
+    """An alert is over."""
+    body = f"{_about(subject)}{notice} 已于{_at(ended_at)}恢复。"
+    return MessageText("alert_ended", "系统告警已恢复", body, "/operations")
+
+
 def sms_phone_given_up(new_phone: str | None, changed_at: datetime, held_until: datetime) -> str:
     """To a member's old number."""
     new = f"变更为{mask_phone(new_phone)}" if new_phone else "删除"
@@ -339,6 +351,10 @@ def _at(moment: datetime) -> str:
 
 def _in_name_of(represented: str | None) -> str:
     return f"（代 {represented} 审核）" if represented else ""
+
+
+def _about(subject: str) -> str:
+    return f"{subject}：" if subject else ""
 
 
 def _period(known: Mapping[str, Any]) -> str:

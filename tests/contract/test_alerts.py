@@ -44,7 +44,8 @@ def test_the_list_of_runbooks_names_each_alert_once_with_its_severities() -> Non
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: f"{alert['alert']} {alert['labels']['severity']}")
 def test_an_alert_says_how_urgent_it_is_what_happened_and_where_to_read_on(alert: dict[str, dict[str, str]]) -> None:
     assert alert["labels"]["severity"] in ("page", "ticket", "none")
-    assert alert["annotations"].keys() == {"summary", "description", "runbook"}
+    assert alert["annotations"].keys() == {"summary", "notice", "description", "runbook"}
+    assert re.fullmatch(r"[\u4e00-\u9fff][\u4e00-\u9fff，；（）a-zA-Z0-9 ]{5,40}。", alert["annotations"]["notice"])
     assert (ROOT / alert["annotations"]["runbook"]) == RUNBOOKS / f"{alert['alert']}.md"
     assert len(alert["annotations"]["description"].split()) > 5
 

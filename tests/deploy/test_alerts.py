@@ -99,11 +99,12 @@ def test_promtool_and_amtool_find_no_fault_in_the_examples() -> None:
 
 
 @pytest.mark.parametrize(("severity", "receiver"), [("page", "on-call"), ("ticket", "tickets"), ("none", "heartbeat")])
-def test_only_pages_wake_somebody(severity: str, receiver: str) -> None:
+def test_operators_see_all_alerts_and_only_pages_wake_somebody(severity: str, receiver: str) -> None:
     names = {alert["alert"] for alert in alerts() if alert["labels"]["severity"] == severity}
     for name in names:
         labels = (f"alertname={name}", f"severity={severity}")
-        assert run("amtool", "config", "routes", "test", "--config.file=alertmanager.yml", *labels).strip() == receiver
+        routed = run("amtool", "config", "routes", "test", "--config.file=alertmanager.yml", *labels).strip()
+        assert routed == f"operators,{receiver}"
 
 
 def test_nothing_fires_while_people_work(watched: Watched, desk: Desk) -> None:
@@ -120,7 +121,13 @@ def test_the_first_dead_letter_and_the_first_forged_event_are_noticed(watched: W
     publish_nonsense(watched.broker_uri, MEMBERS_QUEUED)
     grew = [f"DeadLettersGrew ticket {queue}" for queue in (POISONED, FORGED)]
     watched.wait_for(*grew, f"PublishersRefused page {FORGED}")
+    operator = ApiClient(watched.stack.gateway_url).sign_in("ops", demo_password())
+    wait_until(lambda: {("DeadLettersGrew", POISONED), ("DeadLettersGrew", FORGED)} <= firing(operator), "it is shown", 120)
+    titles = [message["title"] for message in operator.get("messages?size=100")["items"]]
+    assert {"系统告警（紧急）", "系统告警（一般）"} <= set(titles)
+    assert operator.get("operations/overview")["alerts_heard_at"] is not None
     watched.wait_until_over(*grew, f"PublishersRefused page {FORGED}")
+    wait_until(lambda: ("DeadLettersGrew", POISONED) not in firing(operator), "it is over for operators too", 400)
 
 
 def test_a_missing_queue_an_old_outbox_and_an_absent_registry_are_noticed(watched: Watched, desk: Desk) -> None:
@@ -210,6 +217,12 @@ def test_the_databases_understand_the_statements_of_runbooks(watched: Watched) -
     for statement, service in found:
         with psycopg.connect(watched.database(service)) as connection:
             connection.execute(statement.replace("<service>", service))
+
+
+def firing(operator: ApiClient) -> set[tuple[str, str]]:
+    """The alerts that fire by what operators see: names and subjects."""
+    shown = operator.get("operations/overview")["alerts"]
+    return {(alert["name"], alert["subject"]) for alert in shown if alert["ended_at"] is None}
 
 
 def _desk_unless_busy(watched: Watched) -> Desk | None:

@@ -448,3 +448,70 @@ def test_a_dead_letter_that_has_waited_too_long_is_marked(page: Page, monkeypatc
     answer = page.get("/api/v1/operations/dead-letters").get_json()
 
     assert {letter["failed_at"]: letter["overdue"] for letter in answer["items"]} == times
+
+
+FIRING: dict[str, Any] = {
+    "status": "firing",
+    "labels": {"alertname": "QueueGrows", "severity": "ticket", "queue": "batching.members_queued", "program": "batching"},
+    "annotations": {"summary": "batching.members_queued grows", "notice": "该队列持续积压。"},
+    "startsAt": "2026-11-30T08:29:00.123456789Z",
+    "endsAt": "0001-01-01T00:00:00Z",
+    "generatorURL": "http://prometheus/graph",
+    "fingerprint": "7f2d31dbd2d3c7e4",
+}
+
+
+def tell_alerts(page: Page, *alerts: dict[str, Any], token: str = "Bearer the-token") -> Any:  # noqa: S107
+    page.services["notification"].answers["record_alerts"] = None
+    message = {"version": "4", "status": "firing", "receiver": "operators", "alerts": list(alerts)}
+    return page.post("/api/v1/operations/alerts", json=message, headers={"Authorization": token})
+
+
+def test_monitoring_tells_of_alerts_with_its_token(page: Page) -> None:
+    over = {**FIRING, "status": "resolved", "endsAt": "2026-11-30T08:40:00Z", "labels": {"alertname": "HttpErrors"}}
+
+    response = tell_alerts(page, FIRING, over)
+
+    assert response.status_code == 204
+    (call,) = page.services["notification"].calls
+    assert call.data["token"] == "the-token"  # noqa: S105
+    assert call.data["alerts"] == [
+        {
+            "fingerprint": "7f2d31dbd2d3c7e4",
+            "name": "QueueGrows",
+            "severity": "ticket",
+            "subject": "batching.members_queued",
+            "notice": "该队列持续积压。",
+            "started_at": "2026-11-30T08:29:00.123456+00:00",
+            "ended_at": None,
+        },
+        {
+            "fingerprint": "7f2d31dbd2d3c7e4",
+            "name": "HttpErrors",
+            "severity": "ticket",
+            "subject": "",
+            "notice": "该队列持续积压。",
+            "started_at": "2026-11-30T08:29:00.123456+00:00",
+            "ended_at": "2026-11-30T08:40:00+00:00",
+        },
+    ]
+
+
+@pytest.mark.parametrize("authorization", ["", "Basic YTpi", "Bearer", "the-token"])
+def test_without_a_bearer_token_an_empty_one_is_passed_on(page: Page, authorization: str) -> None:
+    tell_alerts(page, FIRING, token=authorization)
+    assert [call.data["token"] for call in page.services["notification"].calls] == [""]
+
+
+def test_a_large_message_of_monitoring_is_read_and_a_larger_one_refused(page: Page) -> None:
+    described = {**FIRING, "annotations": {"description": "x" * 1500, "notice": "该队列持续积压。"}}
+    assert tell_alerts(page, *[described] * 100).status_code == 204
+    assert tell_alerts(page, *[described] * 101).status_code == 422
+    assert tell_alerts(page, {**FIRING, "generatorURL": "x" * 300_000}).status_code == 413
+
+
+@pytest.mark.parametrize("part", ["status", "labels", "startsAt", "fingerprint"])
+def test_a_message_that_is_not_monitorings_is_refused_by_field(page: Page, part: str) -> None:
+    response = tell_alerts(page, {name: value for name, value in FIRING.items() if name != part})
+    assert (response.status_code, page.services["notification"].calls) == (422, [])
+    assert part in str(response.get_json(force=True)["errors"])

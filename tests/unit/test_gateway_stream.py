@@ -10,6 +10,7 @@ import pytest
 from gateway import stream
 from gateway.live_updates import STREAMED, live_update_of
 from gateway.stream import QUEUE_SIZE, Audience, LiveUpdate, Streams
+from services.contracts.events.notification import EVERYWHERE
 from services.contracts.examples import readable_example
 from services.kit.events.contract import EventContract
 from services.kit.events.envelope import Event
@@ -167,3 +168,14 @@ def test_deputies_and_covering_reviewers_receive_updates_for_the_reviewers_whose
     streams.close()
 
     assert frames(page) == frames(idle) == []
+
+
+def test_what_is_for_all_operators_reaches_operators_of_every_union_and_nobody_else(streams: Streams) -> None:
+    operator = an_open_stream(streams, "operator")
+    elsewhere = an_open_stream(streams, "operator", union_id=SUPERIOR_UNION_ID)
+    clerk = an_open_stream(streams, "clerk")
+
+    streams.publish(an_update(Audience(str(EVERYWHERE), "operator")))
+    streams.close()
+
+    assert [len(frames(page)) for page in (operator, elsewhere, clerk)] == [1, 1, 0]

@@ -10,6 +10,7 @@ from marshmallow import validate
 from services.contracts.consent import BASES
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.overdue import WORK_OVERDUE
+from services.contracts.events.status import STATUSES_SAMPLED
 from services.contracts.shared import (
     CARD_STATUSES,
     CARD_STEPS,
@@ -374,6 +375,7 @@ COLLECTION_REMINDED = EventContract(
     consumers=("notification",),
 )
 ACT_RECORDED = ACTS_RECORDED["batching"]
+STATUS_SAMPLED = STATUSES_SAMPLED["batching"]
 OVERDUE = WORK_OVERDUE["batching"]
 EVENTS = (
     VALIDATION_REQUESTED,
@@ -391,5 +393,6 @@ EVENTS = (
     CARDS_CHANGED,
     COLLECTION_REMINDED,
     ACT_RECORDED,
+    STATUS_SAMPLED,
     OVERDUE,
 )

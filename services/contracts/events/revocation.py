@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.overdue import WORK_OVERDUE
+from services.contracts.events.status import STATUSES_SAMPLED
 from services.contracts.shared import REVOCATION_REASONS, UnionFacts
 from services.kit.events.contract import ENCRYPTED, EventContract, EventData, choice
 
@@ -107,5 +108,14 @@ REVOCATION_CLOSED = EventContract(
     is_live=True,
 )
 ACT_RECORDED = ACTS_RECORDED["revocation"]
+STATUS_SAMPLED = STATUSES_SAMPLED["revocation"]
 OVERDUE = WORK_OVERDUE["revocation"]
-EVENTS = (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_CLOSED, ACT_RECORDED, OVERDUE)
+EVENTS = (
+    REVOCATION_REQUESTED,
+    REVOCATION_APPROVED,
+    REVOCATION_REJECTED,
+    REVOCATION_CLOSED,
+    ACT_RECORDED,
+    STATUS_SAMPLED,
+    OVERDUE,
+)

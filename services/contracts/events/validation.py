@@ -6,6 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from services.contracts.events.audit import ACTS_RECORDED
+from services.contracts.events.status import STATUSES_SAMPLED
 from services.contracts.shared import CodedName
 from services.kit.events.contract import CHUNK, ENCRYPTED, EventContract, EventData, choice
 
@@ -71,4 +72,5 @@ CHECKS_COUNTED = EventContract(
     consumers=("notification",),
 )
 ACT_RECORDED = ACTS_RECORDED["validation"]
-EVENTS = (MEMBERS_VALIDATED, CHECKS_COUNTED, ACT_RECORDED)
+STATUS_SAMPLED = STATUSES_SAMPLED["validation"]
+EVENTS = (MEMBERS_VALIDATED, CHECKS_COUNTED, ACT_RECORDED, STATUS_SAMPLED)

@@ -20,6 +20,13 @@ from services.kit.schemas import UNSET, Unset
 
 LARGEST_EXPORT = 10_000
 """Most audit events in one exported sheet."""
+INTERVENTIONS = tuple(
+    action
+    for action in ACTIONS
+    if action.partition(".")[2]
+    in ("replay_dead_letters", "discard_dead_letters", "resend_to_bank", "correct_processed_at", "repair", "reconcile")
+)
+"""The actions by which operators intervene; they name no persons."""
 MOST_SEARCHES = 30
 """The most saved searches of one account."""
 
@@ -92,14 +99,26 @@ class ActAnswer:
     roles: list[str]
     origin: Annotated[str | None, "the address it came from"]
     records: list[ActRecordAnswer]
-    old: Annotated[dict[str, Any] | None, "masked; not for operators"]
-    new: Annotated[dict[str, Any] | None, "masked; not for operators"]
+    old: Annotated[dict[str, Any] | None, "masked; for operators only of interventions"]
+    new: Annotated[dict[str, Any] | None, "masked; for operators only of interventions"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ActsAnswer:
     items: list[ActAnswer]
     before: Annotated[UUID | None, "null on the last page"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListInterventionsRequest:
+    """The newest acts by which operators intervened: dead letters, the bank's messages, repairs."""
+
+    size: Annotated[int, validate.Range(min=1, max=LARGEST_PAGE, error=f"每页 1 至 {LARGEST_PAGE} 条")] = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterventionsAnswer:
+    items: Annotated[list[ActAnswer], "the newest first"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +208,13 @@ SEARCH_ACTS = query(
     may_lag=_READERS,
 )
 GET_ACT = query("membership.get_act", GetActRequest, ActDetailAnswer, allow=subordinates(*_READERS), may_lag=_READERS)
+LIST_INTERVENTIONS = query(
+    "membership.list_interventions",
+    ListInterventionsRequest,
+    InterventionsAnswer,
+    allow=subordinates("operator"),
+    may_lag=("operator",),
+)
 LIST_ACT_NAMES = query(
     "membership.list_act_names", ListActNamesRequest, ActNamesAnswer, allow=no_union("administrator", "operator")
 )

@@ -1,6 +1,15 @@
 """The Chinese titles of actions in the audit log: operations by name, and repairs on the command line."""
 
-from services.contracts.operations import batching, cards, notification, operators, reports, revocation, validation
+from services.contracts.operations import (
+    batching,
+    cards,
+    notification,
+    operators,
+    overview,
+    reports,
+    revocation,
+    validation,
+)
 from services.contracts.operations.membership import (
     accounts,
     delegations,
@@ -16,7 +25,7 @@ from services.kit.rpc.operation import Operation
 
 _MODULES = (
     *(identity, accounts, delegations, members, transfers, imports, preferences),
-    *(validation, batching, cards, revocation, notification, reports, operators),
+    *(validation, batching, cards, revocation, notification, overview, reports, operators),
 )
 _DECLARED = [
     *(one for module in _MODULES for one in vars(module).values() if isinstance(one, Operation)),

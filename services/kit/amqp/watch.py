@@ -71,6 +71,8 @@ class BrokerWatch(SharedExtension):
         Two looks in a row must find it: a leader that does not answer within a quarter of a second counts as none.
         """
         self._suspected: tuple[str, ...] = ()
+        self.depths: Mapping[str, tuple[int, int]] | None = None
+        """Ready messages and consumers of each needed queue that exists; None while the broker cannot be asked."""
         self.is_blocked = False
 
     def start(self) -> None:
@@ -116,13 +118,17 @@ class BrokerWatch(SharedExtension):
 
     def _watch_queues(self, connection: Connection, doorbell: Doorbell) -> None:
         doorbell.wait(None, _SECONDS_WHILE_MISSING)  # processes that start declare what they may
-        while not self._is_stopping:
-            self._check_queues(connection)
-            is_well = not self.missing and not self._suspected
-            doorbell.wait(None, self._settings.watch_seconds if is_well else _SECONDS_WHILE_MISSING)
+        try:
+            while not self._is_stopping:
+                self._check_queues(connection)
+                is_well = not self.missing and not self._suspected
+                doorbell.wait(None, self._settings.watch_seconds if is_well else _SECONDS_WHILE_MISSING)
+        finally:
+            self.depths = None
 
     def _check_queues(self, connection: Connection) -> None:
         found = {queue: (messages, consumers) for queue, messages, consumers in depths(connection, self._needed)}
+        self.depths = found
         self._measure(found)
         self._note_without_leader(tuple(queue for queue in self._consumed if found.get(queue, (0, 1))[1] == 0))
         queues = [queue for queue in self._needed if queue not in found]

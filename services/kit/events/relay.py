@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +86,14 @@ class Relay(DependencyProvider):
     """
 
     watch = BrokerWatch()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_measured: list[Callable[[int, float], None]] = []
+        """Called by the leader every few seconds: how many messages wait, and for how many seconds the oldest has.
+
+        Not while the database is read-only.
+        """
 
     def setup(self) -> None:
         """Reads the settings."""
@@ -190,10 +198,12 @@ class Relay(DependencyProvider):
         if time.monotonic() - self._measured_at < _MEASURE_SECONDS:
             return
         self._measured_at = time.monotonic()
-        self._measure(database)
+        size, age = self._measure(database)
         if database.execute(_IS_WRITABLE).fetchone() is None:
             return
         self._retry_after_restore(database)
+        for tell in self.on_measured:
+            tell(size, age)
 
     def _retry_after_restore(self, database: "psycopg.Connection[Any]") -> None:
         """Makes all postponed rows due when a queue that was missing exists again."""
@@ -202,11 +212,12 @@ class Relay(DependencyProvider):
             database.execute(_MAKE_ALL_DUE)
         self._missing = missing
 
-    def _measure(self, database: "psycopg.Connection[Any]") -> None:
+    def _measure(self, database: "psycopg.Connection[Any]") -> tuple[int, float]:
         age, size, refusals = database.execute(_SIZE).fetchone()  # type: ignore[misc]
         self._refusals = (refusals or [])[:_MOST_REASONS]
         metrics.outbox_age_seconds.set(age)
         metrics.outbox_size.set(size)
+        return size, float(age)
 
 
 def declare_queues_of_producer(channel: amqp.Channel, producer: str) -> None:

@@ -30,6 +30,7 @@ from services.kit.operations.operators import (
     SettledAnswer,
     StatusAnswer,
 )
+from services.kit.operations.status_samples import StatusSamples
 from services.kit.problems import NotFound
 from services.kit.rpc.methods import handles
 from services.kit.rpc.work import Work
@@ -77,6 +78,7 @@ class BaseService:
     """Base of each service's class."""
 
     operations = Operations()
+    status_samples = StatusSamples()
 
     @handles(GET_STATUS)
     def get_status(self, work: Work, request: GetStatusRequest) -> StatusAnswer:

@@ -7,11 +7,12 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, select, union_all
 from sqlalchemy.orm import Session
 
 from services.contracts.events.audit import RECORD_KINDS
 from services.contracts.operations.audit import (
+    INTERVENTIONS,
     SEARCH_ACTS,
     ActAnswer,
     ActDetailAnswer,
@@ -21,7 +22,9 @@ from services.contracts.operations.audit import (
     ActRecordAnswer,
     ActsAnswer,
     GetActRequest,
+    InterventionsAnswer,
     ListActNamesRequest,
+    ListInterventionsRequest,
     RecordKindName,
     SearchActsRequest,
 )
@@ -80,6 +83,23 @@ def check_number_search(work: Work, request: ActFilter, place: str) -> None:
     if "administrator" not in work.caller.roles:
         raise Forbidden("number_search", "没有权限按证件号码查询", "请按操作人、时间或对象编号查询。")
     number_searches.count(work.database, work.caller, {"document_number": request.document_number}, place)
+
+
+def interventions(work: Work, request: ListInterventionsRequest) -> InterventionsAnswer:
+    """The newest acts in the caller's scope by which operators intervened."""
+    own = AuditScope.union_id == UUID(work.caller.union_id)
+    newest_ids = [
+        select(AuditScope.act_id)
+        .where(own, AuditScope.action == action)
+        .order_by(AuditScope.act_id.desc())
+        .limit(request.size)
+        .subquery()
+        .select()
+        for action in INTERVENTIONS
+    ]
+    matching = select(AuditEntry).where(AuditEntry.act_id.in_(union_all(*newest_ids)))
+    entries = work.session.scalars(matching.order_by(AuditEntry.act_id.desc()).limit(request.size)).all()
+    return InterventionsAnswer(items=answers(work, entries))
 
 
 def get_act(work: Work, request: GetActRequest) -> ActDetailAnswer:
@@ -188,8 +208,9 @@ def answers(work: Work, entries: Sequence[AuditEntry]) -> list[ActAnswer]:
 
 
 def _answer(caller: Caller, entry: AuditEntry, union_name: str | None) -> ActAnswer:
-    """An audit event as an answer; its personal data is for administrators, not for operators."""
-    personal = json.loads(entry.personal) if "administrator" in caller.roles else {}
+    """An audit event as an answer; its personal data is for administrators, for operators what has none."""
+    is_for_all = "administrator" in caller.roles
+    personal = json.loads(entry.personal) if is_for_all or entry.action in INTERVENTIONS else {}
     return ActAnswer(
         act_id=entry.act_id,
         at=entry.at,
@@ -200,7 +221,7 @@ def _answer(caller: Caller, entry: AuditEntry, union_name: str | None) -> ActAns
         problem_code=entry.problem_code,
         account_id=entry.account_id,
         account_name=entry.account_name,
-        display_name=personal.get("display_name"),
+        display_name=personal.get("display_name") if is_for_all else None,
         member_id=entry.member_id,
         union_id=entry.union_id,
         union_name=union_name,

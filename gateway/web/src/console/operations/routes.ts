@@ -1,4 +1,4 @@
-// The routes of operations: status, dead letters, bank.
+// The routes of operations: status, runbooks, dead letters, bank.
 import type { RouteRecordRaw } from "vue-router";
 
 export const routes: RouteRecordRaw[] = [
@@ -7,6 +7,12 @@ export const routes: RouteRecordRaw[] = [
     name: "operations",
     component: () => import("@/console/operations/StatusPage.vue"),
     meta: { title: "运行状态", roles: ["operator"], menu: { group: "运维", order: 80 } },
+  },
+  {
+    path: "/runbooks/:name?",
+    name: "runbook",
+    component: () => import("@/console/operations/RunbookPage.vue"),
+    meta: { title: "处置手册", roles: ["operator"] },
   },
   {
     path: "/dead-letters",

@@ -1,6 +1,6 @@
-// Tests of the Chinese texts of reasons for not being ready.
+// Tests of the Chinese texts of reasons for not being ready, and of changes.
 import { expect, test } from "vitest";
-import { reasonText } from "@/console/operations/terms";
+import { changeText, reasonText } from "@/console/operations/terms";
 
 test("what an operator can do something about is said in Chinese", () => {
   expect(reasonText("the queue batching.members_queued is missing; the administrator restores it: python -m deploy.broker declare")).toBe(
@@ -18,4 +18,17 @@ test("what an operator can do something about is said in Chinese", () => {
 
 test("another reason is shown as it is", () => {
   expect(reasonText("starting")).toBe("starting");
+});
+
+test("a change says what was and what is", () => {
+  const change = { at: "2026-11-30T08:30:00Z", service: "batching", before: "2", after: "3" };
+  expect(changeText({ ...change, kind: "processes" })).toBe("进程数由 2 变为 3");
+  expect(changeText({ ...change, kind: "release" })).toBe("版本由 2 变为 3");
+});
+
+test("of the reasons, only those that came or went are named", () => {
+  const change = { at: "2026-11-30T08:30:00Z", service: "batching", kind: "reasons" as const };
+  expect(changeText({ ...change, before: "starting\nother", after: "starting\nthe database takes no changes: it is read-only" })).toBe(
+    "出现问题：数据库处于只读状态，不能保存；问题消除：other",
+  );
 });

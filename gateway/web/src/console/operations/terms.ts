@@ -1,6 +1,6 @@
 // Chinese terms for services, kinds of queues, and their status.
-import type { DeadLetter, QueueDepth, ServiceStatus } from "@/api/types";
-import { count } from "@/locales/format";
+import type { Alert, DeadLetter, QueueDepth, ServiceStatus, StatusChange } from "@/api/types";
+import { count, dateTime } from "@/locales/format";
 import type { Term } from "@/locales/terms";
 
 export const SERVICES: Record<string, string> = {
@@ -41,6 +41,31 @@ export const serviceName = (service: string): string => {
   const word = SERVICES[service];
   return word ? `${word}（${service}）` : service;
 };
+
+/** What an alert is about: a program by its name, or a queue. */
+export const subjectName = (subject: string): string => (subject in SERVICES ? serviceName(subject) : subject);
+
+export const severityOf = ({ severity }: Alert): Term =>
+  severity === "page" ? { text: "紧急", tone: "bad" } : { text: "一般", tone: "warn" };
+
+/** What changed in a service, in Chinese. */
+export function changeText({ kind, before, after }: StatusChange): string {
+  if (kind === "release") return `版本由 ${before} 变为 ${after}`;
+  if (kind === "processes") return `进程数由 ${before} 变为 ${after}`;
+  if (kind === "silence") return `自 ${dateTime(before)} 至 ${dateTime(after)} 没有采样，该服务可能停止过`;
+  const [gone, come] = [difference(before, after), difference(after, before)];
+  return [come && `出现问题：${come}`, gone && `问题消除：${gone}`].filter(Boolean).join("；");
+}
+
+/** The reasons, one a line, that are in `these` and not in `others`. */
+function difference(these: string, others: string): string {
+  const known = new Set(others.split("\n"));
+  return these
+    .split("\n")
+    .filter((reason) => reason && !known.has(reason))
+    .map(reasonText)
+    .join("；");
+}
 
 /** The union that a dead letter is about, as far as it is known. */
 export const unionOf = ({ union_name, union_code }: DeadLetter): string => union_name ?? union_code ?? "工会未知";

@@ -1,0 +1,44 @@
+"""Samples of a service's status: each service publishes one a minute, for the operators' overview."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from marshmallow import validate
+
+from services.contracts.services import SERVICES
+from services.kit.events.contract import EventContract, EventData
+
+MOST_REASONS = 20
+_LONGEST_REASON = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusSampledData(EventData):
+    minute: Annotated[datetime, "the beginning of the minute"]
+    release: Annotated[str, "the version of the code that runs"]
+    reasons: Annotated[
+        list[Annotated[str, validate.Length(max=_LONGEST_REASON)]],
+        validate.Length(max=MOST_REASONS),
+        "what keeps the process that publishes from working",
+    ]
+    processes: Annotated[int | None, "how many take requests; null while the broker is away, as the next two"]
+    waiting: Annotated[int | None, "messages in the queues of events"]
+    dead: Annotated[int | None, "dead letters"]
+    to_outside: Annotated[int | None, "messages that the bank has not fetched; null also for all but batching"]
+    from_outside: Annotated[int | None, "messages of the bank that wait; null also for all but batching"]
+    outbox_messages: Annotated[int, "that are not published yet, counted up to 10000"]
+    outbox_seconds: Annotated[float, "how long the oldest of them has waited"]
+
+
+STATUSES_SAMPLED = {
+    producer: EventContract(
+        producer,
+        "status_sampled",
+        StatusSampledData,
+        "How the service does: published once a minute.",
+        consumers=("notification",),
+    )
+    for producer in SERVICES
+}
+"""The contracts by publishing service. One queue of notification receives them all."""

@@ -1,0 +1,75 @@
+"""Samples of a service's status: the process whose relay leads publishes one a minute."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from nameko.extensions import DependencyProvider
+
+from services.kit.amqp.queues import owner_of, request_queue
+from services.kit.amqp.watch import BrokerWatch
+from services.kit.data.database import Database
+from services.kit.events.outbox import publish
+from services.kit.events.relay import Relay
+from services.kit.events.topology import dead_queues, event_queues
+from services.kit.operations.health import not_ready
+from services.kit.operations.logs import class_name
+from services.kit.settings import ProcessSettings, read_settings
+from services.kit.system import the_system
+
+log = structlog.get_logger()
+
+_MOST_REASONS = 20
+_LONGEST_REASON = 1000
+
+
+class StatusSamples(DependencyProvider):
+    """Publishes the samples as a dependency that needs no call, in a service that has a database and a relay."""
+
+    watch = BrokerWatch()
+
+    def setup(self) -> None:
+        """Asks the relay to call whenever it has measured the outbox."""
+        self._sampled: datetime | None = None
+        self._release = read_settings(ProcessSettings).release
+        for one in self.container.dependencies:
+            if isinstance(one, Relay):
+                one.on_measured.append(self._sample_once_a_minute)
+
+    def _sample_once_a_minute(self, messages: int, seconds: float) -> None:
+        """Publishes a sample with the outbox's figures, unless this minute has one; an error stops no relay."""
+        minute = datetime.now(UTC).replace(second=0, microsecond=0)
+        if minute == self._sampled:
+            return
+        self._sampled = minute
+        try:
+            self._publish(minute, {"outbox_messages": messages, "outbox_seconds": seconds})
+        except Exception as error:
+            log.warning("status_not_sampled", error=class_name(error))
+
+    def _publish(self, minute: datetime, figures: dict[str, Any]) -> None:
+        service, system = self.container.service_name, the_system()
+        reasons = [reason[:_LONGEST_REASON] for reason in not_ready([self.container])[:_MOST_REASONS]]
+        data = {"minute": minute, "release": self._release, "reasons": reasons, **figures, **self._depths(service)}
+        database = next(one for one in self.container.dependencies if isinstance(one, Database))
+        with database.begin() as session:
+            publish(session, system.status_events[service], data)
+
+    def _depths(self, service: str) -> dict[str, int | None]:
+        """What waits in the service's queues, and how many processes take its requests; None where nobody knows."""
+        external = the_system().external
+        outgoing = {*external.queues} - {*external.consumed, external.rejected}
+        is_owner = external.owner == service
+        _, consumers = (self.watch.depths or {}).get(request_queue(service), (0, None))
+        return {
+            "processes": consumers,
+            "waiting": self._messages(queue for queue in event_queues() if owner_of(queue) == service),
+            "dead": self._messages(dead_queues(service)),
+            "to_outside": self._messages(outgoing) if is_owner else None,
+            "from_outside": self._messages(external.consumed) if is_owner else None,
+        }
+
+    def _messages(self, queues: Iterable[str]) -> int | None:
+        depths = self.watch.depths
+        return None if depths is None else sum(depths.get(queue, (0, 0))[0] for queue in queues)

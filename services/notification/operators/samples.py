@@ -1,0 +1,78 @@
+"""The samples of the services' status: stored as they come, and read for the last hour and what changed in a day."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from services.contracts.events.status import StatusSampledData
+from services.contracts.operations.overview import Sample, StatusChange
+from services.kit.events.envelope import Event
+from services.kit.schemas import values_of
+from services.notification.models import ServiceSample
+
+MOST_CHANGES = 50
+_SILENCE = timedelta(minutes=3)
+"""From here on the time between two samples counts as silence: a change of the leader costs a minute."""
+
+
+def status_sampled(session: Session, event: Event[StatusSampledData]) -> None:
+    """Stores a sample; of a minute in which the leader changed, the first that comes."""
+    adding = insert(ServiceSample).values(service=event.type.partition(".")[0], **values_of(event.data))
+    session.execute(adding.on_conflict_do_nothing())
+
+
+def samples_since(session: Session, since: datetime) -> list[Sample]:
+    """The samples from a moment on, by minute and service."""
+    found = session.scalars(
+        select(ServiceSample).where(ServiceSample.minute >= since).order_by(ServiceSample.minute, ServiceSample.service)
+    )
+    return [
+        Sample(
+            service=one.service,
+            minute=one.minute,
+            processes=one.processes,
+            waiting=one.waiting,
+            dead=one.dead,
+            outbox_messages=one.outbox_messages,
+            outbox_seconds=one.outbox_seconds,
+            to_bank=one.to_outside,
+            from_bank=one.from_outside,
+        )
+        for one in found
+    ]
+
+
+def changes_since(session: Session, since: datetime) -> list[StatusChange]:
+    """What changed from one sample of a service to the next, the newest first, from at most MOST_CHANGES samples."""
+    names = ("release", "processes", "reasons", "minute")
+    by_service = {"partition_by": ServiceSample.service, "order_by": ServiceSample.minute}
+    before = [func.lag(getattr(ServiceSample, name)).over(**by_service).label(f"{name}_before") for name in names]
+    sampled = select(ServiceSample, *before).where(ServiceSample.minute >= since).subquery()
+    of = sampled.c
+    differs = or_(
+        of.release != of.release_before,
+        of.processes != of.processes_before,
+        of.reasons != of.reasons_before,
+        of.minute - of.minute_before > literal(_SILENCE),
+    )
+    rows = session.execute(select(sampled).where(differs).order_by(of.minute.desc(), of.service).limit(MOST_CHANGES))
+    return [change for row in rows for change in _changes(row)]
+
+
+def _changes(row: "Row[Any]") -> Iterator[StatusChange]:
+    if row.minute - row.minute_before > _SILENCE:
+        yield _change(row, "silence", row.minute_before.isoformat(), row.minute.isoformat())
+    if row.release != row.release_before:
+        yield _change(row, "release", row.release_before, row.release)
+    if None not in (row.processes, row.processes_before) and row.processes != row.processes_before:
+        yield _change(row, "processes", str(row.processes_before), str(row.processes))
+    if row.reasons != row.reasons_before:
+        yield _change(row, "reasons", "\n".join(row.reasons_before), "\n".join(row.reasons))
+
+
+def _change(row: "Row[Any]", kind: str, before: str, after: str) -> StatusChange:
+    return StatusChange(at=row.minute, service=row.service, kind=kind, before=before, after=after)
