@@ -1,7 +1,8 @@
 """Operations 运维 on the page: status of services and queues, and dead letters to replay or discard."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -9,13 +10,14 @@ import requests
 from playwright.sync_api import Page, Route, expect
 
 from deploy.local.client import ApiClient, wait_until
+from deploy.local.environment import keep_secrets
 from deploy.local.stack import Stack
 from services.contracts import bank
 from services.membership.seed import demo_password
 from tests.browser.accessibility import serious_findings
 from tests.browser.bank import answer_batch
 from tests.browser.conftest import PageOf
-from tests.dead_letters import letter_in, send_unsigned
+from tests.dead_letters import letter_in, send_unsigned, settle
 from tests.desks import Desk, people
 
 NOTHING = "没有死信，所有消息都已处理"
@@ -84,6 +86,58 @@ def test_an_operator_sends_a_batch_again_and_puts_the_banks_time_right(
     expect(page.get_by_text("早于提交时间，或晚于现在")).to_be_hidden()
 
 
+def test_an_alert_is_shown_live_with_its_runbook_and_what_others_did_before(
+    page_of: PageOf, stack: Stack, pages_url: str
+) -> None:
+    page = page_of(ApiClient(pages_url).sign_in("ops", demo_password()))
+    page.goto("/operations")
+    expect(page.get_by_role("img", name=re.compile("^等待处理的事件："))).to_be_visible()
+    queue = f"batching.{uuid4().hex}"
+    firing = {
+        "status": "firing",
+        "labels": {"alertname": "QueueGrows", "severity": "page", "queue": queue},
+        "annotations": {"notice": "该队列持续积压。"},
+        "startsAt": datetime.now(UTC).isoformat(),
+        "endsAt": "0001-01-01T00:00:00Z",
+        "fingerprint": uuid4().hex,
+    }
+    tell_alert(stack, firing)
+
+    alert = page.get_by_role("list", name="正在告警").get_by_role("listitem").filter(has_text=queue)
+    expect(alert).to_contain_text("紧急")
+    assert serious_findings(page) == []
+    tell_alert(stack, {**firing, "status": "resolved", "endsAt": datetime.now(UTC).isoformat()})
+    expect(alert).to_be_hidden()
+    page.get_by_text(re.compile(r"近一天已恢复 \d+ 项")).click()
+    over = page.get_by_role("list", name="已恢复的告警").get_by_role("listitem").filter(has_text=queue)
+    over.get_by_role("link", name="处置手册：QueueGrows").click()
+
+    expect(page.get_by_role("heading", name="QueueGrows").first).to_be_visible()
+    assert serious_findings(page) == []
+    page.get_by_role("article").get_by_role("link", name="RetriesGoOn").click()
+    expect(page).to_have_url(re.compile("/runbooks/RetriesGoOn$"))
+    page.goto("/messages")
+    expect(page.get_by_text(f"{queue}：该队列持续积压。").first).to_be_visible()
+
+
+def test_the_next_shift_reads_why_a_dead_letter_was_discarded(page_of: PageOf, stack: Stack, pages_url: str) -> None:
+    operator = ApiClient(pages_url).sign_in("ops", demo_password())
+    letter_id, reason = send_unsigned(stack, str(uuid4())), f"测试 {uuid4().hex[:8]}"
+    wait_until(lambda: letter_in(operator, bank.REJECTED_QUEUE, letter_id), "the feedback is rejected")
+    settle(operator, bank.REJECTED_QUEUE, "discard", ids=[letter_id], reason=reason)
+    wait_until(lambda: reason in str(operator.get("operations/interventions")), "it is on record")
+    page = page_of(operator)
+
+    page.goto("/operations")
+
+    act = page.get_by_role("listitem").filter(has_text=reason)
+    expect(act).to_contain_text("ops")
+    act.get_by_role("link", name="丢弃死信").click()
+    drawer = page.get_by_role("dialog", name="丢弃死信")
+    expect(drawer.get_by_text(reason)).to_be_visible()
+    assert serious_findings(page) == []
+
+
 def test_a_missing_queue_is_named_with_what_restores_it(page_of: PageOf, pages_url: str) -> None:
     page = page_of(ApiClient(pages_url).sign_in("ops", demo_password()))
     missing = "batching.members_queued"
@@ -103,6 +157,13 @@ def test_a_missing_queue_is_named_with_what_restores_it(page_of: PageOf, pages_u
     row = page.get_by_role("row").filter(has_text=missing)
     expect(row.get_by_text("缺失")).to_be_visible()
     assert serious_findings(page) == []
+
+
+def tell_alert(stack: Stack, alert: dict[str, Any]) -> None:
+    """Alertmanager tells the gateway of an alert."""
+    headers = {"Authorization": f"Bearer {keep_secrets(stack.folder)['ALERTS_TOKEN']}"}
+    url = f"{stack.gateway_url}/api/v1/operations/alerts"
+    requests.post(url, json={"alerts": [alert]}, headers=headers, timeout=60).raise_for_status()
 
 
 def is_opened(page: Page, letter_id: str) -> bool:

@@ -5,9 +5,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import requests
 
 from deploy.local.client import ApiClient, ApiProblem, wait_until
-from deploy.local.environment import SERVICES
+from deploy.local.environment import SERVICES, keep_secrets
 from deploy.local.stack import Stack
 from services.contracts import bank
 from services.contracts.events.revocation import REVOCATION_APPROVED
@@ -47,6 +48,48 @@ def test_each_queue_tells_its_depth_and_consumers(operator: ApiClient) -> None:
     assert (queues[DEAD]["kind"], queues[DEAD]["consumers"]) == ("dead", 0)
 
 
+def test_each_service_tells_how_it_does_every_minute(operator: ApiClient) -> None:
+    def known() -> dict[str, Any]:
+        return {sample["service"]: sample for sample in operator.get("operations/overview")["samples"]}
+
+    wait_until(lambda: {*known()} == {*SERVICES}, "each service has published a sample", 90)
+    assert known()["batching"].keys() >= {"minute", "waiting", "dead", "outbox_messages", "to_bank", "from_bank"}
+
+
+def test_monitoring_tells_operators_of_an_alert_until_it_is_over(stack: Stack, operator: ApiClient) -> None:
+    fingerprint = uuid4().hex
+    alert = {
+        "status": "firing",
+        "labels": {"alertname": "QueueGrows", "severity": "ticket", "queue": f"batching.{fingerprint}"},
+        "annotations": {"notice": "该队列持续积压。"},
+        "startsAt": "2026-11-30T08:29:00Z",
+        "endsAt": "0001-01-01T00:00:00Z",
+        "fingerprint": fingerprint,
+    }
+
+    def tell(**changes: str) -> int:
+        token = keep_secrets(stack.folder)["ALERTS_TOKEN"]
+        headers = {"Authorization": f"Bearer {token}"}
+        body = {"version": "4", "alerts": [alert | changes]}
+        return requests.post(f"{stack.gateway_url}/api/v1/operations/alerts", json=body, headers=headers).status_code
+
+    def told() -> list[tuple[str, bool]]:
+        messages = operator.get("messages?size=100")["items"]
+        return [(one["title"], one["read"]) for one in messages if fingerprint in one["body"]]
+
+    assert tell() == 204
+    assert told() == [("系统告警（一般）", False)]
+    assert tell(status="resolved", endsAt="2026-11-30T08:40:00Z") == 204
+    assert told() == [("系统告警已恢复", True)]
+
+
+@pytest.mark.parametrize("token", ["", "Bearer another", "Bearer "])
+def test_an_alert_without_the_right_token_is_refused(stack: Stack, token: str) -> None:
+    url = f"{stack.gateway_url}/api/v1/operations/alerts"
+    answer = requests.post(url, json={"alerts": []}, headers={"Authorization": token})
+    assert (answer.status_code, answer.json()["code"]) == (403, "wrong_token")
+
+
 def test_what_the_bank_said_of_a_person_is_not_shown(stack: Stack, operator: ApiClient) -> None:
     application_id = str(uuid4())
 
@@ -69,6 +112,13 @@ def test_a_dead_event_is_found_replayed_and_discarded_with_a_reason(stack: Stack
 
     assert settle(operator, DEAD, "discard", ids=[broken], reason="测试数据") == [broken]
     assert letter_in(operator, DEAD, broken) is None
+
+    def last() -> dict[str, Any] | None:
+        acts = operator.get("operations/interventions")["items"]
+        return next((act for act in acts if broken in [record["id"] for record in act["records"]]), None)
+
+    act = wait_until(last, "the next shift can read it")
+    assert (act["label"], act["new"]["reason"], act["display_name"]) == ("丢弃死信", "测试数据", None)
 
 
 def test_dead_letters_are_listed_with_the_services_that_did_not_answer(stack: Stack, operator: ApiClient) -> None:

@@ -14,13 +14,16 @@ from uuid_utils.compat import uuid7
 
 from services.contracts.operations.audit import (
     MOST_SEARCHES,
+    ActAnswer,
     ActDetailAnswer,
     ActionName,
     ActsAnswer,
     ExportActsRequest,
     GetActRequest,
+    InterventionsAnswer,
     KeptFilter,
     ListActNamesRequest,
+    ListInterventionsRequest,
     ListSearchesRequest,
     RecordKindName,
     RenameSearchRequest,
@@ -161,6 +164,30 @@ def test_administrators_see_masked_values_and_operators_none(office: Office) -> 
     [seen] = search(office, role="operator").items
     assert (seen.display_name, seen.old, seen.new) == (None, None, None)
     assert seen.account_name == "jianlang"
+
+
+def test_operators_see_why_others_intervened_the_newest_first(office: Office) -> None:
+    def told(new: dict[str, str]) -> dict[str, Any]:
+        return {"display_name": "林涛", "old": {}, "new": new}
+
+    why = {"queue": "batching.members_queued.dead", "reason": "测试时发送"}
+    discarded = keep(office, action="batching.discard_dead_letters", personal=told(why))
+    keep(office)
+    resent = keep(office, action="batching.resend_to_bank", personal=told({"reason": "银行未收到"}))
+    elsewhere = keep(office, action="batching.repair", union_id=office.other.union_id, personal=told({}))
+
+    def interventions(union: Union, size: int = 20) -> list[ActAnswer]:
+        with office.begin() as session:
+            work = Work(session, a_caller(union, "operator"))
+            answer = audit_search.interventions(work, ListInterventionsRequest(size=size))
+        assert loaded(InterventionsAnswer, schema_of(InterventionsAnswer)().dump(answer))
+        return answer.items
+
+    seen = interventions(office.city)
+    assert [act.act_id for act in seen] == [elsewhere, resent, discarded]
+    assert (seen[2].label, seen[2].new, seen[2].display_name) == ("丢弃死信", why, None)
+    assert [act.act_id for act in interventions(office.city, size=2)] == [elsewhere, resent]
+    assert [act.act_id for act in interventions(office.union)] == [resent, discarded]
 
 
 def test_a_search_by_document_number_is_counted_and_not_for_operators(office: Office) -> None:
