@@ -147,9 +147,9 @@ class Route:
     `operation` declares who may use the route, its request (path, query or body, and `fixed` values together) and its
     answer. A route has its own `request` or `answer` where browsers send or get something else than the service does: a
     dataclass, or the content type of an answer that is not JSON. `deadline` is in seconds (default: the RPC client's),
-    `body_limit` in bytes, `anonymous_limit` that of those who are not signed in. A command that `has_secrets`, such as passwords, takes no Idempotency-Key: nothing of it may
-    be stored. `is_unlimited` exempts what monitors call every few seconds from rate limits. `reads_session` marks a
-    public route that answers more to those signed in.
+    `body_limit` in bytes, `anonymous_limit` that of those who are not signed in. A command that `has_secrets`, such as
+    passwords, takes no Idempotency-Key: nothing of it may be stored. `is_unlimited` exempts what monitors call every few
+    seconds from rate limits. `reads_session` marks a public route that answers more to those signed in.
     """
 
     method: str

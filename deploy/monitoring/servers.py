@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import requests
 import yaml
 
+from deploy.local.environment import keep_secrets, read_state
 from deploy.local.ports import LOOPBACK, hold_port
 from deploy.local.private_files import UMASK, make_private, open_private, write_private
 from deploy.local.processes import read_plan

@@ -89,7 +89,8 @@ class System:
     """The description of the system by its contracts.
 
     `audit_events` are the contracts by which services publish audit events, by service; `record_kinds` the kinds of
-    records that these name. `status_events` are those of its status, by service. `masks` mask a value of that name in an audit event, `mask_text` the numbers in any text.
+    records that these name. `status_events` are those of their status, by service. `masks` mask a value of that name in
+    an audit event, `mask_text` the numbers in any text.
     """
 
     services: tuple[str, ...]

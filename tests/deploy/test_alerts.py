@@ -122,7 +122,9 @@ def test_the_first_dead_letter_and_the_first_forged_event_are_noticed(watched: W
     grew = [f"DeadLettersGrew ticket {queue}" for queue in (POISONED, FORGED)]
     watched.wait_for(*grew, f"PublishersRefused page {FORGED}")
     operator = ApiClient(watched.stack.gateway_url).sign_in("ops", demo_password())
-    wait_until(lambda: {("DeadLettersGrew", POISONED), ("DeadLettersGrew", FORGED)} <= firing(operator), "it is shown", 120)
+    wait_until(
+        lambda: {("DeadLettersGrew", POISONED), ("DeadLettersGrew", FORGED)} <= firing(operator), "it is shown", 120
+    )
     titles = [message["title"] for message in operator.get("messages?size=100")["items"]]
     assert {"系统告警（紧急）", "系统告警（一般）"} <= set(titles)
     assert operator.get("operations/overview")["alerts_heard_at"] is not None

@@ -71,7 +71,9 @@ def test_monitoring_tells_operators_of_an_alert_until_it_is_over(stack: Stack, o
         token = keep_secrets(stack.folder)["ALERTS_TOKEN"]
         headers = {"Authorization": f"Bearer {token}"}
         body = {"version": "4", "alerts": [alert | changes]}
-        return requests.post(f"{stack.gateway_url}/api/v1/operations/alerts", json=body, headers=headers).status_code
+        return requests.post(
+            f"{stack.gateway_url}/api/v1/operations/alerts", json=body, headers=headers, timeout=60
+        ).status_code
 
     def told() -> list[tuple[str, bool]]:
         messages = operator.get("messages?size=100")["items"]
@@ -86,7 +88,7 @@ def test_monitoring_tells_operators_of_an_alert_until_it_is_over(stack: Stack, o
 @pytest.mark.parametrize("token", ["", "Bearer another", "Bearer "])
 def test_an_alert_without_the_right_token_is_refused(stack: Stack, token: str) -> None:
     url = f"{stack.gateway_url}/api/v1/operations/alerts"
-    answer = requests.post(url, json={"alerts": []}, headers={"Authorization": token})
+    answer = requests.post(url, json={"alerts": []}, headers={"Authorization": token}, timeout=60)
     assert (answer.status_code, answer.json()["code"]) == (403, "wrong_token")
 
 

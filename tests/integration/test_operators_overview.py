@@ -32,7 +32,7 @@ from services.notification.operators.alerts import AlertSettings
 from tests.databases import DatabaseFactory
 from tests.documents import an_event
 
-TOKEN = "the token of the tests"  # noqa: S105
+TOKEN = "the token of the tests"
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 SHOWN = NOW - timedelta(minutes=1)
 OPERATOR = Caller(account_id=str(uuid4()), roles=frozenset({"operator"}), union_id=str(uuid4()))

@@ -452,7 +452,12 @@ def test_a_dead_letter_that_has_waited_too_long_is_marked(page: Page, monkeypatc
 
 FIRING: dict[str, Any] = {
     "status": "firing",
-    "labels": {"alertname": "QueueGrows", "severity": "ticket", "queue": "batching.members_queued", "program": "batching"},
+    "labels": {
+        "alertname": "QueueGrows",
+        "severity": "ticket",
+        "queue": "batching.members_queued",
+        "program": "batching",
+    },
     "annotations": {"summary": "batching.members_queued grows", "notice": "该队列持续积压。"},
     "startsAt": "2026-11-30T08:29:00.123456789Z",
     "endsAt": "0001-01-01T00:00:00Z",
@@ -474,7 +479,7 @@ def test_monitoring_tells_of_alerts_with_its_token(page: Page) -> None:
 
     assert response.status_code == 204
     (call,) = page.services["notification"].calls
-    assert call.data["token"] == "the-token"  # noqa: S105
+    assert call.data["token"] == "the-token"
     assert call.data["alerts"] == [
         {
             "fingerprint": "7f2d31dbd2d3c7e4",

@@ -8,6 +8,7 @@ from uuid import UUID
 from marshmallow import validate
 
 from services.contracts.events.audit import ACTS_RECORDED
+from services.contracts.events.status import STATUSES_SAMPLED
 from services.contracts.overdue import ROLE_OF_KIND
 from services.contracts.shared import IMPORT_STATES, UNION_KINDS, PersonFacts, UnionFacts
 from services.kit.events.contract import (

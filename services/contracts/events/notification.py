@@ -8,7 +8,6 @@ from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.status import STATUSES_SAMPLED
 from services.kit.events.contract import EventContract, EventData
 
-
 EVERYWHERE = UUID(int=0)
 """Replaces the union of a message for all operators, who look after the whole system."""
 

@@ -112,6 +112,4 @@ def _store(session: Session, alert: ReportedAlert) -> None:
     adding = insert(Alert).values(heard_at=func.now(), **vars(alert))
     ended_at = func.coalesce(Alert.ended_at, adding.excluded.ended_at)
     told_again = {"heard_at": adding.excluded.heard_at, "notice": adding.excluded.notice, "ended_at": ended_at}
-    session.execute(
-        adding.on_conflict_do_update(index_elements=[Alert.fingerprint, Alert.started_at], set_=told_again)
-    )
+    session.execute(adding.on_conflict_do_update(index_elements=[Alert.fingerprint, Alert.started_at], set_=told_again))

@@ -34,7 +34,11 @@ def _sms_since(session: Session, since: datetime) -> list[SmsMinute]:
     minute = func.date_trunc("minute", Sms.created_at).label("minute")
     counts = [
         func.count().filter(condition).label(name)
-        for name, condition in (("sent", Sms.state == "sent"), ("failed", Sms.state == "failed"), ("waiting", TO_BE_SENT))
+        for name, condition in (
+            ("sent", Sms.state == "sent"),
+            ("failed", Sms.state == "failed"),
+            ("waiting", TO_BE_SENT),
+        )
     ]
     rows = session.execute(
         select(minute, *counts).where(Sms.sms_id >= first_id_of(since)).group_by(minute).order_by(minute)
