@@ -148,8 +148,8 @@ class Route:
     answer. A route has its own `request` or `answer` where browsers send or get something else than the service does: a
     dataclass, or the content type of an answer that is not JSON. `deadline` is in seconds (default: the RPC client's),
     `body_limit` in bytes, `anonymous_limit` that of those who are not signed in. A command that `has_secrets`, such as
-    passwords, takes no Idempotency-Key: nothing of it may be stored. `is_unlimited` exempts what monitors call every few
-    seconds from rate limits. `reads_session` marks a public route that answers more to those signed in.
+    passwords, takes no Idempotency-Key: nothing of it may be stored. `is_unlimited` exempts what monitors call every
+    few seconds from rate limits. `reads_session` marks a public route that answers more to those signed in.
     """
 
     method: str

@@ -22,13 +22,13 @@ class StatusSampledData(EventData):
         validate.Length(max=MOST_REASONS),
         "what keeps the process that publishes from working",
     ]
-    processes: Annotated[int | None, "how many take requests; null while the broker is away, as the next two"]
-    waiting: Annotated[int | None, "messages in the queues of events"]
-    dead: Annotated[int | None, "dead letters"]
-    to_outside: Annotated[int | None, "messages that the bank has not fetched; null also for all but batching"]
-    from_outside: Annotated[int | None, "messages of the bank that wait; null also for all but batching"]
     outbox_messages: Annotated[int, "that are not published yet, counted up to 10000"]
     outbox_seconds: Annotated[float, "how long the oldest of them has waited"]
+    processes: Annotated[int | None, "how many take requests; null while the broker is away, as the next two"] = None
+    waiting: Annotated[int | None, "messages in the queues of events"] = None
+    dead: Annotated[int | None, "dead letters"] = None
+    to_outside: Annotated[int | None, "messages that the bank has not fetched; null also for all but batching"] = None
+    from_outside: Annotated[int | None, "messages of the bank that wait; null also for all but batching"] = None
 
 
 STATUSES_SAMPLED = {
