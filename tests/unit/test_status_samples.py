@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from services.kit.amqp.watch import BrokerWatch
 from services.kit.data.database import Database
 from services.kit.events.contract import EventContract
 from services.kit.events.relay import Relay
@@ -38,6 +39,7 @@ class Sampling:
         monkeypatch.setattr(status_samples, "datetime", Clock)
         monkeypatch.setattr(Clock, "moment", Clock.moment)
         self.samples = StatusSamples()
+        self.samples.watch = BrokerWatch()
         self.samples.container = SimpleNamespace(
             service_name=service, dependencies={self.relay, self.database}, started=True, extensions=()
         )

@@ -48,6 +48,8 @@ class BrokerWatch(SharedExtension):
         super().__init__()
         self.on_restored: list[Callable[[], None]] = []
         """Called when a missing exchange exists again, for its bindings are lost."""
+        self.depths: Mapping[str, tuple[int, int]] | None = None
+        """Ready messages and consumers of each needed queue that exists; None while the broker cannot be asked."""
 
     def setup(self) -> None:
         """Reads the settings."""
@@ -71,8 +73,6 @@ class BrokerWatch(SharedExtension):
         Two looks in a row must find it: a leader that does not answer within a quarter of a second counts as none.
         """
         self._suspected: tuple[str, ...] = ()
-        self.depths: Mapping[str, tuple[int, int]] | None = None
-        """Ready messages and consumers of each needed queue that exists; None while the broker cannot be asked."""
         self.is_blocked = False
 
     def start(self) -> None:
