@@ -519,4 +519,4 @@ def test_a_large_message_of_monitoring_is_read_and_a_larger_one_refused(page: Pa
 def test_a_message_that_is_not_monitorings_is_refused_by_field(page: Page, part: str) -> None:
     response = tell_alerts(page, {name: value for name, value in FIRING.items() if name != part})
     assert (response.status_code, page.services["notification"].calls) == (422, [])
-    assert part in str(response.get_json(force=True)["errors"])
+    assert [part in error["field"] for error in response.get_json(force=True)["fields"]] == [True]
