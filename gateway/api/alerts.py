@@ -61,8 +61,9 @@ def record_alerts(context: RequestContext) -> Response:
 
 def _bearer_token(context: RequestContext) -> str:
     authorization = context.request.authorization
-    is_bearer = authorization is not None and authorization.type == "bearer"
-    return (authorization.token or "") if is_bearer else ""
+    if authorization is None or authorization.type != "bearer":
+        return ""
+    return authorization.token or ""
 
 
 def _reported(alert: AlertmanagerAlert) -> rpc.ReportedAlert:

@@ -49,8 +49,12 @@ def samples_since(session: Session, since: datetime) -> list[Sample]:
 def changes_since(session: Session, since: datetime) -> list[StatusChange]:
     """What changed from one sample of a service to the next, the newest first, from at most MOST_CHANGES samples."""
     names = ("release", "processes", "reasons", "minute")
-    by_service = {"partition_by": ServiceSample.service, "order_by": ServiceSample.minute}
-    before = [func.lag(getattr(ServiceSample, name)).over(**by_service).label(f"{name}_before") for name in names]
+    before = [
+        func.lag(getattr(ServiceSample, name))
+        .over(partition_by=ServiceSample.service, order_by=ServiceSample.minute)
+        .label(f"{name}_before")
+        for name in names
+    ]
     sampled = select(ServiceSample, *before).where(ServiceSample.minute >= since).subquery()
     of = sampled.c
     differs = or_(
