@@ -430,6 +430,7 @@ def test_these_routes_and_no_others_need_no_sign_in() -> None:
         "POST /api/v1/password-resets",
         "POST /api/v1/password-resets/check",
         "GET /api/v1/attachments/{attachment_id}",
+        "POST /api/v1/operations/alerts",
         "GET /healthz",
         "GET /readyz",
     }
