@@ -16,14 +16,14 @@ const isTest = !!process.env.VITEST;
 
 export default defineConfig({
   plugins: [
-    vue(),
+    runbooksAsPages(),
+    vue({ include: [/\.vue$/, /\.md$/] }),
     Components({
       dirs: [],
       dts: false,
       resolvers: [ElementPlusResolver({ importStyle: isTest ? false : "css" }), VantResolver({ importStyle: !isTest })],
     }),
     withoutForeignFonts(),
-    runbooksAsHtml(),
     compressedBeside(),
   ],
   resolve: { alias: { "@": fileURLToPath(new URL("src", import.meta.url)) } },
@@ -54,29 +54,30 @@ function withoutForeignFonts(): Plugin {
   };
 }
 
-/** The runbooks of docs/operations as HTML. Links lead to other runbooks; other documents are only named. */
-function runbooksAsHtml(): Plugin {
+/** The runbooks of docs/operations as components. Links lead to other runbooks; other documents are only named. */
+function runbooksAsPages(): Plugin {
   const markdown = new MarkdownIt();
   markdown.core.ruler.push("links", ({ tokens }) => {
     for (const { children } of tokens) {
-      let isElsewhere = false;
+      let tag = "a";
       for (const token of children ?? []) {
-        const href = String(token.attrGet("href") ?? "");
-        if (token.type === "link_open") isElsewhere = !/^\w+\.md$/.test(href) && !/^https?:/.test(href);
-        if (token.type === "link_open" && isElsewhere) {
-          token.attrs = [
-            ["class", "elsewhere"],
-            ["title", join("docs/operations/runbooks", href)],
-          ];
-        } else if (token.type === "link_open") token.attrSet("href", href.replace(/^(\w+)\.md$/, "/runbooks/$1"));
-        if (isElsewhere && token.type.startsWith("link_")) token.tag = "span";
+        if (token.type === "link_open") {
+          const href = String(token.attrGet("href"));
+          const runbook = /^(\w+)\.md$/.exec(href);
+          tag = runbook ? "RouterLink" : "span";
+          token.attrs = runbook ? [["to", `/runbooks/${runbook[1]}`]] : [["title", join("docs/operations/runbooks", href)]];
+        }
+        if (token.type.startsWith("link_")) token.tag = tag;
       }
     }
   });
   return {
-    name: "runbooks-as-html",
+    name: "runbooks-as-pages",
     enforce: "pre",
-    transform: (text, id) => (id.endsWith(".md") ? `export default ${JSON.stringify(markdown.render(text))};` : null),
+    transform: (text, id) =>
+      id.endsWith(".md")
+        ? `<template><article lang="en">${markdown.render(text).replace(/\{\{/g, "&#123;&#123;")}</article></template>`
+        : null,
   };
 }
 

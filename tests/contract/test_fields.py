@@ -20,7 +20,7 @@ from services.kit.rpc.operation import OPERATIONS
 from services.kit.schemas import schema_of
 
 _AS_IT_COMES = {
-    *("password", "current_password", "new_password"),  # every character counts
+    *("password", "current_password", "new_password", "token"),  # every character counts
     "content",  # base64
     "content_type",  # not believed
     *("code", "batch_no", "queue", "id", "ids"),  # compared with what is known

@@ -80,6 +80,7 @@ def test_operators_reach_no_members(table: dict[str, Permission]) -> None:
         "notification.mark_all_messages_read",
         # without what is personal of the acts
         "membership.search_acts",
+        "membership.list_interventions",
         "membership.get_act",
         "membership.export_acts",
     }

@@ -12,6 +12,7 @@ from deploy.local.client import wait_until
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.batching import BATCH_SUBMITTED
 from services.kit.amqp.connection import open_connection
+from services.kit.events.topology import depths
 from services.kit.operations.operators import (
     DeadLetterDetailAnswer,
     ServiceDeadLettersAnswer,
@@ -45,8 +46,9 @@ def call(revocation: ServiceEnvironment, method: str, answer: type[Any], **data:
 
 
 def dead_letter(amqp_uri: str, *message_ids: str) -> None:
-    """Puts messages into the queue of dead letters."""
+    """Puts messages into the queue of dead letters, once the service has declared it."""
     with open_connection(amqp_uri, "test") as connection:
+        wait_until(lambda: list(depths(connection, [QUEUE])), "the queue is there")
         channel = connection.channel()
         for message_id in message_ids:
             headers = {"x-original-queue": "revocation.batch_submitted"}

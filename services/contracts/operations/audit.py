@@ -213,7 +213,6 @@ LIST_INTERVENTIONS = query(
     ListInterventionsRequest,
     InterventionsAnswer,
     allow=subordinates("operator"),
-    may_lag=("operator",),
 )
 LIST_ACT_NAMES = query(
     "membership.list_act_names", ListActNamesRequest, ActNamesAnswer, allow=no_union("administrator", "operator")
