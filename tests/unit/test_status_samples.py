@@ -1,5 +1,6 @@
 """A service's samples of its status: once a minute, by what its relay and its watch know."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -40,6 +41,7 @@ class Sampling:
         monkeypatch.setattr(Clock, "moment", Clock.moment)
         self.samples = StatusSamples()
         self.samples.watch = BrokerWatch()
+        self.samples.watch.depths = {}
         self.samples.container = SimpleNamespace(
             service_name=service, dependencies={self.relay, self.database}, started=True, extensions=()
         )
@@ -103,7 +105,11 @@ def test_of_the_bank_only_its_owner_tells(monkeypatch: pytest.MonkeyPatch) -> No
     assert (data["to_outside"], data["from_outside"], data["waiting"]) == (None, None, 0)
 
 
-def test_while_the_broker_is_away_its_figures_are_unknown(batching: Sampling) -> None:
+def test_while_the_broker_is_away_its_figures_are_unknown(batching: Sampling, monkeypatch: pytest.MonkeyPatch) -> None:
+    batching.samples.watch.depths = None
+    batching.measured()
+    assert batching.published == []  # the watch may not have looked yet
+    monkeypatch.setattr(status_samples, "time", SimpleNamespace(monotonic=lambda: math.inf))
     batching.measured()
     ((_, data),) = batching.published
     assert [data[name] for name in ("processes", "waiting", "dead", "to_outside", "from_outside")] == [None] * 5

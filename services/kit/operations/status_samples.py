@@ -1,5 +1,6 @@
 """Samples of a service's status: the process whose relay leads publishes one a minute."""
 
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +21,7 @@ from services.kit.system import the_system
 
 log = structlog.get_logger()
 
+_SECONDS_TO_LOOK = 20.0
 _MOST_REASONS = 20
 _LONGEST_REASON = 1000
 
@@ -32,15 +34,20 @@ class StatusSamples(DependencyProvider):
     def setup(self) -> None:
         """Asks the relay to call whenever it has measured the outbox."""
         self._sampled: datetime | None = None
+        self._waits_until = time.monotonic() + _SECONDS_TO_LOOK
         self._release = read_settings(ProcessSettings).release
         for one in self.container.dependencies:
             if isinstance(one, Relay):
                 one.on_measured.append(self._sample_once_a_minute)
 
     def _sample_once_a_minute(self, messages: int, seconds: float) -> None:
-        """Publishes a sample with the outbox's figures, unless this minute has one; an error stops no relay."""
+        """Publishes a sample with the outbox's figures, unless this minute has one; an error stops no relay.
+
+        A process that starts waits a while for the first look at the queues.
+        """
         minute = datetime.now(UTC).replace(second=0, microsecond=0)
-        if minute == self._sampled:
+        is_too_early = self.watch.depths is None and time.monotonic() < self._waits_until
+        if minute == self._sampled or is_too_early:
             return
         self._sampled = minute
         try:
