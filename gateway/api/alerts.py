@@ -21,7 +21,8 @@ _NAMES = fields.Dict(keys=fields.String(), values=fields.String(validate=validat
 class AlertmanagerAlert:
     """An alert of Alertmanager's webhook, version 4; other fields are ignored.
 
-    The labels `alertname` and `severity` and the annotation `notice` are used, and the labels `queue` or `program`.
+    The labels `alertname`, `severity`, `queue` or `program`, and `instance` are used, and the annotation `notice`, or
+    else `summary`.
     """
 
     IGNORES_UNKNOWN: ClassVar[bool] = True
@@ -67,7 +68,7 @@ def _bearer_token(context: RequestContext) -> str:
 
 
 def _reported(alert: AlertmanagerAlert) -> rpc.ReportedAlert:
-    """The alert as it is kept; one without our annotation is told by its name."""
+    """The alert as it is kept."""
     labels = alert.labels
     name, severity = labels.get("alertname", ""), labels.get("severity", "")
     return rpc.ReportedAlert(
@@ -75,7 +76,8 @@ def _reported(alert: AlertmanagerAlert) -> rpc.ReportedAlert:
         name=name[:100] or "?",
         severity=severity if severity in rpc.SEVERITIES else "ticket",
         subject=(labels.get("queue") or labels.get("program") or "")[:200],
-        notice=alert.annotations.get("notice", name)[:500],
+        instance=labels.get("instance", "")[:200],
+        notice=(alert.annotations.get("notice") or alert.annotations.get("summary") or name)[:500],
         started_at=alert.startsAt,
         ended_at=alert.endsAt if alert.status == "resolved" else None,
     )

@@ -80,8 +80,12 @@ def post_known(
 
 def settle(session: Session, audience: Audience, topic: str) -> None:
     """Has everybody of the audience read the message of a topic, if it was posted: what it asked for is done."""
-    settled = update(InboxMessage).where(InboxMessage.topic == _full_topic(audience, topic))
-    session.execute(settled.values(settled_at=func.now()))
+    _set_settled(session, audience, topic, func.now())
+
+
+def reopen(session: Session, audience: Audience, topic: str) -> None:
+    """Has the message of a topic, where it was settled, count as unread again: what it asks for is not done."""
+    _set_settled(session, audience, topic, None)
 
 
 def is_posted(session: Session, audience: Audience, topic: str) -> bool:
@@ -183,6 +187,11 @@ def _write(session: Session, audience: Audience, message_id: UUID, message: Mess
         ),
         subject=str(audience.union_id),
     )
+
+
+def _set_settled(session: Session, audience: Audience, topic: str, settled_at: Any) -> None:
+    of_topic = update(InboxMessage).where(InboxMessage.topic == _full_topic(audience, topic))
+    session.execute(of_topic.values(settled_at=settled_at))
 
 
 def _full_topic(audience: Audience, topic: str) -> str:

@@ -64,6 +64,9 @@ Literal as in its index, for PostgreSQL would not match a parameter.
 TO_BE_SENT = sql_text("state in ('waiting', 'sending')")
 """Whether an SMS is still to be sent; literal for the same reason."""
 
+HAS_FAILED = sql_text("state = 'failed'")
+"""Whether an SMS was given up; literal for the same reason."""
+
 
 class Sms(Base):
     """A text message: `waiting` until `due_at`, `sending` from the first attempt, then `sent` or `failed`.
@@ -77,6 +80,7 @@ class Sms(Base):
     __table_args__ = (
         Index("ix_sms_due_at", "due_at", postgresql_where=TO_BE_SENT),
         Index("uq_sms_waiting_topic", "topic", unique=True, postgresql_where=STILL_COUNTS),
+        Index("ix_sms_failed", "sms_id", postgresql_where=HAS_FAILED),
     )
 
     sms_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -296,8 +300,8 @@ class ServiceSample(Base):
 class Alert(Base):
     """An alert of monitoring: fires until `ended_at`; `heard_at` is when monitoring last told of it.
 
-    `subject` is the program or queue that it is about, empty for the whole system; `notice` says in Chinese what is
-    wrong.
+    `subject` is the program or queue that it is about, `instance` the process; both are empty for the whole system.
+    `notice` says in Chinese what is wrong.
     """
 
     __tablename__ = "alert"
@@ -308,6 +312,7 @@ class Alert(Base):
     name: Mapped[str]
     severity: Mapped[str]
     subject: Mapped[str]
+    instance: Mapped[str]
     notice: Mapped[str]
     heard_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -28,7 +28,7 @@ class NotificationTerms:
     """How long messages of the inbox are kept; at least 180."""
     sms_days: int = _SIX_MONTHS
     """How long text messages that were sent, or failed, are kept with their telephone number; at least 180."""
-    sample_days: int = 8
+    sample_days: int = 2
     """How long the services' samples of each minute are kept; at least 2."""
     alert_days: int = _SIX_MONTHS
     """How long alerts are kept after monitoring last told of them."""
@@ -77,7 +77,7 @@ TABLES: Sequence[Table] = (
         Days(NotificationTerms, "sample_days"),
         "its minute",
         rows_older("service_sample", "minute"),
-        "A week to compare with; five rows a minute. Prometheus keeps longer histories.",
+        "The overview shows the changes of a day; five rows a minute. Prometheus keeps longer histories.",
     ),
     Expiring(
         "sms",

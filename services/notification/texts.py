@@ -6,8 +6,10 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from services.contracts.masks import mask_phone
+from services.contracts.operations.overview import ReportedAlert
 from services.contracts.operations.reports import Figures
 from services.contracts.shared import REVOCATION_REASONS
+from services.notification.models import Alert
 
 _SHANGHAI = timezone(timedelta(hours=8))
 SIGNATURE = "【申工社】"
@@ -316,16 +318,17 @@ def _by(changed_by: str | None) -> str:
     return f"管理员{changed_by}操作" if changed_by else "本人操作"
 
 
-def alert_fires(notice: str, subject: str, *, is_urgent: bool) -> MessageText:
-    """An alert of monitoring, to operators."""
-    body = f"{_about(subject)}{notice} 请在“运行状态”查看处置手册。"
-    return MessageText("alert_fires", f"系统告警（{'紧急' if is_urgent else '一般'}）", body, "/operations")
+def alert_fires(alert: ReportedAlert | Alert) -> MessageText:
+    """To operators: an alert of monitoring, with its runbook."""
+    urgency = "紧急" if alert.severity == "page" else "一般"
+    body = f"{_about(alert)}{alert.notice}处置手册：{alert.name}。"
+    return MessageText("alert_fires", f"系统告警（{urgency}）", body, f"/runbooks/{alert.name}")
 
 
-def alert_ended(notice: str, subject: str, ended_at: datetime) -> MessageText:
-    """An alert is over."""
-    body = f"{_about(subject)}{notice} 已于{_at(ended_at)}恢复。"
-    return MessageText("alert_ended", "系统告警已恢复", body, "/operations")
+def alert_ended(alert: ReportedAlert | Alert) -> MessageText:
+    """To operators: an alert is over; when, is not known of all."""
+    at = f"已于{_at(alert.ended_at)}" if alert.ended_at else "已"
+    return MessageText("alert_ended", "系统告警已恢复", f"{_about(alert)}{alert.notice}{at}恢复。", "/operations")
 
 
 def sms_phone_given_up(new_phone: str | None, changed_at: datetime, held_until: datetime) -> str:
@@ -353,8 +356,9 @@ def _in_name_of(represented: str | None) -> str:
     return f"（代 {represented} 审核）" if represented else ""
 
 
-def _about(subject: str) -> str:
-    return f"{subject}：" if subject else ""
+def _about(alert: ReportedAlert | Alert) -> str:
+    about = " ".join(filter(None, (alert.subject, alert.instance)))
+    return f"{about}：" if about else ""
 
 
 def _period(known: Mapping[str, Any]) -> str:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, create_engine, select
+from marshmallow import ValidationError
+from sqlalchemy import Engine, create_engine, event, select, update
 from sqlalchemy.orm import Session
 
 from services.contracts.events.notification import EVERYWHERE
@@ -24,7 +25,8 @@ from services.kit.events.envelope import Event
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
-from services.kit.secret_values import Secret
+from services.kit.schemas import schema_of
+from services.kit.secret_values import Key
 from services.notification import message_inbox, sms
 from services.notification.models import Alert, Sms
 from services.notification.operators import alerts, overview, samples
@@ -56,13 +58,13 @@ def session(engine: Engine) -> Iterator[Session]:
 
 @pytest.fixture(autouse=True)
 def token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alerts, "read_settings", lambda _kind: AlertSettings(alerts_token=Secret(TOKEN)))
+    monkeypatch.setattr(alerts, "read_settings", lambda _kind: AlertSettings(alerts_token=Key(TOKEN)))
 
 
 def a_sample(service: str, minute: datetime, **figures: Any) -> Event[Any]:
     contract = STATUSES_SAMPLED[service]
-    event = an_event(replace(contract.read(wire_example(contract)), minute=minute, **figures))
-    return replace(event, type=contract.type)
+    data = replace(contract.read(wire_example(contract)), minute=minute, **figures)
+    return replace(an_event(data), type=contract.type)
 
 
 def sampled(session: Session, service: str, minutes_ago: int, **figures: Any) -> None:
@@ -80,6 +82,7 @@ def an_alert(**changes: Any) -> ReportedAlert:
             name="QueueGrows",
             severity="ticket",
             subject="batching.members_queued",
+            instance="",
             notice="该队列持续积压。",
             started_at=NOW,
             ended_at=None,
@@ -88,8 +91,18 @@ def an_alert(**changes: Any) -> ReportedAlert:
     )
 
 
+BEAT = an_alert(fingerprint="w", name="Watchdog", severity="none", subject="", started_at=NOW - timedelta(days=9))
+
+
 def told(session: Session, *reported: ReportedAlert, token: str = TOKEN) -> None:
     alerts.record_alerts(Work(session, Caller()), RecordAlertsRequest(token=token, alerts=list(reported)))
+    session.expire_all()
+
+
+def heard(session: Session, minutes_ago: int, **of: str) -> None:
+    """Monitoring has told of alerts so long ago; with `name`, of this one."""
+    long_ago = NOW - timedelta(minutes=minutes_ago)
+    session.execute(update(Alert).filter_by(**of).values(heard_at=long_ago))
     session.expire_all()
 
 
@@ -139,11 +152,16 @@ def test_minutes_without_a_sample_are_named_as_silence(session: Session) -> None
     assert [datetime.fromisoformat(text).timestamp() for text in (change.before, change.after)] == silence
 
 
-def test_a_number_of_processes_that_nobody_knew_is_no_change(session: Session) -> None:
-    sampled(session, "revocation", 2, processes=2)
-    sampled(session, "revocation", 1, processes=None, waiting=None)
-    sampled(session, "revocation", 0, processes=2)
-    assert shown(session).changes == []
+def test_a_number_of_processes_is_compared_with_the_last_one_that_was_known(session: Session) -> None:
+    for minutes_ago, processes in ((5, None), (4, 2), (3, None), (2, 2), (1, None), (0, 1)):
+        sampled(session, "revocation", minutes_ago, processes=processes)
+    assert [(one.kind, one.before, one.after) for one in shown(session).changes] == [("processes", "2", "1")]
+
+
+def test_no_more_changes_are_told_than_the_page_shows(session: Session) -> None:
+    for minutes_ago in range(59):
+        sampled(session, "revocation", minutes_ago, release=str(minutes_ago), processes=minutes_ago)
+    assert len(shown(session).changes) == samples.MOST_CHANGES
 
 
 def test_text_messages_are_counted_by_the_minute_in_which_they_were_made(session: Session) -> None:
@@ -160,6 +178,7 @@ def test_text_messages_are_counted_by_the_minute_in_which_they_were_made(session
     counts = [(one.sent, one.failed, one.waiting) for one in answer.sms]
     assert [sum(column) for column in zip(*counts, strict=True)] == [2, 1, 1]
     assert answer.sms_oldest_at is not None
+    assert answer.sms_failed == 1
 
 
 def test_an_alert_reaches_every_operator_once_and_nobody_else(session: Session) -> None:
@@ -169,7 +188,7 @@ def test_an_alert_reaches_every_operator_once_and_nobody_else(session: Session) 
     elsewhere = replace(OPERATOR, account_id=str(uuid4()), union_id=str(uuid4()))
     for operator in (OPERATOR, elsewhere):
         (message,) = inbox(session, operator).items
-        assert (message.title, message.read, message.link) == ("系统告警（一般）", False, "/operations")
+        assert (message.title, message.read, message.link) == ("系统告警（一般）", False, "/runbooks/QueueGrows")
         assert message.body.startswith("batching.members_queued：该队列持续积压。")
     assert inbox(session, REVIEWER).items == []
     assert [one.name for one in shown(session).alerts] == ["QueueGrows"]
@@ -191,12 +210,43 @@ def test_when_an_alert_is_over_its_message_says_so_and_counts_as_read(session: S
     assert [one.ended_at for one in shown(session).alerts] == [NOW + timedelta(minutes=2)]
 
 
-def test_an_alert_that_is_over_stays_so_when_monitoring_repeats_itself(session: Session) -> None:
+def test_an_alert_that_is_over_stays_so_when_monitoring_repeats_itself_late(session: Session) -> None:
     ended = an_alert(ended_at=NOW + timedelta(minutes=2))
     told(session, ended)
     told(session, an_alert())
     assert [one.ended_at for one in shown(session).alerts] == [ended.ended_at]
     assert [message.title for message in inbox(session).items] == ["系统告警已恢复"]
+
+
+def test_an_alert_that_monitoring_takes_up_again_after_its_end_fires_again(session: Session) -> None:
+    told(session, an_alert(ended_at=NOW + timedelta(minutes=2)))
+    heard(session, minutes_ago=4)
+    told(session, an_alert())
+    assert [one.ended_at for one in shown(session).alerts] == [None]
+    assert [(message.title, message.read) for message in inbox(session).items] == [("系统告警（一般）", False)]
+
+
+def test_an_alert_in_whose_place_a_newer_one_fires_is_over(session: Session) -> None:
+    told(session, an_alert(started_at=NOW - timedelta(hours=1)))
+    told(session, an_alert())
+    assert [one.ended_at is None for one in shown(session).alerts] == [True, False]
+    assert [message.title for message in inbox(session).items] == ["系统告警（一般）", "系统告警已恢复"]
+
+
+def test_an_alert_of_which_nothing_is_told_while_the_heartbeat_goes_on_is_over(session: Session) -> None:
+    told(session, an_alert(), BEAT)
+    heard(session, minutes_ago=21, name="QueueGrows")
+    heard(session, minutes_ago=5, name="Watchdog")
+    told(session, BEAT)
+    assert [one.ended_at is None for one in shown(session).alerts] == [False]
+    assert [(message.title, message.read) for message in inbox(session).items] == [("系统告警已恢复", True)]
+
+
+def test_after_a_pause_of_the_heartbeat_alerts_go_on_until_they_are_not_told_of_again(session: Session) -> None:
+    told(session, an_alert(), BEAT)
+    heard(session, minutes_ago=30)
+    told(session, BEAT)
+    assert [one.ended_at for one in shown(session).alerts] == [None]
 
 
 def test_an_alert_that_fires_again_is_told_again(session: Session) -> None:
@@ -205,20 +255,46 @@ def test_an_alert_that_fires_again_is_told_again(session: Session) -> None:
     assert [message.title for message in inbox(session).items] == ["系统告警（一般）", "系统告警已恢复"]
 
 
-def test_the_heartbeat_is_no_message_but_shows_that_alerts_arrive(session: Session) -> None:
+def test_the_heartbeat_is_no_message_but_shows_that_alerts_arrive_until_it_is_over(session: Session) -> None:
     assert shown(session).alerts_heard_at is None
-    told(session, an_alert(name="Watchdog", severity="none", subject=""))
+    told(session, BEAT)
     assert inbox(session).items == []
     assert shown(session).alerts == []
     assert shown(session).alerts_heard_at is not None
+    heard(session, minutes_ago=9)
+    told(session, replace(BEAT, ended_at=NOW))
+    assert shown(session).alerts_heard_at == NOW - timedelta(minutes=9)
 
 
-def test_an_alert_of_which_monitoring_told_nothing_for_a_day_is_not_shown(session: Session) -> None:
+def test_one_moment_in_two_time_zones_is_one_alert(session: Session) -> None:
     told(session, an_alert())
-    for alert in session.scalars(select(Alert)):
-        alert.heard_at = NOW - timedelta(hours=25)
-    session.flush()
-    assert shown(session).alerts == []
+    told(session, an_alert(started_at=NOW.astimezone(timezone(timedelta(hours=8)))))
+    assert (len(shown(session).alerts), len(inbox(session).items)) == (1, 1)
+
+
+def test_two_alerts_of_two_processes_are_told_apart(session: Session) -> None:
+    two = [an_alert(fingerprint=one, subject="validation", instance=one) for one in ("10.0.0.1:9001", "10.0.0.2:9001")]
+    told(session, *two, *two)
+    assert sorted(message.body.partition("：")[0] for message in inbox(session).items) == [
+        "validation 10.0.0.1:9001",
+        "validation 10.0.0.2:9001",
+    ]
+
+
+def test_a_hundred_alerts_at_once_are_stored_in_few_statements(session: Session) -> None:
+    beats = [replace(BEAT, fingerprint=str(number), name=f"Quiet{number}") for number in range(100)]
+    statements: list[str] = []
+    event.listen(session.get_bind(), "before_cursor_execute", lambda *given: statements.append(given[2]))
+    told(session, *beats)
+    assert len(statements) <= 5
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "1999-12-31T23:59:59+00:00", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize("name", ["started_at", "ended_at"])
+def test_a_moment_that_no_calendar_of_ours_has_is_refused(name: str, moment: str) -> None:
+    alert = schema_of(ReportedAlert)().dump(an_alert()) | {name: moment}
+    with pytest.raises(ValidationError, match="2000 年至 2099 年"):
+        schema_of(ReportedAlert)().load(alert)
 
 
 @pytest.mark.parametrize("token", ["", "another", f"{TOKEN} "])

@@ -13,6 +13,7 @@ from services.kit.amqp.watch import BrokerWatch
 from services.kit.data.database import Database
 from services.kit.events.contract import EventContract
 from services.kit.events.relay import Relay
+from services.kit.events.topology import needed_queues
 from services.kit.operations import status_samples
 from services.kit.operations.status_samples import StatusSamples
 from services.kit.settings import ProcessSettings
@@ -48,9 +49,10 @@ class Sampling:
         self.samples.setup()
 
     def measured(self, messages: int = 0, seconds: float = 0.0) -> None:
-        """The relay has measured the outbox."""
+        """The relay has measured the outbox, and the thread of the samples wakes."""
         for tell in self.relay.on_measured:
             tell(messages, seconds)
+        self.samples.sample(messages, seconds)
 
     @contextmanager
     def _transaction(self) -> Iterator[str]:
@@ -68,13 +70,13 @@ def batching(monkeypatch: pytest.MonkeyPatch) -> Sampling:
 
 def test_a_sample_tells_what_waits_and_how_many_processes_take_requests(batching: Sampling) -> None:
     batching.samples.watch.depths = {
+        **dict.fromkeys(needed_queues("batching"), (0, 2)),
         "batching.requests": (9, 2),
         "batching.members_queued": (3, 2),
         "batching.revocation_approved": (4, 2),
         "batching.members_queued.dead": (5, 0),
         "bank.feedback.rejected": (1, 0),
         "bank.batches": (6, 0),
-        "bank.receipts": (1, 0),
         "bank.feedback": (8, 2),
         "revocation.batch_submitted": (100, 1),
     }
@@ -90,7 +92,7 @@ def test_a_sample_tells_what_waits_and_how_many_processes_take_requests(batching
         "processes": 2,
         "waiting": 7,
         "dead": 6,
-        "to_outside": 7,
+        "to_outside": 6,
         "from_outside": 8,
         "outbox_messages": 41,
         "outbox_seconds": 73.5,
@@ -130,4 +132,16 @@ def test_a_database_that_takes_no_sample_stops_no_relay(batching: Sampling, monk
 
     monkeypatch.setattr(batching.database, "begin", fail)
     batching.measured()
+    assert batching.published == []
+
+
+def test_the_same_reasons_are_told_in_the_same_order(batching: Sampling, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_samples, "not_ready", lambda _containers: ["the queue b", "the queue a", "the queue b"])
+    batching.measured()
+    assert [data["reasons"] for _, data in batching.published] == [["the queue a", "the queue b"]]
+
+
+def test_the_relay_only_notes_what_it_has_measured(batching: Sampling) -> None:
+    for tell in batching.relay.on_measured:
+        tell(1, 2.0)
     assert batching.published == []

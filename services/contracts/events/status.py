@@ -27,7 +27,9 @@ class StatusSampledData(EventData):
     processes: Annotated[int | None, "how many take requests; null while the broker is away, as the next two"] = None
     waiting: Annotated[int | None, "messages in the queues of events"] = None
     dead: Annotated[int | None, "dead letters"] = None
-    to_outside: Annotated[int | None, "messages that the bank has not fetched; null also for all but batching"] = None
+    to_outside: Annotated[
+        int | None, "batches and recalls that the bank has not fetched; null also for all but batching"
+    ] = None
     from_outside: Annotated[int | None, "messages of the bank that wait; null also for all but batching"] = None
 
 

@@ -1,7 +1,7 @@
 """The operators' overview of the whole system: the last hour, what changed, and the alerts of monitoring."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from marshmallow import validate
@@ -12,6 +12,9 @@ from services.kit.rpc.operation import ANONYMOUS, command, no_union, query
 SEVERITIES = ("page", "ticket", "none")
 MOST_ALERTS = 100
 """Most alerts that monitoring may tell of at once."""
+_IN_OUR_TIME = validate.Range(
+    datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC), error="时间应在 2000 年至 2099 年之间"
+)
 HEARTBEAT = "Watchdog"
 """The alert that always fires: it shows that alerts arrive."""
 
@@ -27,12 +30,11 @@ class Sample:
 
     service: str
     minute: datetime
-    processes: Annotated[int | None, "that took requests"]
     waiting: Annotated[int | None, "messages in its queues of events"]
     dead: Annotated[int | None, "dead letters"]
     outbox_messages: Annotated[int, "that were not published yet, counted up to 10000"]
     outbox_seconds: Annotated[float, "how long the oldest of them had waited"]
-    to_bank: Annotated[int | None, "messages that the bank had not fetched; only of batching"]
+    to_bank: Annotated[int | None, "batches and recalls that the bank had not fetched; only of batching"]
     from_bank: Annotated[int | None, "messages of the bank that waited; only of batching"]
 
 
@@ -63,20 +65,23 @@ class StatusChange:
 
 @dataclass(frozen=True, kw_only=True)
 class AlertAnswer:
+    fingerprint: Annotated[str, "of all that fire, one has it"]
     name: str
     severity: Annotated[str, choice(*SEVERITIES), "`page` cannot wait until morning"]
     subject: Annotated[str, "the program or queue; empty for the whole system"]
+    instance: Annotated[str, "the process; empty for all"]
     notice: Annotated[str, "what is wrong, in Chinese"]
     started_at: datetime
     ended_at: datetime | None
-    heard_at: Annotated[datetime, "when monitoring last told of it"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class OverviewAnswer:
+    at: Annotated[datetime, "now, by the service's clock"]
     samples: Annotated[list[Sample], "of the last hour, by minute"]
     sms: Annotated[list[SmsMinute], "of the last hour, by minute"]
     sms_oldest_at: Annotated[datetime | None, "when the oldest text message was made that is still to be sent"]
+    sms_failed: Annotated[int, "text messages of the last day that were given up"]
     changes: Annotated[list[StatusChange], "of the last day, the newest first, 50 at most"]
     alerts: Annotated[list[AlertAnswer], "that fire, and those that ended within a day; the newest first"]
     alerts_heard_at: Annotated[datetime | None, "when monitoring last showed that its alerts arrive here"]
@@ -90,9 +95,10 @@ class ReportedAlert:
     name: Annotated[str, validate.Length(1, 100)]
     severity: Annotated[str, choice(*SEVERITIES)]
     subject: Annotated[str, validate.Length(max=200)]
+    instance: Annotated[str, validate.Length(max=200)]
     notice: Annotated[str, validate.Length(max=500)]
-    started_at: datetime
-    ended_at: datetime | None
+    started_at: Annotated[datetime, _IN_OUR_TIME]
+    ended_at: Annotated[datetime | None, _IN_OUR_TIME]
 
 
 @dataclass(frozen=True, kw_only=True)

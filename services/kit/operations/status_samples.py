@@ -10,6 +10,7 @@ from nameko.extensions import DependencyProvider
 
 from services.kit.amqp.queues import owner_of, request_queue
 from services.kit.amqp.watch import BrokerWatch
+from services.kit.concurrency import Doorbell
 from services.kit.data.database import Database
 from services.kit.events.outbox import publish
 from services.kit.events.relay import Relay
@@ -22,30 +23,61 @@ from services.kit.system import the_system
 log = structlog.get_logger()
 
 _SECONDS_TO_LOOK = 20.0
+_SECONDS_TO_WAIT = 3600.0
 _MOST_REASONS = 20
 _LONGEST_REASON = 1000
 
 
 class StatusSamples(DependencyProvider):
-    """Publishes the samples as a dependency that needs no call, in a service that has a database and a relay."""
+    """Publishes the samples as a dependency that needs no call, in a service that has a database and a relay.
+
+    A thread of its own does, so that a database that answers slowly holds up no relay.
+    """
 
     watch = BrokerWatch()
 
     def setup(self) -> None:
-        """Asks the relay to call whenever it has measured the outbox."""
-        self._sampled: datetime | None = None
-        self._waits_until = time.monotonic() + _SECONDS_TO_LOOK
+        """Asks the relay to tell whenever it has measured the outbox."""
         self._release = read_settings(ProcessSettings).release
+        self._waits_until = time.monotonic() + _SECONDS_TO_LOOK
+        self._sampled: datetime | None = None
+        self._outbox: tuple[int, float] | None = None
+        self._is_stopping = False
+        self._doorbell = Doorbell()
+        self._thread: Any = None
         for one in self.container.dependencies:
             if isinstance(one, Relay):
-                one.on_measured.append(self._sample_once_a_minute)
+                one.on_measured.append(self._note)
 
-    def _sample_once_a_minute(self, messages: int, seconds: float) -> None:
-        """Publishes a sample with the outbox's figures, unless this minute has one; an error stops no relay.
+    def start(self) -> None:
+        """Starts the work."""
+        self._thread = self.container.spawn_managed_thread(self._run)
 
-        A process that starts waits a while for the first look at the queues.
+    def stop(self) -> None:
+        """Returns when no sample is being published."""
+        self._is_stopping = True
+        self._doorbell.ring()
+        if self._thread is not None:
+            self._thread.wait()
+
+    def _note(self, messages: int, seconds: float) -> None:
+        self._outbox = (messages, seconds)
+        if _minute() != self._sampled:
+            self._doorbell.ring()
+
+    def _run(self) -> None:
+        while not self._is_stopping:
+            self._doorbell.wait(None, _SECONDS_TO_WAIT)
+            if self._outbox is not None and not self._is_stopping:
+                self.sample(*self._outbox)
+                self._outbox = None
+
+    def sample(self, messages: int, seconds: float) -> None:
+        """Publishes a sample, unless this minute has one; `messages` wait in the outbox, the oldest for `seconds`.
+
+        A process that starts waits a while for the first look at the queues. An error is logged.
         """
-        minute = datetime.now(UTC).replace(second=0, microsecond=0)
+        minute = _minute()
         is_too_early = self.watch.depths is None and time.monotonic() < self._waits_until
         if minute == self._sampled or is_too_early:
             return
@@ -57,7 +89,7 @@ class StatusSamples(DependencyProvider):
 
     def _publish(self, minute: datetime, figures: dict[str, Any]) -> None:
         service, system = self.container.service_name, the_system()
-        reasons = [reason[:_LONGEST_REASON] for reason in not_ready([self.container])[:_MOST_REASONS]]
+        reasons = sorted({reason[:_LONGEST_REASON] for reason in not_ready([self.container])})[:_MOST_REASONS]
         data = {"minute": minute, "release": self._release, "reasons": reasons, **figures, **self._depths(service)}
         database = next(one for one in self.container.dependencies if isinstance(one, Database))
         with database.begin() as session:
@@ -66,7 +98,7 @@ class StatusSamples(DependencyProvider):
     def _depths(self, service: str) -> dict[str, int | None]:
         """What waits in the service's queues, and how many processes take its requests; None where nobody knows."""
         external = the_system().external
-        outgoing = {*external.queues} - {*external.consumed, external.rejected}
+        outgoing = {*external.needed} - {*external.consumed, external.rejected}
         is_owner = external.owner == service
         _, consumers = (self.watch.depths or {}).get(request_queue(service), (0, None))
         return {
@@ -80,3 +112,7 @@ class StatusSamples(DependencyProvider):
     def _messages(self, queues: Iterable[str]) -> int | None:
         depths = self.watch.depths
         return None if depths is None else sum(depths.get(queue, (0, 0))[0] for queue in queues)
+
+
+def _minute() -> datetime:
+    return datetime.now(UTC).replace(second=0, microsecond=0)

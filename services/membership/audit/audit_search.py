@@ -97,9 +97,10 @@ def interventions(work: Work, request: ListInterventionsRequest) -> Intervention
         .select()
         for action in INTERVENTIONS
     ]
-    matching = select(AuditEntry).where(AuditEntry.act_id.in_(union_all(*newest_ids)))
-    entries = work.session.scalars(matching.order_by(AuditEntry.act_id.desc()).limit(request.size)).all()
-    return InterventionsAnswer(items=answers(work, entries))
+    newest = union_all(*newest_ids).subquery()
+    ids = work.session.scalars(select(newest.c.act_id).order_by(newest.c.act_id.desc()).limit(request.size)).all()
+    matching = select(AuditEntry).where(is_any_of(AuditEntry.act_id, ids)).order_by(AuditEntry.act_id.desc())
+    return InterventionsAnswer(items=answers(work, work.session.scalars(matching).all()))
 
 
 def get_act(work: Work, request: GetActRequest) -> ActDetailAnswer:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, literal, or_, select
+from sqlalchemy import Row, Subquery, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -34,7 +34,6 @@ def samples_since(session: Session, since: datetime) -> list[Sample]:
         Sample(
             service=one.service,
             minute=one.minute,
-            processes=one.processes,
             waiting=one.waiting,
             dead=one.dead,
             outbox_messages=one.outbox_messages,
@@ -47,24 +46,36 @@ def samples_since(session: Session, since: datetime) -> list[Sample]:
 
 
 def changes_since(session: Session, since: datetime) -> list[StatusChange]:
-    """What changed from one sample of a service to the next, the newest first, from at most MOST_CHANGES samples."""
-    names = ("release", "processes", "reasons", "minute")
-    before = [
-        func.lag(getattr(ServiceSample, name))
-        .over(partition_by=ServiceSample.service, order_by=ServiceSample.minute)
-        .label(f"{name}_before")
-        for name in names
-    ]
-    sampled = select(ServiceSample, *before).where(ServiceSample.minute >= since).subquery()
-    of = sampled.c
+    """What changed from one sample of a service to the next, the newest first, at most MOST_CHANGES.
+
+    A number of processes is compared with the last one that was known.
+    """
+    of = _with_former(since).c
     differs = or_(
         of.release != of.release_before,
         of.processes != of.processes_before,
         of.reasons != of.reasons_before,
         of.minute - of.minute_before > literal(_SILENCE),
     )
-    rows = session.execute(select(sampled).where(differs).order_by(of.minute.desc(), of.service).limit(MOST_CHANGES))
-    return [change for row in rows for change in _changes(row)]
+    newest_first = select(*of).where(differs).order_by(of.minute.desc(), of.service).limit(MOST_CHANGES)
+    return [change for row in session.execute(newest_first) for change in _changes(row)][:MOST_CHANGES]
+
+
+def _with_former(since: datetime) -> Subquery:
+    """The samples, each with what the service's former sample said, as `<column>_before`."""
+    of_service: dict[str, Any] = {"partition_by": ServiceSample.service, "order_by": ServiceSample.minute}
+    known_before = func.count(ServiceSample.processes).over(**of_service).label("known_before")
+    counted = select(ServiceSample, known_before).where(ServiceSample.minute >= since).subquery()
+    # Those that share a count follow on the last sample whose number is known.
+    last_known = func.max(counted.c.processes).over(partition_by=(counted.c.service, counted.c.known_before))
+    known = select(
+        *(counted.c[name] for name in ("service", "minute", "release", "reasons")), last_known.label("processes")
+    ).subquery()
+    before = [
+        func.lag(known.c[name]).over(partition_by=known.c.service, order_by=known.c.minute).label(f"{name}_before")
+        for name in ("release", "processes", "reasons", "minute")
+    ]
+    return select(known, *before).subquery()
 
 
 def _changes(row: "Row[Any]") -> Iterator[StatusChange]:

@@ -11,7 +11,7 @@ down_revision = "0009"
 
 
 def upgrade() -> None:
-    """Creates the tables."""
+    """Creates the tables, and an index of text messages that failed."""
     counts = ("processes", "waiting", "dead", "to_outside", "from_outside")
     op.create_table(
         "service_sample",
@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("severity", sa.String(), nullable=False),
         sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("instance", sa.String(), nullable=False),
         sa.Column("notice", sa.String(), nullable=False),
         sa.Column("heard_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
@@ -38,9 +39,11 @@ def upgrade() -> None:
     )
     op.create_index("ix_alert_started_at", "alert", ["started_at"])
     op.create_index("ix_alert_heard_at", "alert", ["heard_at"])
+    op.create_index("ix_sms_failed", "sms", ["sms_id"], postgresql_where=sa.text("state = 'failed'"))
 
 
 def downgrade() -> None:
-    """Drops the tables."""
+    """Drops the tables and the index."""
+    op.drop_index("ix_sms_failed", "sms")
     op.drop_table("alert")
     op.drop_table("service_sample")

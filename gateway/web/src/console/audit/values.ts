@@ -1,9 +1,18 @@
 // The changes of audit events in Chinese: names of fields, and values before and after.
-import { NOTHING } from "@/locales/format";
+import { dateTime, NOTHING } from "@/locales/format";
 import { ROLES } from "@/locales/terms";
 
 const NAMES: Record<string, string> = {
   account_name: "账号",
+  applicants: "重新发送人数",
+  recalled: "重新撤回人数",
+  done: "已处理",
+  left: "需人工处理",
+  processed_at: "银行处理时间",
+  queue: "队列",
+  repair: "修复项目",
+  restored_to: "恢复至",
+  what: "发送内容",
   address: "地址",
   attachments: "附件",
   batch_no: "批次编号",
@@ -57,6 +66,9 @@ const NAMES: Record<string, string> = {
   video_url: "视频地址",
 };
 
+const SENT = { batch: "办卡批次", recall: "撤回通知" };
+const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
+
 export interface Change {
   name: string;
   before: string;
@@ -81,5 +93,7 @@ function wordOf(value: unknown, name: string): string {
   if (typeof value === "boolean") return value ? "是" : "否";
   if (Array.isArray(value)) return value.map((one) => wordOf(one, name)).join("、") || NOTHING;
   if (typeof value !== "string" && typeof value !== "number") return JSON.stringify(value);
-  return name === "roles" ? (ROLES[value as keyof typeof ROLES] ?? String(value)) : String(value);
+  if (name === "roles") return ROLES[value as keyof typeof ROLES] ?? String(value);
+  if (name === "what") return SENT[value as keyof typeof SENT] ?? String(value);
+  return MOMENT.test(String(value)) ? dateTime(String(value)) : String(value);
 }

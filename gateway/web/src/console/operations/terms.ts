@@ -42,8 +42,9 @@ export const serviceName = (service: string): string => {
   return word ? `${word}（${service}）` : service;
 };
 
-/** What an alert is about: a program by its name, or a queue. */
-export const subjectName = (subject: string): string => (subject in SERVICES ? serviceName(subject) : subject);
+/** What an alert is about: a program by its name, or a queue; and the process. */
+export const subjectName = ({ subject, instance }: Alert): string =>
+  [subject in SERVICES ? serviceName(subject) : subject, instance].filter(Boolean).join(" ");
 
 export const severityOf = ({ severity }: Alert): Term =>
   severity === "page" ? { text: "紧急", tone: "bad" } : { text: "一般", tone: "warn" };

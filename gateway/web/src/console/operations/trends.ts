@@ -4,7 +4,7 @@ import { count } from "@/locales/format";
 
 type Sample = Overview["samples"][number];
 
-/** A figure minute by minute; null where nobody knew it. */
+/** A figure minute by minute; null where not all services told it. */
 export interface Trend {
   title: string;
   unit: string;
@@ -13,25 +13,32 @@ export interface Trend {
   isBadAboveZero?: boolean;
 }
 
+interface Figure {
+  service: string;
+  value: number | null;
+}
+
 const MINUTE = 60_000;
 const MINUTES = 60;
 
-/** The trends up to `now`; of the minute that goes on, and of one for which samples are still to come, none is shown. */
-export function trendsOf({ samples, sms }: Overview, now: Date = new Date()): Trend[] {
-  const last = Math.floor(now.getTime() / MINUTE) - 1;
+/** The trends of the hour before the answer; the minute that goes on is left out, for its samples are still to come. */
+export function trendsOf({ at, samples, sms }: Overview): Trend[] {
+  const last = Math.floor(new Date(at).getTime() / MINUTE) - 1;
   const minutes = Array.from({ length: MINUTES }, (_, index) => last - MINUTES + 1 + index);
-  const each = (figure: (found: Sample[]) => number | null) =>
-    minutes.map((minute) => figure(samples.filter((sample) => minuteOf(sample) === minute)));
+  const ofMinute = minutes.map((minute) => samples.filter((sample) => minuteOf(sample) === minute));
+  const each = (figure: (sample: Sample) => number | null, over: (values: number[]) => number = sum) => {
+    const figures = ofMinute.map((found) => found.map((sample): Figure => ({ service: sample.service, value: figure(sample) })));
+    return overAll(figures, over);
+  };
   const texts = minutes.map((minute) => sms.find((one) => minuteOf(one) === minute));
   return [
-    { title: "等待处理的事件", unit: "条", values: each((found) => sum(found.map(({ waiting }) => waiting))) },
-    { title: "死信", unit: "条", values: each((found) => sum(found.map(({ dead }) => dead))), isBadAboveZero: true },
-    { title: "未发出的事件", unit: "条", values: each((found) => sum(found.map(({ outbox_messages }) => outbox_messages))) },
-    { title: "最久未发出", unit: "秒", values: each((found) => largest(found.map(({ outbox_seconds }) => Math.round(outbox_seconds)))) },
-    { title: "待银行取走", unit: "条", values: each((found) => sum(found.map(({ to_bank }) => to_bank))) },
-    { title: "待处理的银行反馈", unit: "条", values: each((found) => sum(found.map(({ from_bank }) => from_bank))) },
+    { title: "等待处理的事件", unit: "条", values: each(({ waiting }) => waiting) },
+    { title: "死信", unit: "条", values: each(({ dead }) => dead), isBadAboveZero: true },
+    { title: "未发出的事件", unit: "条", values: each(({ outbox_messages }) => outbox_messages) },
+    { title: "最久未发出", unit: "秒", values: each(({ outbox_seconds }) => Math.round(outbox_seconds), largest) },
+    { title: "待银行取走", unit: "条", values: each(({ to_bank }) => to_bank) },
+    { title: "待处理的银行反馈", unit: "条", values: each(({ from_bank }) => from_bank) },
     { title: "每分钟短信", unit: "条", values: texts.map((one) => (one ? one.sent + one.failed + one.waiting : 0)) },
-    { title: "发送失败的短信", unit: "条", values: texts.map((one) => one?.failed ?? 0), isBadAboveZero: true },
   ];
 }
 
@@ -64,12 +71,15 @@ export function lineOf(values: readonly (number | null)[]): string {
 
 const minuteOf = ({ minute }: { minute: string }): number => Math.floor(new Date(minute).getTime() / MINUTE);
 
-/** The sum of what is known; null where nothing is. */
-function sum(values: readonly (number | null)[]): number | null {
-  const known = values.filter((value) => value !== null);
-  return known.length ? known.reduce((total, value) => total + value, 0) : null;
+/**
+ * The figures of each minute as one; null where a service is silent that told this figure within the hour, for a sum
+ * without it would fall just when it fails.
+ */
+function overAll(figures: readonly (readonly Figure[])[], over: (values: number[]) => number): (number | null)[] {
+  const told = figures.map((found) => new Map(found.flatMap(({ service, value }) => (value === null ? [] : [[service, value]]))));
+  const services = new Set(told.flatMap((found) => [...found.keys()]));
+  return told.map((found) => (found.size && found.size === services.size ? over([...found.values()]) : null));
 }
 
-function largest(values: readonly number[]): number | null {
-  return values.length ? Math.max(...values) : null;
-}
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+const largest = (values: readonly number[]): number => Math.max(...values);
