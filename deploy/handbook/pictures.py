@@ -1,5 +1,6 @@
 """Declares the handbook's pictures: the page, the account, and the steps before the picture is taken."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -82,8 +83,9 @@ def _show_sessions(page: Page) -> None:
     page.get_by_text("我的登录").first.scroll_into_view_if_needed()
 
 
-def _await_rows(page: Page) -> None:
-    page.locator(".data-table tbody tr").last.wait_for()
+def _await_trends(page: Page) -> None:
+    """The services' first samples are of the minute in which they started, and shown when it is over."""
+    page.get_by_role("img", name=re.compile("^死信：现在")).wait_for(timeout=100_000)
 
 
 def _open_letter(page: Page) -> None:
@@ -118,6 +120,7 @@ PICTURES = (
     Picture("revocation", "撤销办卡批次申请", "/batches", "待审核", "jianlang", _press("撤销办卡批次申请")),
     Picture("revocations", "撤销审核", "/revocations", "待审核", "yangpu"),
     Picture("review", "审核撤销申请", "/revocations/{revocation_id}", "审核意见", "yangpu"),
+    Picture("delegations", "委托代审", "/delegations", "委托代审", "yangpu"),
     Picture("reports", "统计报表", "/reports", "逐月办卡情况", "yangpu", _await_chart),
     Picture("union-tree", "选择所属工会", "/members", "会员编号", "yangpu", _open_union_tree),
     Picture("member-lookup", "会员核查", "/members", "会员编号", "yangpu", _open_lookup),
@@ -132,7 +135,7 @@ PICTURES = (
     Picture("announcements", "通知公告管理", "/announcements", "系统维护通知", "city"),
     Picture("publish-announcement", "发布通知公告", "/announcements", "系统维护通知", "city", _press("发布通知公告")),
     Picture("guides", "新手指引管理", "/guides", "会员服务卡办理操作手册", "city"),
-    Picture("operations", "运行状态", "/operations", "查看死信", "ops", _await_rows),
+    Picture("operations", "运行状态", "/operations", "查看死信", "ops", _await_trends),
     Picture("dead-letters", "死信处理", "/dead-letters", "查看详情", "ops"),
     Picture("dead-letter", "死信详情", "/dead-letters", "查看详情", "ops", _open_letter),
     Picture("submit", "提交办卡", "/pending", "未通过", "jianlang", _open_submit),
