@@ -1,20 +1,25 @@
 """Members who move to another union: cards go along, queued applications end, submitted ones go on, in any order."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.orm import Session
 
+from services.batching.bank import bank_feedback, bank_reading
 from services.batching.models import Card, MovedMember
-from services.batching.pending import transfers
+from services.batching.pending import listing, transfers
 from services.contracts.events.batching import MEMBERS_REMOVED
-from services.contracts.events.membership import MEMBER_TRANSFERRED
+from services.contracts.events.membership import MEMBER_TRANSFERRED, MEMBERS_QUEUED
 from tests.documents import an_event
 from tests.integration.batching_desk import Desk, a_feedback, fresh
-from tests.mothers import a_card_number, a_union, an_applicant
+from tests.mothers import a_card_number, a_queueing, a_union, an_applicant
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +37,18 @@ def desk(engine: Engine) -> Desk:
 
 
 def move(desk: Desk, member_id: UUID, union: dict[str, Any], version: int = 1, at: datetime | None = None) -> None:
+    with desk.begin() as session:
+        move_in(desk, member_id, union, session, version, at)
+
+
+def move_in(  # noqa: PLR0917 - a transfer's facts
+    desk: Desk,
+    member_id: UUID,
+    union: dict[str, Any],
+    session: Session,
+    version: int = 1,
+    at: datetime | None = None,
+) -> None:
     data = {
         "transfer_id": uuid4(),
         "member_id": member_id,
@@ -41,8 +58,7 @@ def move(desk: Desk, member_id: UUID, union: dict[str, Any], version: int = 1, a
         "version": version,
         "transferred_at": at or datetime.now(UTC),
     }
-    with desk.begin() as session:
-        transfers.member_transferred(session, an_event(MEMBER_TRANSFERRED.read(MEMBER_TRANSFERRED.dump(data))))
+    transfers.member_transferred(session, an_event(MEMBER_TRANSFERRED.read(MEMBER_TRANSFERRED.dump(data))))
 
 
 def member_of(desk: Desk, application_id: UUID) -> UUID:
@@ -55,8 +71,35 @@ def card_of(desk: Desk, application_id: UUID) -> Card:
 
 
 def issue(desk: Desk, batch_no: str, application_id: UUID) -> None:
+    with desk.begin() as session:
+        issue_in(batch_no, application_id, session)
+
+
+def issue_in(batch_no: str, application_id: UUID, session: Session) -> None:
     result = {"application_id": application_id, "outcome": "issued", "card_no": a_card_number()}
-    assert desk.feed(a_feedback(batch_no, result)) == [None]
+    message = a_feedback(batch_no, result)
+    bank_feedback.apply_feedback(session, [bank_reading.read_feedback(message)])
+    assert message.rejection is None
+
+
+def list_in(queueing: dict[str, Any], session: Session) -> None:
+    listing.members_queued(session, an_event(MEMBERS_QUEUED.read(MEMBERS_QUEUED.dump(queueing))))
+
+
+def at_once(desk: Desk, first: Callable[[Session], None], second: Callable[[Session], None]) -> None:
+    """Two transactions, of which the second ends before the first unless it waits for it."""
+
+    def do_second() -> None:
+        with desk.begin() as session:
+            second(session)
+
+    with ThreadPoolExecutor(1) as executor:
+        with desk.begin() as session:
+            first(session)
+            done = executor.submit(do_second)
+            with suppress(TimeoutError):
+                done.result(0.5)
+        done.result(60)
 
 
 def test_a_queued_application_ends_when_its_member_moves_and_others_stay(desk: Desk) -> None:
@@ -95,6 +138,30 @@ def test_a_card_goes_along(desk: Desk) -> None:
     new = a_union()
     move(desk, member_of(desk, application_id), new)
     assert card_of(desk, application_id).union_id == new["union_id"]
+
+
+@pytest.mark.parametrize("first", ["the move", "the card"])
+def test_a_card_that_is_issued_while_its_member_moves_is_the_new_unions(desk: Desk, first: str) -> None:
+    batch_no, [application_id] = desk.a_batch(1)
+    new = a_union()
+    works = [partial(move_in, desk, member_of(desk, application_id), new), partial(issue_in, batch_no, application_id)]
+    at_once(desk, *(works if first == "the move" else reversed(works)))
+    assert card_of(desk, application_id).union_id == new["union_id"]
+
+
+@pytest.mark.parametrize("first", ["the move", "the queueing"])
+def test_a_member_who_moves_while_being_listed_is_not_left_on_the_list(desk: Desk, first: str) -> None:
+    [known] = desk.queue()
+    member_id = member_of(desk, known)
+    desk.remove(application_ids=[known])
+    applicant = an_applicant()
+    queued = {"application_id": applicant["application_id"], "member_id": member_id, "member_no": "0070000009"}
+    queueing = a_queueing(
+        applicant, union=desk.union, queued_at=datetime.now(UTC) - timedelta(hours=1), applications=[queued]
+    )
+    works = [partial(move_in, desk, member_id, a_union()), partial(list_in, queueing)]
+    at_once(desk, *(works if first == "the move" else reversed(works)))
+    assert desk.states([applicant["application_id"]]) == ["removed"]
 
 
 def test_of_two_transfers_the_newer_counts_in_whatever_order_they_come(desk: Desk) -> None:
