@@ -18,6 +18,7 @@ from services.batching.bank.bank_results import Applicant, Applicants, Result
 from services.batching.cards import card_reports
 from services.batching.models import Application, BankFeedback, Batch
 from services.batching.pending.application_states import BankStatus, Contradiction, Outcome, State
+from services.batching.pending.transfers import let_nobody_move
 from services.contracts import bank
 from services.contracts.bank_encryption import is_encrypted
 from services.contracts.bank_keys import clear_text, encrypted_for_us
@@ -79,6 +80,7 @@ def apply_feedback(session: Session, feedbacks: Sequence[Feedback]) -> None:
     If a concurrent process stores the same id or card number, all is judged again after its commit, when its data is
     visible.
     """
+    let_nobody_move(session)
     for _ in range(_MOST_RACES):
         try:
             with session.begin_nested():

@@ -48,6 +48,7 @@ def members_queued(session: Session, event: Event[MembersQueuedData]) -> None:
     applications = {application.application_id: application for application in queued.applications}
     if not persons.keys() <= applications.keys():
         raise Reject("There are persons of other applications.")
+    transfers.let_nobody_move(session)
     rows, refused = [], []
     for application_id, application in applications.items():
         try:
