@@ -139,12 +139,8 @@ def mark_all_read(work: Work, _request: MarkAllMessagesReadRequest) -> ReadAnswe
 def _put(
     session: Session, audience: Audience, topic: str, count: int, *, adds_up: bool
 ) -> tuple[UUID, int, dict[str, Any] | None]:
-    """The message of a topic, made or locked: its id, its count with this one, and what is known.
-
-    A lock holds the topic, not its unique index, which a table that is partitioned by month cannot have.
-    """
-    full_topic = _full_topic(audience, topic)
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"topic: {full_topic}", 0))))
+    """The message of a topic, made or locked: its id, its count with this one, and what is known."""
+    full_topic = _locked_topic(session, audience, topic)
     counted = InboxMessage.count + count if adds_up else InboxMessage.count
     known = update(InboxMessage).where(InboxMessage.topic == full_topic).values(count=counted)
     new = insert(InboxMessage).values(
@@ -190,8 +186,18 @@ def _write(session: Session, audience: Audience, message_id: UUID, message: Mess
 
 
 def _set_settled(session: Session, audience: Audience, topic: str, settled_at: Any) -> None:
-    of_topic = update(InboxMessage).where(InboxMessage.topic == _full_topic(audience, topic))
+    of_topic = update(InboxMessage).where(InboxMessage.topic == _locked_topic(session, audience, topic))
     session.execute(of_topic.values(settled_at=settled_at))
+
+
+def _locked_topic(session: Session, audience: Audience, topic: str) -> str:
+    """The whole topic, of which no other transaction posts or settles a message until this one ends.
+
+    A lock holds the topic, not its unique index, which a table that is partitioned by month cannot have.
+    """
+    full_topic = _full_topic(audience, topic)
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"topic: {full_topic}", 0))))
+    return full_topic
 
 
 def _full_topic(audience: Audience, topic: str) -> str:

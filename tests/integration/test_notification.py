@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
@@ -595,3 +595,35 @@ def test_the_clerk_reads_in_whose_name_a_deputy_decided(begin: Begin) -> None:
         event_notifications.revocation_approved(session, approved)
         (message,) = listed(session, a_clerk_of(approved.data.union_id)).items
     assert "审核通过（代 张三 审核）" in message.body
+
+
+@pytest.mark.parametrize("first", ["the request", "the decision"])
+def test_a_request_that_is_decided_while_it_is_told_counts_as_read(begin: Begin, first: str) -> None:
+    requested = example(revocation.REVOCATION_REQUESTED)
+    decided = example(
+        revocation.REVOCATION_REJECTED,
+        revocation_id=requested.data.revocation_id,
+        union_id=requested.data.union.union_id,
+        reviewer_union_id=requested.data.reviewer_union_id,
+    )
+    works = [
+        partial(event_notifications.revocation_requested, event=requested),
+        partial(event_notifications.revocation_rejected, event=decided),
+    ]
+    if first == "the decision":
+        works.reverse()
+
+    def do_second() -> None:
+        with begin() as session:
+            works[1](session)
+
+    with ThreadPoolExecutor(1) as executor:
+        with begin() as session:
+            works[0](session)
+            done = executor.submit(do_second)
+            with suppress(TimeoutError):
+                done.result(0.5)
+        done.result(60)
+    reviewer = replace(a_clerk_of(requested.data.reviewer_union_id), roles=frozenset({"reviewer"}))
+    with begin() as session:
+        assert [message.read for message in listed(session, reviewer).items] == [True]

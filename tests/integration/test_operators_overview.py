@@ -99,11 +99,12 @@ def told(session: Session, *reported: ReportedAlert, token: str = TOKEN) -> None
     session.expire_all()
 
 
-def heard(session: Session, minutes_ago: int, **of: str) -> None:
-    """Monitoring has told of alerts so long ago; with `name`, of this one."""
-    long_ago = NOW - timedelta(minutes=minutes_ago)
+def heard(session: Session, minutes_ago: int, **of: str) -> datetime:
+    """Monitoring has told of alerts so long ago, which is returned; with `name`, of this one."""
+    long_ago = datetime.now(UTC) - timedelta(minutes=minutes_ago)
     session.execute(update(Alert).filter_by(**of).values(heard_at=long_ago))
     session.expire_all()
+    return long_ago
 
 
 def inbox(session: Session, caller: Caller = OPERATOR) -> MessagesAnswer:
@@ -261,9 +262,9 @@ def test_the_heartbeat_is_no_message_but_shows_that_alerts_arrive_until_it_is_ov
     assert inbox(session).items == []
     assert shown(session).alerts == []
     assert shown(session).alerts_heard_at is not None
-    heard(session, minutes_ago=9)
+    last = heard(session, minutes_ago=9)
     told(session, replace(BEAT, ended_at=NOW))
-    assert shown(session).alerts_heard_at == NOW - timedelta(minutes=9)
+    assert shown(session).alerts_heard_at == last
 
 
 def test_one_moment_in_two_time_zones_is_one_alert(session: Session) -> None:
