@@ -135,6 +135,11 @@ def _is_behind(side: str) -> Callable[[Violation], bool]:
     return fits
 
 
+def _is_of_another_union(one: Violation) -> bool:
+    ours, theirs = one.sides.get("membership"), one.sides.get("batching")
+    return ours is not None and theirs is not None and ours["union_id"] != theirs["union_id"]
+
+
 def _batching_lacks_transfer(one: Violation) -> bool:
     ours, theirs = one.sides.get("membership"), one.sides.get("batching")
     return ours is not None and (theirs is None or theirs["version"] < ours["version"])
@@ -194,6 +199,7 @@ REMEDIES = (
     ),
     Remedy("batching", "publish_steps_to_membership", "no_step_lost", _always, _STEPS, "membership"),
     Remedy("batching", "publish_card_steps", "cards_agree", _is_behind("membership"), (CARDS_CHANGED,), "membership"),
+    Remedy("batching", "move_cards", "cards_agree", _is_of_another_union, (MEMBER_TRANSFERRED,), "batching"),
     Remedy(
         "membership",
         "publish_transfers",

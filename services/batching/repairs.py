@@ -11,12 +11,12 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from services.batching.cards.card_reports import steps_again
 from services.batching.event_builders import steps, submitted_batch
-from services.batching.models import Application, Batch
+from services.batching.models import Application, Batch, Card, MovedMember
 from services.batching.pending.application_states import Check, State
 from services.batching.pending.checks import requested_checks
 from services.batching.pending.consents import consented_version
@@ -112,6 +112,22 @@ def publish_card_steps(session: Session, ids: Sequence[str], _before: datetime) 
     for data in published:
         publish(session, CARDS_CHANGED, data, recipient="membership")
     return sorted({str(card.application_id) for data in published for card in data.cards})
+
+
+def move_cards(session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
+    """Moves cards to the unions of their members, who have moved."""
+    moved = session.scalars(
+        update(Card)
+        .where(
+            is_any_of(Card.application_id, map(UUID, ids)),
+            Card.member_id == MovedMember.member_id,
+            Card.union_id != MovedMember.union_id,
+        )
+        .values(union_id=MovedMember.union_id, union_name=MovedMember.union_name, superior_ids=MovedMember.superior_ids)
+        .returning(Card.application_id)
+        .execution_options(synchronize_session=False)
+    )
+    return sorted(map(str, moved))
 
 
 def request_checks_again(session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
@@ -280,6 +296,7 @@ REPAIRS = {
     "publish_card_steps": Repair(
         "publish what happened to the card again, for membership lacks some of it", "application", publish_card_steps
     ),
+    "move_cards": Repair("move the card to the union of its member, who has moved", "application", move_cards),
     "ask_for_checks_again": Repair(
         "request the check again, for validation never received it", "application", request_checks_again
     ),

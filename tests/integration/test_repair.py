@@ -23,7 +23,7 @@ from deploy.repair import Runner
 from deploy.repair.plan import REMEDIES
 from services.batching import repairs
 from services.batching.batches import releases
-from services.batching.models import BatchPerson
+from services.batching.models import BatchPerson, Card
 from services.batching.pending import pending
 from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
@@ -115,6 +115,7 @@ def repaired(world: FiveDatabases, runner: Runner, system: System) -> Repaired:
         lose_decisions(world, lost_by, card=with_check_digit(f"62220212345678901{number}"))
     lose_steps_of_a_card(world, card=with_check_digit("622202123456789018"))
     lose_a_move(world)
+    strand_a_card(world, card=with_check_digit("622202123456789020"))
     revoked = a_batch(world, 1)
     revocation_id = world.request_revocation(revoked)
     world.deliver()
@@ -408,6 +409,21 @@ def lose_a_move(world: FiveDatabases) -> None:
         free = session.scalars(select(Member.member_id).where(Member.card_state == "none")).first()
     world.move(required(free))
     world.deliver(losing("member_transferred", "batching"))
+
+
+def strand_a_card(world: FiveDatabases, card: str) -> None:
+    """A card that is issued in the moment of the move stayed with the former union, as in former releases."""
+    batch_no = a_batch(world, 1)
+    with world.begin("batching") as session:
+        only = session.scalars(select(BatchPerson.application_id).where(BatchPerson.batch_no == batch_no)).one()
+    world.feed(batch_no, {"application_id": str(only), "outcome": "issued", "card_no": card})
+    world.deliver()
+    with world.begin("batching") as session:
+        stranded = session.get_one(Card, only)
+        member_id, former = stranded.member_id, stranded.union_id
+    world.move(member_id)
+    world.deliver()
+    world.change("batching", f"update card set union_id = '{former}' where application_id = '{only}'")
 
 
 def lose_checks(world: FiveDatabases) -> None:
