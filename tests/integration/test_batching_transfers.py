@@ -1,8 +1,6 @@
 """Members who move to another union: cards go along, queued applications end, submitted ones go on, in any order."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -20,6 +18,7 @@ from services.contracts.events.membership import MEMBER_TRANSFERRED, MEMBERS_QUE
 from tests.documents import an_event
 from tests.integration.batching_desk import Desk, a_feedback, fresh
 from tests.mothers import a_card_number, a_queueing, a_union, an_applicant
+from tests.two_transactions import at_once
 
 
 @pytest.fixture(scope="module")
@@ -86,22 +85,6 @@ def list_in(queueing: dict[str, Any], session: Session) -> None:
     listing.members_queued(session, an_event(MEMBERS_QUEUED.read(MEMBERS_QUEUED.dump(queueing))))
 
 
-def at_once(desk: Desk, first: Callable[[Session], None], second: Callable[[Session], None]) -> None:
-    """Two transactions, of which the second ends before the first unless it waits for it."""
-
-    def do_second() -> None:
-        with desk.begin() as session:
-            second(session)
-
-    with ThreadPoolExecutor(1) as executor:
-        with desk.begin() as session:
-            first(session)
-            done = executor.submit(do_second)
-            with suppress(TimeoutError):
-                done.result(0.5)
-        done.result(60)
-
-
 def test_a_queued_application_ends_when_its_member_moves_and_others_stay(desk: Desk) -> None:
     moving, staying = desk.queue(an_applicant(), an_applicant())
     move(desk, member_of(desk, moving), a_union())
@@ -145,7 +128,7 @@ def test_a_card_that_is_issued_while_its_member_moves_is_the_new_unions(desk: De
     batch_no, [application_id] = desk.a_batch(1)
     new = a_union()
     works = [partial(move_in, desk, member_of(desk, application_id), new), partial(issue_in, batch_no, application_id)]
-    at_once(desk, *(works if first == "the move" else reversed(works)))
+    at_once(desk.begin, *(works if first == "the move" else reversed(works)))
     assert card_of(desk, application_id).union_id == new["union_id"]
 
 
@@ -160,7 +143,7 @@ def test_a_member_who_moves_while_being_listed_is_not_left_on_the_list(desk: Des
         applicant, union=desk.union, queued_at=datetime.now(UTC) - timedelta(hours=1), applications=[queued]
     )
     works = [partial(move_in, desk, member_id, a_union()), partial(list_in, queueing)]
-    at_once(desk, *(works if first == "the move" else reversed(works)))
+    at_once(desk.begin, *(works if first == "the move" else reversed(works)))
     assert desk.states([applicant["application_id"]]) == ["removed"]
 
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
@@ -38,6 +38,7 @@ from services.notification.models import InboxMessage, Sms
 from services.notification.sms import Provider, SmsSettings
 from tests.databases import DatabaseFactory
 from tests.documents import an_event
+from tests.two_transactions import at_once
 
 Begin = Callable[[], Any]
 
@@ -610,20 +611,7 @@ def test_a_request_that_is_decided_while_it_is_told_counts_as_read(begin: Begin,
         partial(event_notifications.revocation_requested, event=requested),
         partial(event_notifications.revocation_rejected, event=decided),
     ]
-    if first == "the decision":
-        works.reverse()
-
-    def do_second() -> None:
-        with begin() as session:
-            works[1](session)
-
-    with ThreadPoolExecutor(1) as executor:
-        with begin() as session:
-            works[0](session)
-            done = executor.submit(do_second)
-            with suppress(TimeoutError):
-                done.result(0.5)
-        done.result(60)
+    at_once(begin, *(works if first == "the request" else reversed(works)))
     reviewer = replace(a_clerk_of(requested.data.reviewer_union_id), roles=frozenset({"reviewer"}))
     with begin() as session:
         assert [message.read for message in listed(session, reviewer).items] == [True]

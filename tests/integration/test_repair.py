@@ -391,13 +391,19 @@ def lose_decisions(world: FiveDatabases, lost_by: str, card: str) -> None:
     world.deliver(lambda event, consumer: event.startswith("cards_") and consumer == lost_by)
 
 
-def lose_steps_of_a_card(world: FiveDatabases, card: str) -> None:
-    """Membership lacks both steps of a card."""
+def issue_a_card(world: FiveDatabases, card: str) -> UUID:
+    """Issues a card in a batch of its own, of which all know; returns its application."""
     batch_no = a_batch(world, 1)
     with world.begin("batching") as session:
         only = session.scalars(select(BatchPerson.application_id).where(BatchPerson.batch_no == batch_no)).one()
     world.feed(batch_no, {"application_id": str(only), "outcome": "issued", "card_no": card})
     world.deliver()
+    return only
+
+
+def lose_steps_of_a_card(world: FiveDatabases, card: str) -> None:
+    """Membership lacks both steps of a card."""
+    issue_a_card(world, card)
     for step in ("collected", "activated"):
         world.report({"card_no": card, "step": step})
         world.deliver(losing("cards_changed", "membership"))
@@ -412,18 +418,14 @@ def lose_a_move(world: FiveDatabases) -> None:
 
 
 def strand_a_card(world: FiveDatabases, card: str) -> None:
-    """A card that is issued in the moment of the move stayed with the former union, as in former releases."""
-    batch_no = a_batch(world, 1)
+    """A card that was issued in the moment of the move stayed with the former union, as in former releases."""
+    application_id = issue_a_card(world, card)
     with world.begin("batching") as session:
-        only = session.scalars(select(BatchPerson.application_id).where(BatchPerson.batch_no == batch_no)).one()
-    world.feed(batch_no, {"application_id": str(only), "outcome": "issued", "card_no": card})
-    world.deliver()
-    with world.begin("batching") as session:
-        stranded = session.get_one(Card, only)
+        stranded = session.get_one(Card, application_id)
         member_id, former = stranded.member_id, stranded.union_id
     world.move(member_id)
     world.deliver()
-    world.change("batching", f"update card set union_id = '{former}' where application_id = '{only}'")
+    world.change("batching", f"update card set union_id = '{former}' where application_id = '{application_id}'")
 
 
 def lose_checks(world: FiveDatabases) -> None:
