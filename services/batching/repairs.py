@@ -11,12 +11,13 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.batching.cards.card_reports import steps_again
 from services.batching.event_builders import steps, submitted_batch
-from services.batching.models import Application, Batch, Card, MovedMember
+from services.batching.models import Application, Batch, Card
+from services.batching.pending import transfers
 from services.batching.pending.application_states import Check, State
 from services.batching.pending.checks import requested_checks
 from services.batching.pending.consents import consented_version
@@ -116,18 +117,7 @@ def publish_card_steps(session: Session, ids: Sequence[str], _before: datetime) 
 
 def move_cards(session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
     """Moves cards to the unions of their members, who have moved."""
-    moved = session.scalars(
-        update(Card)
-        .where(
-            is_any_of(Card.application_id, map(UUID, ids)),
-            Card.member_id == MovedMember.member_id,
-            Card.union_id != MovedMember.union_id,
-        )
-        .values(union_id=MovedMember.union_id, union_name=MovedMember.union_name, superior_ids=MovedMember.superior_ids)
-        .returning(Card.application_id)
-        .execution_options(synchronize_session=False)
-    )
-    return sorted(map(str, moved))
+    return sorted(map(str, transfers.move_cards(session, is_any_of(Card.application_id, map(UUID, ids)))))
 
 
 def request_checks_again(session: Session, ids: Sequence[str], _before: datetime) -> list[str]:

@@ -84,6 +84,10 @@ class ExternalQueues:
     declare: Callable[[amqp.Channel], None]
 
 
+MOST_REASONS, LONGEST_REASON = 20, 1000
+"""Most reasons for not being ready that a status event has, and the most characters of one."""
+
+
 @dataclass(frozen=True)
 class System:
     """The description of the system by its contracts.

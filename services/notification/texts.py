@@ -9,6 +9,7 @@ from services.contracts.masks import mask_phone
 from services.contracts.operations.overview import ReportedAlert
 from services.contracts.operations.reports import Figures
 from services.contracts.shared import REVOCATION_REASONS
+from services.kit.schemas import required
 from services.notification.models import Alert
 
 _SHANGHAI = timezone(timedelta(hours=8))
@@ -326,9 +327,9 @@ def alert_fires(alert: ReportedAlert | Alert) -> MessageText:
 
 
 def alert_ended(alert: ReportedAlert | Alert) -> MessageText:
-    """To operators: an alert is over; when, is not known of all."""
-    at = f"已于{_at(alert.ended_at)}" if alert.ended_at else "已"
-    return MessageText("alert_ended", "系统告警已恢复", f"{_about(alert)}{alert.notice}{at}恢复。", "/operations")
+    """To operators: an alert is over."""
+    body = f"{_about(alert)}{alert.notice}已于{_at(required(alert.ended_at))}恢复。"
+    return MessageText("alert_ended", "系统告警已恢复", body, "/operations")
 
 
 def sms_phone_given_up(new_phone: str | None, changed_at: datetime, held_until: datetime) -> str:

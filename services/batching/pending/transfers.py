@@ -1,9 +1,9 @@
 """Transfers of members to other unions: their cards go along, their queued applications end, submitted ones go on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -33,12 +33,13 @@ def member_transferred(session: Session, event: Event[MemberTransferredData]) ->
     """Stores the member's union, unless a later transfer is known; moves the card and ends queued applications."""
     session.execute(select(func.pg_advisory_xact_lock(_MOVES)))
     moved = event.data
-    union = {
+    values = {
         "union_id": moved.union.union_id,
         "union_name": moved.union.name,
         "superior_ids": moved.union.superior_ids,
+        "version": moved.version,
+        "transferred_at": moved.transferred_at,
     }
-    values = {**union, "version": moved.version, "transferred_at": moved.transferred_at}
     newest = session.scalar(
         insert(MovedMember)
         .values(member_id=moved.member_id, **values)
@@ -49,10 +50,19 @@ def member_transferred(session: Session, event: Event[MemberTransferredData]) ->
     )
     if newest is None:
         return
-    session.execute(
-        update(Card).where(Card.member_id == moved.member_id).values(union).execution_options(synchronize_session=False)
-    )
+    move_cards(session, Card.member_id == moved.member_id)
     end_queued(session, [moved.member_id])
+
+
+def move_cards(session: Session, which: ColumnElement[bool]) -> Sequence[UUID]:
+    """Moves cards to the unions of their members who have moved; returns their applications."""
+    return session.scalars(
+        update(Card)
+        .where(which, Card.member_id == MovedMember.member_id)
+        .values(union_id=MovedMember.union_id, union_name=MovedMember.union_name, superior_ids=MovedMember.superior_ids)
+        .returning(Card.application_id)
+        .execution_options(synchronize_session=False)
+    ).all()
 
 
 def end_queued(session: Session, member_ids: Iterable[UUID]) -> None:

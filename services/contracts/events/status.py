@@ -8,9 +8,7 @@ from marshmallow import validate
 
 from services.contracts.services import SERVICES
 from services.kit.events.contract import EventContract, EventData
-
-MOST_REASONS = 20
-_LONGEST_REASON = 1000
+from services.kit.system import LONGEST_REASON, MOST_REASONS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +16,7 @@ class StatusSampledData(EventData):
     minute: Annotated[datetime, "the beginning of the minute"]
     release: Annotated[str, "the version of the code that runs"]
     reasons: Annotated[
-        list[Annotated[str, validate.Length(max=_LONGEST_REASON)]],
+        list[Annotated[str, validate.Length(max=LONGEST_REASON)]],
         validate.Length(max=MOST_REASONS),
         "what keeps the process that publishes from working",
     ]

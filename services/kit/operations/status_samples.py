@@ -18,14 +18,12 @@ from services.kit.events.topology import dead_queues, event_queues
 from services.kit.operations.health import not_ready
 from services.kit.operations.logs import class_name
 from services.kit.settings import ProcessSettings, read_settings
-from services.kit.system import the_system
+from services.kit.system import LONGEST_REASON, MOST_REASONS, the_system
 
 log = structlog.get_logger()
 
 _SECONDS_TO_LOOK = 20.0
 _SECONDS_TO_WAIT = 3600.0
-_MOST_REASONS = 20
-_LONGEST_REASON = 1000
 
 
 class StatusSamples(DependencyProvider):
@@ -89,7 +87,7 @@ class StatusSamples(DependencyProvider):
 
     def _publish(self, minute: datetime, figures: dict[str, Any]) -> None:
         service, system = self.container.service_name, the_system()
-        reasons = sorted({reason[:_LONGEST_REASON] for reason in not_ready([self.container])})[:_MOST_REASONS]
+        reasons = sorted({reason[:LONGEST_REASON] for reason in not_ready([self.container])})[:MOST_REASONS]
         data = {"minute": minute, "release": self._release, "reasons": reasons, **figures, **self._depths(service)}
         database = next(one for one in self.container.dependencies if isinstance(one, Database))
         with database.begin() as session:
