@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from sqlalchemy import Engine, create_engine
 
 from deploy.local.environment import NO_RESOLVER
 from deploy.local.fork_server import PASSED_ON, RUNNER, Forked, ForkServer
@@ -136,3 +137,11 @@ def _wait_until_ready(process: ServiceProcess) -> None:
         time.sleep(0.1)
     process.kill()
     pytest.fail(f"the service was not ready in {_SECONDS_TO_BE_READY} s:\n{process.log}")
+
+
+@pytest.fixture
+def notification_engine(database: DatabaseFactory) -> Iterator[Engine]:
+    """A database of notification."""
+    engine = create_engine(database("notification").replace("postgresql://", "postgresql+psycopg://"))
+    yield engine
+    engine.dispose()

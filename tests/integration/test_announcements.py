@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from services.contracts.operations.notification import (
@@ -30,7 +30,6 @@ from services.kit.problems import Forbidden, Invalid, NotFound
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.notification import announcements, guides, seed
-from tests.databases import DatabaseFactory
 from tests.documents import errors_in, read
 
 Begin = Callable[[], Any]
@@ -41,17 +40,10 @@ FILE = {"file_name": "说明.txt", "content_type": "text/plain", "content": "5Li
 
 
 @pytest.fixture
-def engine(database: DatabaseFactory) -> Iterator[Engine]:
-    engine = create_engine(database("notification").replace("postgresql://", "postgresql+psycopg://"))
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def begin(engine: Engine) -> Begin:
+def begin(notification_engine: Engine) -> Begin:
     @contextmanager
     def transaction() -> Iterator[Session]:
-        with Session(engine, expire_on_commit=False) as session, session.begin():
+        with Session(notification_engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     return transaction

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import requests
-from sqlalchemy import Engine, create_engine, insert, select, text, update
+from sqlalchemy import Engine, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from deploy.local.client import wait_until
@@ -36,7 +36,6 @@ from services.notification import event_notifications, message_inbox, sms, texts
 from services.notification.message_inbox import Audience
 from services.notification.models import InboxMessage, Sms
 from services.notification.sms import Provider, SmsSettings
-from tests.databases import DatabaseFactory
 from tests.documents import an_event
 from tests.two_transactions import at_once
 
@@ -44,17 +43,10 @@ Begin = Callable[[], Any]
 
 
 @pytest.fixture
-def engine(database: DatabaseFactory) -> Iterator[Engine]:
-    engine = create_engine(database("notification").replace("postgresql://", "postgresql+psycopg://"))
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def begin(engine: Engine) -> Begin:
+def begin(notification_engine: Engine) -> Begin:
     @contextmanager
     def transaction() -> Iterator[Session]:
-        with Session(engine, expire_on_commit=False) as session, session.begin():
+        with Session(notification_engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     return transaction

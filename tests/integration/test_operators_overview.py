@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from marshmallow import ValidationError
-from sqlalchemy import Engine, create_engine, event, select, update
+from sqlalchemy import Engine, event, select, update
 from sqlalchemy.orm import Session
 
 from services.contracts.events.notification import EVERYWHERE
@@ -31,7 +31,6 @@ from services.notification import message_inbox, sms
 from services.notification.models import Alert, Sms
 from services.notification.operators import alerts, overview, samples
 from services.notification.operators.alerts import AlertSettings
-from tests.databases import DatabaseFactory
 from tests.documents import an_event
 
 TOKEN = "the token of the tests"
@@ -44,15 +43,8 @@ Record = Callable[..., None]
 
 
 @pytest.fixture
-def engine(database: DatabaseFactory) -> Iterator[Engine]:
-    engine = create_engine(database("notification").replace("postgresql://", "postgresql+psycopg://"))
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def session(engine: Engine) -> Iterator[Session]:
-    with Session(engine) as session, session.begin():
+def session(notification_engine: Engine) -> Iterator[Session]:
+    with Session(notification_engine) as session, session.begin():
         yield session
 
 
