@@ -46,8 +46,11 @@ export const serviceName = (service: string): string => {
 export const subjectName = ({ subject, instance }: Alert): string =>
   [subject in SERVICES ? serviceName(subject) : subject, instance].filter(Boolean).join(" ");
 
-export const severityOf = ({ severity }: Alert): Term =>
-  severity === "page" ? { text: "紧急", tone: "bad" } : { text: "一般", tone: "warn" };
+/** How urgent an alert is that fires, or that it is over. */
+export function urgencyOf({ severity, ended_at }: Alert): Term {
+  if (ended_at) return { text: "已恢复", tone: "good" };
+  return severity === "page" ? { text: "紧急", tone: "bad" } : { text: "一般", tone: "warn" };
+}
 
 /** What changed in a service, in Chinese. */
 export function changeText({ kind, before, after }: StatusChange): string {
