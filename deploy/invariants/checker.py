@@ -57,6 +57,7 @@ _IN_DATABASES: Mapping[str, Callable[[Snapshots], Iterator[Violation]]] = {
     "result_applied_once": bank_results.results_are_applied_once,
     "outbox_empty": messages.outboxes_are_empty,
     "sms_settled": notifications.sms_are_settled,
+    "member_told": notifications.members_were_told,
     "clerk_told": notifications.clerks_were_notified,
     "contact_texted": notifications.contacts_were_texted,
     "report_counts": reports.counts_are_the_services_own,

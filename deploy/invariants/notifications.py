@@ -10,10 +10,23 @@ from deploy.invariants.violations import Side, Violation, disagreements
 
 _UNSETTLED_SMS = """
     select sms_id, kind, state, attempts, sent_at, last_error from sms
-    where state not in ('sent', 'failed')
-    or (state = 'sent') <> (sent_at is not null)
-    or (state = 'failed') <> (last_error is not null)
-    or attempts < 1
+    where not (state = 'waiting' and attempts = 0 and due_at > now() + interval '1 minute') and (
+        state not in ('sent', 'failed')
+        or (state = 'sent') <> (sent_at is not null)
+        or (state = 'failed') <> (last_error is not null)
+        or attempts < 1
+    )
+"""
+"""One that was not tried yet waits for the end of the quiet hours, or for more of its topic."""
+_UNTOLD_MEMBERS = """
+    select application_id, outcome, told from member_notice
+    where phone is not null and outcome is distinct from told
+"""
+_TURNED_OFF = """
+    select count(*) as kinds from message_template
+    where not is_on
+        and kind in ('sms_cards_issued', 'sms_cards_refused', 'sms_revocation_approved', 'sms_revocation_rejected',
+            'sms_revocation_closed')
 """
 _FACTS_OF_BATCHES = """
     select batch_no, 1 as submitted, issued, refused, submitted_at < now() - interval '150 days' as is_old
@@ -31,7 +44,7 @@ _NOTIFIED_OF_BATCHES = """
 """
 _CARDS_OF_BATCHES = """
     select batch_no, issued, refused, submitted_at < now() - interval '150 days' as is_old
-    from batch where issued > 0 or refused > 0 order by batch_no collate "C"
+    from batch where not personal and (issued > 0 or refused > 0) order by batch_no collate "C"
 """
 _TEXTED_OF_BATCHES = """
     select split_part(topic, ':', 2) as batch_no,
@@ -93,8 +106,19 @@ def clerks_were_notified(snapshots: Snapshots) -> Iterator[Violation]:
     )
 
 
+def members_were_told(snapshots: Snapshots) -> Iterator[Violation]:
+    """A member whose number is known was told of the outcome, unless nobody is told of it any more."""
+    for row in snapshots.rows("notification", _UNTOLD_MEMBERS):
+        yield Violation("member_told", str(row["application_id"]), f"{row['outcome']}, told of {row['told']}")
+
+
 def contacts_were_texted(snapshots: Snapshots) -> Iterator[Violation]:
-    """A batch's contact has an SMS about each issued or refused card, a revocation's applicant about the decision."""
+    """A batch's contact has an SMS about each issued or refused card, a revocation's applicant about the decision.
+
+    Not compared where the city has turned such messages off at some time.
+    """
+    if next(snapshots.rows("notification", _TURNED_OFF))["kinds"]:
+        return
     yield from disagreements(
         "contact_texted",
         Side("batching", snapshots.rows("batching", _CARDS_OF_BATCHES)),

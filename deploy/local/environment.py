@@ -57,8 +57,12 @@ _GATEWAY_WORKERS = "200"
 _PROOF_OF_WORK_BITS = "16"
 """A quarter of the default work, since our own programs sign in all the time."""
 
-_AUDIT_HEAD_MINUTES = "0"
-"""Each head of the audit log is published within ten seconds: little happens here, and tests wait for it."""
+_MORE_OF = {
+    # Each head of the audit log is published within ten seconds: little happens here, and tests wait for it.
+    "membership": {"AUDIT_HEAD_MINUTES": "0"},
+    # Nobody sleeps who gets a text message of a simulator.
+    "notification": {"SMS_QUIET_HOURS": "0-0"},
+}
 
 NO_RESOLVER = {"EVENTLET_NO_GREENDNS": "yes"}
 """Name resolution by the system: eventlet's resolver takes 0.3 s to load, and addresses here are mostly numeric."""
@@ -295,8 +299,7 @@ def _process(name: str, context: RuntimeContext) -> Process:
     port = context.ports[name]
     if program in SERVICES:
         module = ["services.kit.operations.runner", f"services.{program}.service"]
-        more = {"AUDIT_HEAD_MINUTES": _AUDIT_HEAD_MINUTES} if program == "membership" else {}
-        environment = {**more, **service_environment(program, context), "HEALTH_PORT": str(port)}
+        environment = {**_MORE_OF.get(program, {}), **service_environment(program, context), "HEALTH_PORT": str(port)}
     elif program in SIMULATORS:
         module = [f"deploy.simulators.{program}"]
         environment = {**_common_environment(program, context), f"{program.upper()}_PORT": str(port)}

@@ -27,6 +27,7 @@ from gateway.api import (
     stream,
     summary,
     support,
+    templates,
     transfers,
     unions,
 )
@@ -50,6 +51,7 @@ RESOURCES = (
     reports,
     messages,
     announcements,
+    templates,
     modules,
     stream,
     unions,

@@ -52,6 +52,7 @@ EVENT_TITLES = {
     "issue_times_corrected": "改正处理时间",
     "cards_changed": "卡片状态变动",
     "collection_reminded": "领卡提醒",
+    "member_notices_due": "会员办卡通知",
     "revocation_requested": "申请撤销",
     "revocation_approved": "同意撤销",
     "revocation_rejected": "不同意撤销",

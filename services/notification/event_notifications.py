@@ -51,6 +51,7 @@ from services.notification.message_inbox import (
     within_hour,
 )
 from services.notification.sms import SmsSettings
+from services.notification.templates.rendering import Message
 
 
 def members_validated(session: Session, event: Event[MembersValidatedData]) -> None:
@@ -91,7 +92,7 @@ def collection_reminded(session: Session, event: Event[CollectionRemindedData]) 
     """Reminds members by SMS that their cards wait for collection."""
     for member in event.data.members:
         text = texts.sms_collection_reminded(member.outlet_name, member.handed_out_by_union)
-        sms.enqueue(session, "collection_reminded", member.phone, text)
+        sms.enqueue(session, text, member.phone)
 
 
 def batch_released(session: Session, event: Event[BatchReleasedData]) -> None:
@@ -146,7 +147,7 @@ def transfer_requested(session: Session, event: Event[TransferRequestedData]) ->
     post(session, Audience(data.from_union_id, "clerk"), f"transfer_requested:{data.transfer_id}", message)
     if data.person.phone:
         text = texts.sms_transfer_requested(data.union.name, data.due_on)
-        sms.enqueue(session, "transfer_requested", data.person.phone, text)
+        sms.enqueue(session, text, data.person.phone)
 
 
 def transfer_ended(session: Session, event: Event[TransferEndedData]) -> None:
@@ -198,7 +199,7 @@ def otp_issued(session: Session, event: Event[OtpIssuedData]) -> None:
     data = event.data
     recipient, expires_at = data.recipient, data.expires_at
     text = texts.sms_one_time_password(recipient.code, expires_at)
-    sms.enqueue(session, sms.ONE_TIME_PASSWORD, recipient.phone, text, expires_at=expires_at)
+    sms.enqueue(session, text, recipient.phone, expires_at=expires_at)
 
 
 def reset_link_made(session: Session, settings: SmsSettings, event: Event[ResetLinkMadeData]) -> None:
@@ -210,7 +211,7 @@ def reset_link_made(session: Session, settings: SmsSettings, event: Event[ResetL
         text = texts.sms_first_link(recipient.account_name, link, expires_at)
     else:
         text = texts.sms_reset_link(recipient.account_name, link, expires_at, recipient.made_by)
-    sms.enqueue(session, sms.RESET_LINK, recipient.phone, text, expires_at=expires_at)
+    sms.enqueue(session, text, recipient.phone, expires_at=expires_at)
 
 
 def member_phone_changed(session: Session, event: Event[MemberPhoneChangedData]) -> None:
@@ -219,9 +220,9 @@ def member_phone_changed(session: Session, event: Event[MemberPhoneChangedData])
     numbers, times = data.numbers, (data.changed_at, data.held_until)
     old, new = numbers.old_phone, numbers.new_phone
     if old and old != new:
-        sms.enqueue(session, "phone_changed", old, texts.sms_phone_given_up(new, *times))
+        sms.enqueue(session, texts.sms_phone_given_up(new, *times), old)
     if new:
-        sms.enqueue(session, "phone_changed", new, texts.sms_phone_taken(*times))
+        sms.enqueue(session, texts.sms_phone_taken(*times), new)
 
 
 def reminders_due(session: Session, event: Event[RemindersDueData]) -> None:
@@ -236,7 +237,7 @@ def reminders_due(session: Session, event: Event[RemindersDueData]) -> None:
         post(session, Audience(reminder.union_id, reminder.role), topic, message)
         text = texts.sms_work_overdue(works, reminder.of_subordinates)
         for phone in phones.get((reminder.union_id, reminder.role), ()):
-            sms.enqueue(session, "work_overdue", phone, text)
+            sms.enqueue(session, text, phone)
 
 
 def account_changed(session: Session, event: Event[AccountChangedData]) -> None:
@@ -248,7 +249,7 @@ def account_changed(session: Session, event: Event[AccountChangedData]) -> None:
     post(session, audience, f"account_changed:{data.change_id}", message)
     text = texts.sms_account_changed(holder.account_name, change, holder.changed_by)
     for phone in holder.phones:
-        sms.enqueue(session, "account_changed", phone, text)
+        sms.enqueue(session, text, phone)
     for union_id in data.administrators_of:
         asked = texts.phone_change_waits(holder.account_name, holder.changed_by)
         post(session, Audience(union_id, "administrator"), f"phone_change:{data.change_id}", asked)
@@ -288,7 +289,7 @@ def _notify_clerk(
     data: CardsIssuedData | CardsRefusedData,
     kind: str,
     count: int,
-    message_of: Callable[[str, int], texts.MessageText],
+    message_of: Callable[[str, int], Message],
 ) -> None:
     """Posts one message an hour about a batch; a personal application has no clerk."""
     if count and not data.personal:
@@ -302,16 +303,17 @@ def _text_contact(
     settings: SmsSettings,
     data: CardsIssuedData | CardsRefusedData,
     kind: str,
-    text_of: Callable[[int], str],
+    message_of: Callable[[int], Message],
 ) -> None:
-    if data.contact is not None:
+    """Sends the contact one SMS about what comes together; of a personal application, the member itself is told."""
+    if data.contact is not None and not data.personal:
         topic, count = f"{kind}:{data.batch_no}", len(data.applications)
-        counted = sms.CountedSms(kind, topic, data.contact.phone, count, text_of)
+        counted = sms.CountedSms(topic, data.contact.phone, count, message_of)
         sms.enqueue_counted(session, counted, settings.sms_gather_seconds)
 
 
 def _publish_decided(
-    session: Session, data: RevocationDecidedData | RevocationClosedData, message: texts.MessageText, text: str
+    session: Session, data: RevocationDecidedData | RevocationClosedData, message: Message, text: Message
 ) -> None:
     post(session, Audience(data.union_id, "clerk"), _decision_topic(data.revocation_id), message)
     _end_request(session, data, text)
@@ -343,10 +345,10 @@ def _represented(data: RevocationDecidedData) -> str | None:
     return data.represented.name if data.represented else None
 
 
-def _end_request(session: Session, data: RevocationDecidedData | RevocationClosedData, text: str) -> None:
+def _end_request(session: Session, data: RevocationDecidedData | RevocationClosedData, text: Message) -> None:
     """Tells the applicant, and has the reviewers' message read: there is nothing to decide any more."""
     settle(session, Audience(data.reviewer_union_id, "reviewer"), _request_topic(data.revocation_id))
-    sms.enqueue(session, "revocation_decided", data.applicant.phone, text)
+    sms.enqueue(session, text, data.applicant.phone)
 
 
 def _request_topic(revocation_id: UUID) -> str:

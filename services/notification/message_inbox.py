@@ -29,7 +29,7 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
 from services.notification.models import InboxMessage, ReadMark
-from services.notification.texts import MessageText
+from services.notification.templates.rendering import Message, render
 
 HOLDER = "holder"
 """Replaces the role of a message that is for one account."""
@@ -51,13 +51,13 @@ class Audience:
     account_id: UUID | None = None
 
 
-def post(session: Session, audience: Audience, topic: str, message: MessageText) -> None:
+def post(session: Session, audience: Audience, topic: str, message: Message) -> None:
     """Posts a message to an audience; it replaces an earlier one of the same topic."""
     post_counted(session, audience, topic, 1, lambda _count: message)
 
 
 def post_counted(
-    session: Session, audience: Audience, topic: str, count: int, message_of: Callable[[int], MessageText]
+    session: Session, audience: Audience, topic: str, count: int, message_of: Callable[[int], Message]
 ) -> None:
     """Posts a message about `count` things; counts of one topic add up in one, which becomes unread again."""
     message_id, total, _ = _put(session, audience, topic, count, adds_up=True)
@@ -69,7 +69,7 @@ def post_known(
     audience: Audience,
     topic: str,
     learn: Callable[[dict[str, Any]], dict[str, Any]],
-    message_of: Callable[[dict[str, Any]], MessageText],
+    message_of: Callable[[dict[str, Any]], Message],
 ) -> None:
     """Posts one message that several events tell, in any order: `learn` adds to what is known of its topic."""
     message_id, _, known = _put(session, audience, topic, 1, adds_up=False)
@@ -162,12 +162,13 @@ def _put(
     raise LookupError(f"no message of the topic {full_topic}")
 
 
-def _write(session: Session, audience: Audience, message_id: UUID, message: MessageText) -> None:
+def _write(session: Session, audience: Audience, message_id: UUID, message: Message) -> None:
     """Gives a message its text, makes it unread, and publishes that it is there."""
+    title, body = render(session, message)
     session.execute(
         update(InboxMessage)
         .where(InboxMessage.message_id == message_id)
-        .values(kind=message.kind, title=message.title, body=message.body, link=message.link)
+        .values(kind=message.kind, title=title, body=body, link=message.link)
     )
     session.execute(delete(ReadMark).where(ReadMark.message_id == message_id))
     publish(
@@ -179,7 +180,7 @@ def _write(session: Session, audience: Audience, message_id: UUID, message: Mess
             role=audience.role,
             account_id=audience.account_id,
             kind=message.kind,
-            title=message.title,
+            title=title,
         ),
         subject=str(audience.union_id),
     )

@@ -55,6 +55,55 @@ class ReadMark(Base):
     account_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
+class MessageTemplate(Base):
+    """A text that the city has given a kind of message, in one version; the newest counts.
+
+    `body` is empty where the default was restored. The history names the account that edited.
+    """
+
+    __tablename__ = "message_template"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    title: Mapped[str]
+    body: Mapped[str]
+    is_on: Mapped[bool]
+    edited_by: Mapped[UUID]
+    editor: Mapped[str]
+    edited_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class MemberNotice(Base):
+    """What a member is told of an application: at which number, with which outlet, and what became of it.
+
+    Number and outcome come in two events, in any order; the member is told once both are known.
+    """
+
+    __tablename__ = "member_notice"
+    __table_args__ = (Index(None, "known_at"),)
+
+    application_id: Mapped[UUID] = mapped_column(primary_key=True)
+    member_id: Mapped[UUID | None]
+    phone: Mapped[str | None] = mapped_column(EncryptedText)
+    outlet_name: Mapped[str] = mapped_column(server_default="")
+    outlet_address: Mapped[str] = mapped_column(server_default="")
+    outlet_phone: Mapped[str] = mapped_column(server_default="")
+    handed_out_by_union: Mapped[bool] = mapped_column(server_default="false")
+    outcome: Mapped[str | None]
+    reason: Mapped[str] = mapped_column(server_default="")
+    told: Mapped[str | None]
+    known_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class SmsRefusal(Base):
+    """A member who wants no text messages about applications and cards."""
+
+    __tablename__ = "sms_refusal"
+
+    member_id: Mapped[UUID] = mapped_column(primary_key=True)
+    refused_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
 STILL_COUNTS = sql_text("state = 'waiting'")
 """Whether an SMS still waits, and counts further things of its topic.
 

@@ -28,13 +28,15 @@ class NotificationTerms:
     """How long messages of the inbox are kept; at least 180."""
     sms_days: int = _SIX_MONTHS
     """How long text messages that were sent, or failed, are kept with their telephone number; at least 180."""
+    member_notice_days: int = _SIX_MONTHS
+    """How long the number of a member is kept who is told of an application's outcome; at least 180."""
     sample_days: int = 2
     """How long the services' samples of each minute are kept; at least 2."""
     alert_days: int = _SIX_MONTHS
     """How long alerts are kept after monitoring last told of them."""
 
     def __post_init__(self) -> None:
-        refuse_below(_SIX_MONTHS, self, "message_days", "sms_days")
+        refuse_below(_SIX_MONTHS, self, "message_days", "sms_days", "member_notice_days")
         refuse_below(_SHOWN_DAYS, self, "sample_days", "alert_days")
 
 
@@ -57,6 +59,15 @@ TABLES: Sequence[Table] = (
         rows_older("inbox_message", "message_id", parameter="before_id"),
         "Work of a year back is looked up in batches and revocations, not in messages.",
     ),
+    Expiring(
+        "member_notice",
+        Days(NotificationTerms, "member_notice_days"),
+        "the submission or the outcome, whichever is known first",
+        rows_older("member_notice", "known_at"),
+        "The number at which a member is told of the outcome, and that it was told; a bank that is silent for half a "
+        "year is not waited for.",
+    ),
+    Kept("message_template", "Every text that was in force, with who edited it: shows what people were told."),
     Kept("monthly_report", "One row a month, so that no report is sent twice; no personal data."),
     Transient("read_mark", "its message is deleted", "Says who has read it."),
     Kept(
@@ -79,6 +90,7 @@ TABLES: Sequence[Table] = (
         rows_older("service_sample", "minute"),
         "The overview shows the changes of a day; five rows a minute. Prometheus keeps longer histories.",
     ),
+    Kept("sms_refusal", "A member's wish, until the member changes it; an id, no number."),
     Expiring(
         "sms",
         Days(NotificationTerms, "sms_days"),

@@ -15,6 +15,7 @@ from services.contracts.events.batching import (
     CARDS_REFUSED,
     CHANNEL_ASSIGNED,
     COLLECTION_REMINDED,
+    MEMBER_NOTICES_DUE,
     MEMBERS_REFUSED,
     MEMBERS_REMOVED,
     BatchReleasedData,
@@ -65,6 +66,15 @@ from services.contracts.operations.notification import (
 )
 from services.contracts.operations.overview import GET_OVERVIEW, RECORD_ALERTS
 from services.contracts.operations.reports import EXPORT_REPORT, GET_REPORT
+from services.contracts.operations.templates import (
+    GET_NOTICES,
+    GET_TEMPLATE,
+    LIST_TEMPLATES,
+    PREVIEW_TEMPLATE,
+    RESTORE_TEMPLATE,
+    SET_NOTICES,
+    UPDATE_TEMPLATE,
+)
 from services.kit.data.database import Database
 from services.kit.data.retention import Retention
 from services.kit.events.relay import Relay
@@ -73,12 +83,21 @@ from services.kit.operations.audit_heads import AuditHeadVerification, handle_si
 from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.kit.settings import read_settings
-from services.notification import announcements, event_notifications, guides, message_inbox, sms, sms_months
+from services.notification import (
+    announcements,
+    event_notifications,
+    guides,
+    member_notices,
+    message_inbox,
+    sms,
+    sms_months,
+)
 from services.notification.operators import alerts, overview, samples
 from services.notification.reports import answers, exports, feeding, monthly
 from services.notification.reports.monthly import MonthlyReportSettings
 from services.notification.retention import TABLES
 from services.notification.sms import Provider, SmsSettings
+from services.notification.templates import editing
 
 
 class SmsProvider(DependencyProvider):
@@ -109,6 +128,7 @@ class NotificationService(BaseService):
     sms_provider = SmsProvider()
 
     members_validated = subscribes(MEMBERS_VALIDATED, event_notifications.members_validated)
+    member_notices_due = subscribes(MEMBER_NOTICES_DUE, member_notices.member_notices_due)
     collection_reminded = subscribes(COLLECTION_REMINDED, event_notifications.collection_reminded)
     revocation_requested = subscribes(REVOCATION_REQUESTED, event_notifications.revocation_requested)
     revocation_approved = subscribes(REVOCATION_APPROVED, event_notifications.revocation_approved)
@@ -157,20 +177,23 @@ class NotificationService(BaseService):
 
     @subscribes(BATCH_RELEASED)
     def batch_released(self, session: Session, event: Event[BatchReleasedData]) -> None:
-        """Notifies the clerk, and counts."""
+        """Notifies clerk and members, and counts."""
         event_notifications.batch_released(session, event)
+        member_notices.batch_released(session, event)
         feeding.batch_released(session, event)
 
     @subscribes(CARDS_ISSUED)
     def cards_issued(self, session: Session, event: Event[CardsIssuedData]) -> None:
-        """Notifies clerk and contact, and counts."""
+        """Notifies clerk, contact and members, and counts."""
         event_notifications.cards_issued(session, self.sms_provider.settings, event)
+        member_notices.cards_issued(session, event)
         feeding.cards_issued(session, event)
 
     @subscribes(CARDS_REFUSED)
     def cards_refused(self, session: Session, event: Event[CardsRefusedData]) -> None:
-        """Notifies clerk and contact, and counts."""
+        """Notifies clerk, contact and members, and counts."""
         event_notifications.cards_refused(session, self.sms_provider.settings, event)
+        member_notices.cards_refused(session, event)
         feeding.cards_refused(session, event)
 
     @subscribes(RESET_LINK_MADE)
@@ -182,6 +205,14 @@ class NotificationService(BaseService):
     def status_sampled(self, session: Session, event: Event[StatusSampledData]) -> None:
         """Stores how a service does."""
         samples.status_sampled(session, event)
+
+    list_templates = handles(LIST_TEMPLATES, editing.list_templates)
+    get_template = handles(GET_TEMPLATE, editing.get_template)
+    preview_template = handles(PREVIEW_TEMPLATE, editing.preview_template)
+    update_template = handles(UPDATE_TEMPLATE, editing.update_template)
+    restore_template = handles(RESTORE_TEMPLATE, editing.restore_template)
+    get_notices = handles(GET_NOTICES, member_notices.get_notices)
+    set_notices = handles(SET_NOTICES, member_notices.set_notices)
 
     get_overview = handles(GET_OVERVIEW, overview.get_overview)
     record_alerts = handles(RECORD_ALERTS, alerts.record_alerts)

@@ -1,10 +1,11 @@
 """Outbound SMS: stored in the event's transaction, sent once, retried with backoff, and reported if it fails."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from uuid import UUID
 
@@ -18,14 +19,20 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from services.contracts.values import is_mobile
-from services.kit.settings import settings_class
+from services.kit.data.bulk import insert_rows
+from services.kit.settings import SettingsError, read_settings, settings_class
 from services.notification.models import STILL_COUNTS, TO_BE_SENT, Sms
+from services.notification.templates.catalogue import KINDS
+from services.notification.templates.rendering import Message, is_on, render
 
 log = structlog.get_logger()
 
 _calls = Counter("sms_calls", "Calls of the SMS provider.", ["outcome"])
 for _outcome in ("sent", "refused", "no_answer"):
     _calls.labels(_outcome)
+
+_SHANGHAI = timezone(timedelta(hours=8))
+_HOURS = re.compile(r"([01]?[0-9]|2[0-3])-([01]?[0-9]|2[0-3])")
 
 AT_ONCE = 20
 """How many messages one process sends to the provider concurrently."""
@@ -57,15 +64,35 @@ class SmsSettings:
         return self.sms_connect_seconds + self.sms_read_seconds + 4
 
 
+@settings_class
+class QuietHours:
+    """When no message is sent that can wait."""
+
+    sms_quiet_hours: str = "21-8"
+    """From which hour in Shanghai to which no message is sent that can wait; twice the same hour: sent at any hour."""
+
+    def __post_init__(self) -> None:
+        if not _HOURS.fullmatch(self.sms_quiet_hours):
+            raise SettingsError("Settings in the environment: SMS_QUIET_HOURS are no two hours such as 21-8.")
+
+    def end_after(self, moment: datetime) -> datetime:
+        """The moment itself, or the end of the quiet hours in which it lies."""
+        begins, ends = map(int, self.sms_quiet_hours.split("-"))
+        local = moment.astimezone(_SHANGHAI)
+        if (local.hour - begins) % 24 >= (ends - begins) % 24:
+            return moment
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+        return midnight + timedelta(days=local.hour >= ends, hours=ends)
+
+
 @dataclass(frozen=True)
 class CountedSms:
-    """An SMS about `count` things; `text_of` gives the text for any count."""
+    """An SMS about `count` things; `message_of` tells it for any count."""
 
-    kind: str
     topic: str
     phone: str
     count: int
-    text_of: Callable[[int], str]
+    message_of: Callable[[int], Message]
 
 
 class Refused(Exception):
@@ -124,34 +151,47 @@ def _counted() -> Iterator[None]:
         _calls.labels(outcome).inc()
 
 
-def enqueue(session: Session, kind: str, phone: str, text: str, *, expires_at: datetime | None = None) -> None:
-    """Stores a message to be sent after the transaction has committed; a fixed line gets none."""
-    if not is_mobile(phone):
-        return
-    sms_id = uuid7()
-    session.add(
-        Sms(
-            sms_id=sms_id,
-            kind=kind,
-            topic=f"{kind}:{sms_id}",
-            count=1,
-            phone=phone,
-            text=text,
-            state="waiting",
-            due_at=datetime.now(UTC),
-            expires_at=expires_at,
-        )
-    )
+def enqueue(session: Session, message: Message, phone: str, *, expires_at: datetime | None = None) -> None:
+    """Stores a message to be sent after the transaction has committed, in quiet hours later if it can wait.
+
+    A fixed line gets none, and nothing is sent of a kind that the city has turned off.
+    """
+    enqueue_all(session, [(phone, message)], expires_at=expires_at)
+
+
+def enqueue_all(
+    session: Session, messages: Iterable[tuple[str, Message]], *, expires_at: datetime | None = None
+) -> None:
+    """Stores many messages, each to a number, as `enqueue` does, in one statement."""
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "sms_id": (sms_id := uuid7()),
+            "kind": message.kind,
+            "topic": f"{message.kind}:{sms_id}",
+            "count": 1,
+            "phone": phone,
+            "text": _text(session, message),
+            "state": "waiting",
+            "due_at": _due_at(message, now),
+            "expires_at": expires_at,
+        }
+        for phone, message in messages
+        if is_mobile(phone) and is_on(session, message)
+    ]
+    if rows:
+        session.execute(insert_rows(Sms, rows))
 
 
 def enqueue_counted(session: Session, counted: CountedSms, gather_seconds: float) -> None:
     """Stores an SMS for a mobile phone; those of one topic within the gathering time add up to one."""
-    if not is_mobile(counted.phone):
+    message = counted.message_of(counted.count)
+    if not is_mobile(counted.phone) or not is_on(session, message):
         return
-    due_at = datetime.now(UTC) + timedelta(seconds=gather_seconds)
+    due_at = _due_at(message, datetime.now(UTC) + timedelta(seconds=gather_seconds))
     adding = insert(Sms).values(
         sms_id=uuid7(),
-        kind=counted.kind,
+        kind=message.kind,
         topic=counted.topic,
         count=counted.count,
         phone=counted.phone,
@@ -164,7 +204,8 @@ def enqueue_counted(session: Session, counted: CountedSms, gather_seconds: float
         set_={"count": Sms.count + adding.excluded.count},
     ).returning(Sms.sms_id, Sms.count)
     sms_id, total = session.execute(added).one()
-    session.execute(update(Sms).where(Sms.sms_id == sms_id).values(text=counted.text_of(total)))
+    text = _text(session, counted.message_of(total))
+    session.execute(update(Sms).where(Sms.sms_id == sms_id).values(text=text))
 
 
 def send_due(begin: Begin, provider: Provider) -> int:
@@ -184,6 +225,15 @@ def send_due(begin: Begin, provider: Provider) -> int:
             still_claimed = (Sms.sms_id == sms.sms_id, Sms.state == "sending", Sms.attempts == sms.attempts)
             session.execute(update(Sms).where(*still_claimed).values(outcome))
     return len(claimed)
+
+
+def _text(session: Session, message: Message) -> str:
+    return render(session, message)[1]
+
+
+def _due_at(message: Message, moment: datetime) -> datetime:
+    """When a message is sent that could be sent at this moment."""
+    return moment if KINDS[message.template].is_urgent else read_settings(QuietHours).end_after(moment)
 
 
 def _claim_due(session: Session, settings: SmsSettings) -> list[Sms]:

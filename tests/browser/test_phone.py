@@ -12,7 +12,7 @@ from tests.browser.accessibility import serious_findings
 from tests.browser.bank import answer_batch
 from tests.browser.conftest import NewPage
 from tests.desks import Desk, a_desk, a_phone, form_of, people
-from tests.phones import requested_code
+from tests.phones import messages_to, requested_code
 
 _LOOKS_EVERY_MS = 16_000
 _PHONE = {"width": 360, "height": 740}
@@ -129,6 +129,16 @@ def test_a_member_applies_and_follows_the_card_until_it_is_issued_on_pages_that_
     wait_until(lambda: shows_when_it_looks_again(page, "请携带本人身份证原件到经办网点领卡"), "the card is told of")
     expect(page.get_by_text("银行卡号")).to_be_visible()
     assert fits(page)
+    address = desk.clerk.get("outlets", q="古北")["items"][0]["address"]
+    wait_until(lambda: [text for text in messages_to(stack, member.phone) if address in text], "where to collect it")
+
+    wanted = page.get_by_role("switch", name="办卡进度和领卡短信")
+    expect(wanted).to_be_checked()
+    wanted.click()
+    expect(page.get_by_text("不再发送，请在本页面查看进度")).to_be_visible()
+    assert is_fit(page)
+    page.reload()
+    expect(page.get_by_role("switch", name="办卡进度和领卡短信")).not_to_be_checked()
 
 
 def test_a_member_whom_the_bank_refused_reads_why_at_the_next_visit_and_applies_again(

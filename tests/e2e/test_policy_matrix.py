@@ -30,6 +30,7 @@ FREE_NAMES |= {
     "transfer_id": NOBODYS_ID,
     "delegation_id": NOBODYS_ID,
     "search_id": NOBODYS_ID,
+    "kind": "sms_member_released",
 }
 """Names in paths of what belongs to no union, to two, or to one's own inbox: any id will do."""
 

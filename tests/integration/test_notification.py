@@ -32,7 +32,7 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.request import Principal
 from services.kit.rpc.work import Work
-from services.notification import event_notifications, message_inbox, sms, texts
+from services.notification import event_notifications, member_notices, message_inbox, sms, texts
 from services.notification.message_inbox import Audience
 from services.notification.models import InboxMessage, Sms
 from services.notification.sms import Provider, SmsSettings
@@ -40,6 +40,8 @@ from tests.documents import an_event
 from tests.two_transactions import at_once
 
 Begin = Callable[[], Any]
+URGENT = texts.sms_first_link("jianlang", "https://zzgl.shzgh.org/reset#x", datetime(2026, 11, 24, 2, 5, tzinfo=UTC))
+"""An SMS that is sent at any hour."""
 
 
 @pytest.fixture
@@ -188,20 +190,21 @@ def test_news_of_one_batch_within_the_hour_count_up_in_one_message(begin: Begin)
     assert [message.count for message in the_sms(begin)] == [12]
 
 
-def test_a_members_own_application_notifies_the_member_and_no_clerk(begin: Begin) -> None:
+def test_a_members_own_application_notifies_the_member_in_its_own_words_and_no_clerk(begin: Begin) -> None:
     issued = example(batching.CARDS_ISSUED, personal=True)
     with begin() as session:
         event_notifications.cards_issued(session, SmsSettings("http://127.0.0.1:1"), issued)
+        member_notices.cards_issued(session, issued)
     with begin() as session:
         assert listed(session, a_clerk_of(issued.data.union_id)).items == []
-    assert [message.phone for message in the_sms(begin)] == ["13800000000"]
+    assert [(message.phone, message.kind) for message in the_sms(begin)] == [("13800000000", "card_ready")]
 
 
 def test_a_contact_with_a_fixed_line_gets_no_sms(begin: Begin) -> None:
     issued = example(batching.CARDS_ISSUED, contact=batching.Contact(name="王芳", phone="021-12345678"))
     with begin() as session:
         event_notifications.cards_issued(session, SmsSettings("http://127.0.0.1:1"), issued)
-        sms.enqueue(session, "revocation_decided", "12345678901", "x")
+        sms.enqueue(session, texts.sms_revocation_closed("cbc1"), "12345678901")
     assert the_sms(begin) == []
 
 
@@ -262,7 +265,7 @@ def test_an_sms_that_the_provider_refuses_is_not_tried_again(begin: Begin, provi
 def test_two_senders_at_the_same_time_send_each_sms_once(begin: Begin, provider: Provider, sms_url: str) -> None:
     with begin() as session:
         for number in range(40):
-            sms.enqueue(session, "test", f"1390000{number:04d}", "text")
+            sms.enqueue(session, URGENT, f"1390000{number:04d}")
     senders = [threading.Thread(target=sms.send_due, args=(begin, provider)) for _ in range(2)]
     for sender in senders:
         sender.start()
@@ -292,7 +295,7 @@ def test_news_that_come_while_an_sms_is_being_sent_are_another_sms(
 def test_a_one_time_password_does_not_wait_behind_other_sms(begin: Begin, provider: Provider, sms_url: str) -> None:
     with begin() as session:
         for number in range(sms.AT_ONCE):
-            sms.enqueue(session, "test", f"1390000{number:04d}", "text")
+            sms.enqueue(session, URGENT, f"1390000{number:04d}")
         in_five_minutes = datetime.now(UTC) + timedelta(minutes=5)
         event_notifications.otp_issued(session, example(membership.OTP_ISSUED, expires_at=in_five_minutes))
     assert sms.send_due(begin, provider) == sms.AT_ONCE
@@ -303,7 +306,7 @@ def test_a_failed_try_waits_for_its_pause(begin: Begin, provider: Provider, sms_
     patient = Provider(replace(provider.settings, sms_pauses=(600,)))
     misbehave(sms_url, "error", for_calls=1)
     with begin() as session:
-        sms.enqueue(session, "test", "13900000000", "text")
+        sms.enqueue(session, URGENT, "13900000000")
     before = datetime.now(UTC)
     assert sms.send_due(begin, patient) == 1
     [waiting] = the_sms(begin)
@@ -317,7 +320,7 @@ def test_an_outcome_that_comes_after_another_process_took_over_does_not_count(
 ) -> None:
     misbehave(sms_url, "refuse", for_calls=1)
     with begin() as session:
-        sms.enqueue(session, "test", "13900000000", "text")
+        sms.enqueue(session, URGENT, "13900000000")
 
     class Overtaken(Provider):
         """A provider's client whose calls take so long that somebody else sends the message meanwhile."""

@@ -72,6 +72,7 @@ class Notification:
             PERSONAL_DATA_KEYS=os.environ["PERSONAL_DATA_KEYS"],
             SMS_URL=self.provider.url,
             SMS_GATHER_SECONDS="3600",
+            SMS_QUIET_HOURS="0-0",
             SMS_READ_SECONDS="30",
             SMS_PAUSES="0.2,0.2,0.2,1,1,1,1,1",
         )

@@ -27,7 +27,7 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.kit.schemas import schema_of
 from services.kit.secret_values import Key
-from services.notification import message_inbox, sms
+from services.notification import message_inbox, sms, texts
 from services.notification.models import Alert, Sms
 from services.notification.operators import alerts, overview, samples
 from services.notification.operators.alerts import AlertSettings
@@ -159,7 +159,7 @@ def test_no_more_changes_are_told_than_the_page_shows(session: Session) -> None:
 
 def test_text_messages_are_counted_by_the_minute_in_which_they_were_made(session: Session) -> None:
     for state in ("sent", "sent", "failed", "waiting"):
-        sms.enqueue(session, "account_changed", "13800000000", "…")
+        sms.enqueue(session, texts.sms_account_changed("jianlang", "unlocked", None), "13800000000")
         session.flush()
         newest = session.scalars(select(Sms).where(Sms.state == "waiting").order_by(Sms.sms_id.desc())).first()
         assert newest is not None

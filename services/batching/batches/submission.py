@@ -18,17 +18,18 @@ from services.batching.batches.batches import get_batch
 from services.batching.batches.counting import count_month
 from services.batching.batches.outlets import outlet_of_branch
 from services.batching.event_builders import publish_pending_changed, steps, submitted_batch
+from services.batching.member_notices import publish_notices
 from services.batching.models import PENDING, Application, Batch, BatchPerson, Branch, Outlet
 from services.batching.pending.application_states import Check, State, Step, states_allowing
 from services.batching.pending.channels import channel_for, outside_charset
 from services.batching.pending.checks import recheck_outdated
 from services.batching.pending.consents import record_signed
 from services.batching.pending.pending import lock_pending, missing_of
-from services.batching.pending.persons import nationality_of
+from services.batching.pending.persons import facts_of, nationality_of
 from services.batching.register.register import LOCAL_TIME, Register, RegisteredPerson
 from services.batching.register.register_pdf import refuse_unprintable
 from services.contracts.consent import refuse_unless_current
-from services.contracts.events.batching import BATCH_SUBMITTED
+from services.contracts.events.batching import BATCH_SUBMITTED, MemberNoticesDueData
 from services.contracts.operations.batching import BatchRequest, SubmitBatchAnswer, SubmitBatchRequest
 from services.kit.data.bulk import insert_rows, is_any_of
 from services.kit.data.database import Database
@@ -186,6 +187,7 @@ def form_batch(session: Session, submission: Submission, applications: Sequence[
     submitted = _move_into(session, batch_no, applications)
     _note(session, batch, submitted)
     _publish_submitted(session, submission, batch, submitted)
+    _publish_notices(session, batch, outlet, applications)
     bank_messages.send_submitted(session, batch, applications)
     return batch
 
@@ -324,6 +326,21 @@ def _publish_submitted(session: Session, submission: Submission, batch: Batch, s
     parts = in_chunks(submitted)
     for number, part in enumerate(parts, 1):
         publish(session, BATCH_SUBMITTED, replace(whole, part=number, parts=len(parts), applications=steps(part)))
+
+
+def _publish_notices(session: Session, batch: Batch, outlet: Outlet, applications: Sequence[Application]) -> None:
+    whole = MemberNoticesDueData(
+        union_id=batch.union_id,
+        union_name=batch.union_name,
+        occasion="submitted",
+        outlet_name=outlet.name,
+        outlet_address=outlet.address,
+        outlet_phone=outlet.phone,
+        handed_out_by_union=session.get_one(Branch, outlet.branch_code).union_hands_out,
+        members=[],
+    )
+    phones = ((one.application_id, one.member_id, facts_of(one).phone) for one in applications)
+    publish_notices(session, whole, phones)
 
 
 def _warnings(branch: Branch, channel: str, applications: Sequence[Application]) -> list[str]:

@@ -1,8 +1,9 @@
 """Puts queued members on the pending list, each on the channel that the document and the name require."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import structlog
 from sqlalchemy import select
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from services.batching.event_builders import publish_pending_changed, steps
 from services.batching.facts import publish_counted
+from services.batching.member_notices import publish_notices
 from services.batching.models import Application, ListedUnion
 from services.batching.pending import personal_applications, transfers
 from services.batching.pending.application_states import State
@@ -20,6 +22,7 @@ from services.batching.pending.persons import stored, usable
 from services.contracts.events.batching import (
     MEMBERS_REFUSED,
     MEMBERS_REMOVED,
+    MemberNoticesDueData,
     MembersRefusedData,
     MembersRemovedData,
     RefusedMember,
@@ -66,6 +69,7 @@ def members_queued(session: Session, event: Event[MembersQueuedData]) -> None:
         personal_applications.start(session, queued, queued.personal_application, listed_ids)
     else:
         publish_pending_changed(session, queued.union.union_id, "queued", len(listed))
+        _publish_notices(session, queued.union, persons, listed)
     transfers.end_queued(session, [row.member_id for row in listed])
 
 
@@ -93,6 +97,14 @@ def _insert(session: Session, rows: list[dict[str, Any]]) -> Sequence[Any]:
         .on_conflict_do_nothing()
         .returning(Application.application_id, Application.member_id, Application.version, Application.channel)
     ).all()
+
+
+def _publish_notices(
+    session: Session, union: UnionFacts, persons: Mapping[UUID, PersonFacts], listed: Sequence[Any]
+) -> None:
+    whole = MemberNoticesDueData(union_id=union.union_id, union_name=union.name, occasion="queued", members=[])
+    phones = ((row.application_id, row.member_id, persons[row.application_id].phone) for row in listed)
+    publish_notices(session, whole, phones)
 
 
 def _part(

@@ -22,6 +22,7 @@ RECORD_KINDS = {
     "import": "批量导入",
     "member": "会员",
     "message": "消息",
+    "message_template": "消息模板",
     "outlet": "经办网点",
     "phone_change": "更换手机号申请",
     "revocation": "撤销申请",

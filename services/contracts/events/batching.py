@@ -35,6 +35,7 @@ from services.kit.schemas import UNSET, Unset
 
 APPLICATION_STATES = ("queued", "submitted", "issued", "refused", "released", "removed")
 RELEASE_REASONS = ("revoked", "cancelled")
+NOTICE_OCCASIONS = ("queued", "submitted")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,6 +275,27 @@ class CollectionRemindedData(EventData):
     members: Annotated[list[WaitingCard], ENCRYPTED]
 
 
+@dataclass(frozen=True, kw_only=True)
+class NotifiedMember(EventData):
+    """A member with the number at which to reach it. Always encrypted."""
+
+    application_id: UUID
+    member_id: UUID
+    phone: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberNoticesDueData(EventData):
+    union_id: UUID
+    union_name: str
+    occasion: Annotated[str, choice(*NOTICE_OCCASIONS)]
+    outlet_name: Annotated[str | None, "where the batch was submitted"] = None
+    outlet_address: str | None = None
+    outlet_phone: str | None = None
+    handed_out_by_union: Annotated[bool, "the union hands the cards out, not the outlet"] = False
+    members: Annotated[list[NotifiedMember], ENCRYPTED]
+
+
 VALIDATION_REQUESTED = EventContract(
     "batching",
     "validation_requested",
@@ -374,6 +396,13 @@ COLLECTION_REMINDED = EventContract(
     "Cards have waited long for collection: their members are reminded.",
     consumers=("notification",),
 )
+MEMBER_NOTICES_DUE = EventContract(
+    "batching",
+    "member_notices_due",
+    MemberNoticesDueData,
+    "Applications were listed by a clerk, or submitted: members with a mobile number are told.",
+    consumers=("notification",),
+)
 ACT_RECORDED = ACTS_RECORDED["batching"]
 STATUS_SAMPLED = STATUSES_SAMPLED["batching"]
 OVERDUE = WORK_OVERDUE["batching"]
@@ -392,6 +421,7 @@ EVENTS = (
     APPLICATIONS_COUNTED,
     CARDS_CHANGED,
     COLLECTION_REMINDED,
+    MEMBER_NOTICES_DUE,
     ACT_RECORDED,
     STATUS_SAMPLED,
     OVERDUE,

@@ -8,6 +8,7 @@ from services.contracts.operations import (
     overview,
     reports,
     revocation,
+    templates,
     validation,
 )
 from services.contracts.operations.membership import (
@@ -25,7 +26,7 @@ from services.kit.rpc.operation import Operation
 
 _MODULES = (
     *(identity, accounts, delegations, members, transfers, imports, preferences),
-    *(validation, batching, cards, revocation, notification, overview, reports, operators),
+    *(validation, batching, cards, revocation, notification, templates, overview, reports, operators),
 )
 _DECLARED = [
     *(one for module in _MODULES for one in vars(module).values() if isinstance(one, Operation)),

@@ -16,6 +16,7 @@ export type DeadLetter = Schemas["operators.DeadLetterAnswer"];
 export type QueueDepth = Schemas["operators.QueueDepth"];
 export type ServiceStatus = Schemas["operators.ServiceStatus"];
 export type Overview = Schemas["overview.OverviewAnswer"];
+export type MessageTemplate = Schemas["templates.TemplateItem"];
 export type Alert = Schemas["overview.AlertAnswer"];
 export type StatusChange = Schemas["overview.StatusChange"];
 export type Captcha = Schemas["captchas.CaptchaAnswer"];

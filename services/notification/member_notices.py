@@ -1,0 +1,151 @@
+"""Tells members by SMS of their applications' way: listed, submitted, card ready, refused, released.
+
+The telephone number comes with one event and the outcome with another, in any order: a member is told of the outcome
+once both are known.
+"""
+
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from services.contracts.events.batching import (
+    BatchReleasedData,
+    CardsIssuedData,
+    CardsRefusedData,
+    MemberNoticesDueData,
+)
+from services.contracts.operations.templates import GetNoticesRequest, NoticesAnswer, SetNoticesRequest
+from services.kit.data.bulk import insert_rows, is_any_of
+from services.kit.events.envelope import Event
+from services.kit.operations import audit
+from services.kit.rpc.work import Work
+from services.notification import sms, texts
+from services.notification.models import MemberNotice, SmsRefusal
+from services.notification.templates.rendering import Message
+
+
+def member_notices_due(session: Session, event: Event[MemberNoticesDueData]) -> None:
+    """Tells members that they are listed; or that they are submitted, and keeps their numbers for the outcome."""
+    data = event.data
+    phones = {member.application_id: (member.member_id, member.phone) for member in data.members}
+    if data.occasion == "queued":
+        _tell(session, ((*whom, texts.sms_member_queued(data.union_name)) for whom in phones.values()))
+        return
+    _tell(session, ((*whom, texts.sms_member_submitted(data.outlet_name or "")) for whom in phones.values()))
+    rows = [
+        {
+            "application_id": application_id,
+            "member_id": member_id,
+            "phone": phone,
+            "outlet_name": data.outlet_name or "",
+            "outlet_address": data.outlet_address or "",
+            "outlet_phone": data.outlet_phone or "",
+            "handed_out_by_union": data.handed_out_by_union,
+        }
+        for application_id, (member_id, phone) in sorted(phones.items())
+    ]
+    adding = insert_rows(MemberNotice, rows)
+    learnt = {name: adding.excluded[name] for name in rows[0] if name != "application_id"}
+    session.execute(adding.on_conflict_do_update(index_elements=[MemberNotice.application_id], set_=learnt))
+    _tell_outcomes(session, phones)
+
+
+def cards_issued(session: Session, event: Event[CardsIssuedData]) -> None:
+    """Tells members that their cards are ready."""
+    data = event.data
+    _learn(session, {one.application_id: ("issued", "") for one in data.applications}, _own_number(data))
+
+
+def cards_refused(session: Session, event: Event[CardsRefusedData]) -> None:
+    """Tells members that the bank refused, and why."""
+    data = event.data
+    _learn(session, {one.application_id: ("refused", one.reason) for one in data.applications}, _own_number(data))
+
+
+def batch_released(session: Session, event: Event[BatchReleasedData]) -> None:
+    """Tells members that their batch was revoked; a cancelled application has been issued before."""
+    if event.data.reason == "revoked":
+        _learn(session, {one.application_id: ("released", "") for one in event.data.applications})
+
+
+def get_notices(work: Work, _request: GetNoticesRequest) -> NoticesAnswer:
+    """Whether the member wants text messages about applications and cards."""
+    refused = select(exists().where(SmsRefusal.member_id == UUID(work.caller.member_id)))
+    return NoticesAnswer(by_sms=not work.session.scalar(refused))
+
+
+def set_notices(work: Work, request: SetNoticesRequest) -> NoticesAnswer:
+    """Stores whether the member wants them; those that wait already are still sent."""
+    member_id = UUID(work.caller.member_id)
+    if request.by_sms:
+        work.session.execute(delete(SmsRefusal).where(SmsRefusal.member_id == member_id))
+    else:
+        work.session.execute(insert(SmsRefusal).values(member_id=member_id).on_conflict_do_nothing())
+    audit.record(work.session, new={"by_sms": request.by_sms})
+    return NoticesAnswer(by_sms=request.by_sms)
+
+
+def _own_number(data: CardsIssuedData | CardsRefusedData) -> str | None:
+    """The number of the member whose own application it is."""
+    return data.contact.phone if data.personal and data.contact else None
+
+
+def _learn(session: Session, outcomes: Mapping[UUID, tuple[str, str]], phone: str | None = None) -> None:
+    """Stores outcomes and tells whom it can; nothing takes back that a card was issued after all."""
+    rows = [
+        {"application_id": application_id, "outcome": outcome, "reason": reason, "phone": phone}
+        for application_id, (outcome, reason) in sorted(outcomes.items())
+    ]
+    adding = insert_rows(MemberNotice, rows)
+    learnt = {
+        "outcome": adding.excluded.outcome,
+        "reason": adding.excluded.reason,
+        "phone": func.coalesce(MemberNotice.phone, adding.excluded.phone),
+    }
+    session.execute(
+        adding.on_conflict_do_update(
+            index_elements=[MemberNotice.application_id],
+            set_=learnt,
+            where=MemberNotice.outcome.is_distinct_from("issued"),
+        )
+    )
+    _tell_outcomes(session, outcomes)
+
+
+def _tell_outcomes(session: Session, application_ids: Iterable[UUID]) -> None:
+    """Tells members of outcomes of which they were not told, where their number is known."""
+    untold = session.scalars(
+        update(MemberNotice)
+        .where(
+            is_any_of(MemberNotice.application_id, application_ids),
+            MemberNotice.phone.is_not(None),
+            MemberNotice.outcome.is_distinct_from(MemberNotice.told),
+            MemberNotice.outcome.is_not(None),
+        )
+        .values(told=MemberNotice.outcome)
+        .returning(MemberNotice)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    ).all()
+    _tell(session, ((notice.member_id, notice.phone, _message(notice)) for notice in untold))
+
+
+def _message(notice: MemberNotice) -> Message:
+    if notice.outcome == "refused":
+        return texts.sms_member_refused(notice.reason)
+    if notice.outcome == "released":
+        return texts.sms_member_released()
+    if notice.handed_out_by_union:
+        return texts.sms_card_ready_at_union()
+    return texts.sms_card_ready(notice.outlet_name, notice.outlet_address, notice.outlet_phone)
+
+
+def _tell(session: Session, messages: Iterable[tuple[UUID | None, str | None, Message]]) -> None:
+    """Enqueues messages to members, but none to those who want none."""
+    due = list(messages)
+    members = (member_id for member_id, _, _ in due if member_id)
+    refused = set(session.scalars(select(SmsRefusal.member_id).where(is_any_of(SmsRefusal.member_id, members))))
+    wanted = ((phone, message) for member_id, phone, message in due if phone and member_id not in refused)
+    sms.enqueue_all(session, wanted)

@@ -1,0 +1,165 @@
+"""What members are told by SMS of their applications, on a real database."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Engine, create_engine, event, select
+from sqlalchemy.orm import Session
+
+from services.contracts.events import batching
+from services.contracts.events.batching import NotifiedMember
+from services.contracts.examples import wire_example
+from services.contracts.operations.templates import GetNoticesRequest, SetNoticesRequest
+from services.kit.events.contract import Data, EventContract
+from services.kit.events.envelope import Event
+from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
+from services.notification import member_notices
+from services.notification.models import MemberNotice, MessageTemplate, Sms
+from tests.databases import DatabaseFactory
+from tests.documents import an_event
+
+
+@pytest.fixture
+def engine(database: DatabaseFactory) -> Iterator[Engine]:
+    engine = create_engine(database("notification").replace("postgresql://", "postgresql+psycopg://"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def session(engine: Engine) -> Iterator[Session]:
+    with Session(engine) as session, session.begin():
+        yield session
+
+
+APPLICATION, MEMBER = uuid4(), uuid4()
+
+
+def example(contract: EventContract[Data], **changes: Any) -> Event[Data]:
+    return an_event(replace(contract.read(wire_example(contract)), **changes))  # type: ignore[type-var]
+
+
+def submitted(session: Session, phone: str = "13800000001", **changes: Any) -> None:
+    member = NotifiedMember(application_id=APPLICATION, member_id=MEMBER, phone=phone)
+    member_notices.member_notices_due(session, example(batching.MEMBER_NOTICES_DUE, members=[member], **changes))
+
+
+def issued(session: Session) -> None:
+    given = example(batching.CARDS_ISSUED)
+    applications = [replace(given.data.applications[0], application_id=APPLICATION)]
+    member_notices.cards_issued(session, example(batching.CARDS_ISSUED, applications=applications))
+
+
+def refused(session: Session, reason: str = "身份信息核验不符") -> None:
+    given = example(batching.CARDS_REFUSED)
+    applications = [replace(given.data.applications[0], application_id=APPLICATION, reason=reason)]
+    member_notices.cards_refused(session, example(batching.CARDS_REFUSED, applications=applications))
+
+
+def released(session: Session, reason: str = "revoked") -> None:
+    given = example(batching.BATCH_RELEASED)
+    applications = [replace(given.data.applications[0], application_id=APPLICATION)]
+    member_notices.batch_released(session, example(batching.BATCH_RELEASED, applications=applications, reason=reason))
+
+
+def texts_in(session: Session) -> list[str]:
+    return [str(text) for text in session.scalars(select(Sms.text).order_by(Sms.sms_id))]
+
+
+def kinds_in(session: Session) -> list[str]:
+    return list(session.scalars(select(Sms.kind).order_by(Sms.sms_id)))
+
+
+def test_a_member_is_told_of_the_submission_and_of_where_the_card_waits(session: Session) -> None:
+    submitted(session)
+    issued(session)
+    assert kinds_in(session) == ["member_submitted", "card_ready"]
+    assert "到工商银行国华支行（国定路 335 号，电话021-55551234）领卡" in texts_in(session)[1]
+
+
+def test_the_outcome_may_be_known_before_the_number(session: Session) -> None:
+    refused(session)
+    assert texts_in(session) == []
+    submitted(session)
+    assert sorted(kinds_in(session)) == ["member_refused", "member_submitted"]
+    assert any("原因：身份信息核验不符" in text for text in texts_in(session))
+
+
+def test_a_member_is_told_of_an_outcome_once(session: Session) -> None:
+    submitted(session)
+    for _ in range(2):
+        issued(session)
+    assert kinds_in(session).count("card_ready") == 1
+
+
+def test_a_card_that_is_issued_after_the_release_is_told_as_well(session: Session) -> None:
+    submitted(session)
+    released(session)
+    issued(session)
+    released(session)
+    assert kinds_in(session) == ["member_submitted", "member_released", "card_ready"]
+
+
+def test_an_application_that_was_cancelled_is_no_release(session: Session) -> None:
+    submitted(session)
+    released(session, reason="cancelled")
+    assert kinds_in(session) == ["member_submitted"]
+
+
+def test_where_the_union_hands_cards_out_no_outlet_is_named(session: Session) -> None:
+    submitted(session, handed_out_by_union=True)
+    issued(session)
+    assert "由所在工会发放" in texts_in(session)[1]
+    assert "国华支行" not in texts_in(session)[1]
+
+
+def test_a_listed_member_is_told_only_where_the_city_wants_it(session: Session) -> None:
+    submitted(session, occasion="queued", outlet_name=None)
+    assert texts_in(session) == []
+    assert session.scalars(select(MemberNotice)).all() == []
+    on = {"kind": "sms_member_queued", "version": 1, "title": "", "body": "", "is_on": True}
+    session.add(MessageTemplate(**on, edited_by=uuid4(), editor="city-admin"))
+    session.flush()
+    session.info.clear()
+    submitted(session, occasion="queued", outlet_name=None)
+    assert kinds_in(session) == ["member_queued"]
+
+
+def test_who_wants_no_text_messages_gets_none_until_he_wants_them_again(session: Session) -> None:
+    work = Work(session, Caller(member_id=str(MEMBER), roles=frozenset({"member"})))
+    assert member_notices.get_notices(work, GetNoticesRequest()).by_sms
+    member_notices.set_notices(work, SetNoticesRequest(by_sms=False))
+    submitted(session)
+    assert (texts_in(session), member_notices.get_notices(work, GetNoticesRequest()).by_sms) == ([], False)
+    member_notices.set_notices(work, SetNoticesRequest(by_sms=True))
+    issued(session)
+    assert kinds_in(session) == ["card_ready"]
+
+
+def test_members_of_many_applications_are_told_in_few_statements(session: Session) -> None:
+    ids = [(uuid4(), uuid4()) for _ in range(500)]
+    members = [
+        NotifiedMember(application_id=application, member_id=member, phone=f"1380000{number:04d}")
+        for number, (application, member) in enumerate(ids)
+    ]
+    statements = count_statements(session)
+    member_notices.member_notices_due(session, example(batching.MEMBER_NOTICES_DUE, members=members))
+    member_notices.cards_issued(session, all_issued([application for application, _ in ids]))
+    assert len(statements) <= 9
+    assert len(kinds_in(session)) == 1000
+
+
+def all_issued(applications: list[UUID]) -> Event[Any]:
+    one = example(batching.CARDS_ISSUED).data.applications[0]
+    rows = [replace(one, application_id=application) for application in applications]
+    return example(batching.CARDS_ISSUED, applications=rows)
+
+
+def count_statements(session: Session) -> list[str]:
+    statements: list[str] = []
+    event.listen(session.get_bind(), "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+    return statements
