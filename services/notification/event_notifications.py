@@ -39,7 +39,7 @@ from services.contracts.events.revocation import (
 )
 from services.contracts.events.validation import MembersValidatedData
 from services.kit.events.envelope import Event
-from services.notification import sms, texts
+from services.notification import sms
 from services.notification.message_inbox import (
     HOLDER,
     Audience,
@@ -51,6 +51,7 @@ from services.notification.message_inbox import (
     within_hour,
 )
 from services.notification.sms import SmsSettings
+from services.notification.templates import texts
 from services.notification.templates.rendering import Message
 
 

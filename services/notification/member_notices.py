@@ -22,8 +22,9 @@ from services.kit.data.bulk import insert_rows, is_any_of
 from services.kit.events.envelope import Event
 from services.kit.operations import audit
 from services.kit.rpc.work import Work
-from services.notification import sms, texts
+from services.notification import sms
 from services.notification.models import MemberNotice, SmsRefusal
+from services.notification.templates import texts
 from services.notification.templates.rendering import Message
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, create_engine, event, select
+from sqlalchemy import Engine, event, select
 from sqlalchemy.orm import Session
 
 from services.contracts.events import batching
@@ -19,20 +19,12 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.notification import member_notices
 from services.notification.models import MemberNotice, MessageTemplate, Sms
-from tests.databases import DatabaseFactory
 from tests.documents import an_event
 
 
 @pytest.fixture
-def engine(database: DatabaseFactory) -> Iterator[Engine]:
-    engine = create_engine(database("notification").replace("postgresql://", "postgresql+psycopg://"))
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def session(engine: Engine) -> Iterator[Session]:
-    with Session(engine) as session, session.begin():
+def session(notification_engine: Engine) -> Iterator[Session]:
+    with Session(notification_engine) as session, session.begin():
         yield session
 
 

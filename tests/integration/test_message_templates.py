@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, create_engine, select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from services.contracts.operations.notification import ListMessagesRequest
@@ -24,12 +24,11 @@ from services.kit.problems import Conflict, Forbidden, Invalid, NotFound
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.kit.schemas import schema_of
-from services.notification import message_inbox, sms, texts
+from services.notification import message_inbox, sms
 from services.notification.message_inbox import Audience
 from services.notification.models import Sms
-from services.notification.templates import editing
+from services.notification.templates import editing, texts
 from services.notification.templates.catalogue import KINDS
-from tests.databases import DatabaseFactory
 from tests.documents import loaded
 
 CITY = Caller(
@@ -39,15 +38,8 @@ ISSUED = "批次 {批次}：{人数} 人办卡成功，请通知领卡。"
 
 
 @pytest.fixture
-def engine(database: DatabaseFactory) -> Iterator[Engine]:
-    engine = create_engine(database("notification").replace("postgresql://", "postgresql+psycopg://"))
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def session(engine: Engine) -> Iterator[Session]:
-    with Session(engine) as session, session.begin():
+def session(notification_engine: Engine) -> Iterator[Session]:
+    with Session(notification_engine) as session, session.begin():
         yield session
 
 

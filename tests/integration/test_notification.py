@@ -32,10 +32,11 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.request import Principal
 from services.kit.rpc.work import Work
-from services.notification import event_notifications, member_notices, message_inbox, sms, texts
+from services.notification import event_notifications, member_notices, message_inbox, sms
 from services.notification.message_inbox import Audience
 from services.notification.models import InboxMessage, Sms
 from services.notification.sms import Provider, SmsSettings
+from services.notification.templates import texts
 from tests.documents import an_event
 from tests.two_transactions import at_once
 

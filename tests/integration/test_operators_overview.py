@@ -27,10 +27,11 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.kit.schemas import schema_of
 from services.kit.secret_values import Key
-from services.notification import message_inbox, sms, texts
+from services.notification import message_inbox, sms
 from services.notification.models import Alert, Sms
 from services.notification.operators import alerts, overview, samples
 from services.notification.operators.alerts import AlertSettings
+from services.notification.templates import texts
 from tests.documents import an_event
 
 TOKEN = "the token of the tests"

@@ -40,8 +40,8 @@ from services.kit.settings import DatabaseSettings
 from services.membership.applications import queueing
 from services.membership.members import members
 from services.membership.models import Account, Application, Member, SignedInSession
-from services.notification import texts
 from services.notification.message_inbox import HOLDER, Audience, post
+from services.notification.templates import texts
 from tests.databases import DatabaseFactory, unique_name
 from tests.documents import read
 from tests.integration.batching_desk import CONSENT, CONTACT, OUTLET

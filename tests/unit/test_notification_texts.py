@@ -7,7 +7,7 @@ import pytest
 from services.contracts.events.membership import ACCOUNT_CHANGES
 from services.contracts.operations.overview import ReportedAlert
 from services.contracts.operations.reports import Figures
-from services.notification import texts
+from services.notification.templates import texts
 from services.notification.templates.catalogue import KINDS, SIGNATURE, Kind, Text
 from services.notification.templates.rendering import Message, default_of, rendered
 

@@ -15,9 +15,9 @@ from services.kit.problems import Forbidden
 from services.kit.rpc.work import Work
 from services.kit.secret_values import Key
 from services.kit.settings import read_settings, settings_class
-from services.notification import texts
 from services.notification.message_inbox import OPERATOR, Audience, post, reopen, settle
 from services.notification.models import Alert
+from services.notification.templates import texts
 
 MOST_SHOWN = 100
 _UNHEARD = timedelta(minutes=20)

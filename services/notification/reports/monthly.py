@@ -9,12 +9,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.kit.settings import settings_class
-from services.notification import texts
 from services.notification.message_inbox import Audience, post
 from services.notification.models import MonthlyReport, ReportCount, ReportUnion
 from services.notification.reports.answers import is_rebuilding
 from services.notification.reports.facts import SHANGHAI, month_of, plus_months
 from services.notification.reports.tallies import Choice, Compared, Period, compared
+from services.notification.templates import texts
 
 CHUNK = 500
 """How many unions get their message in one transaction."""

@@ -19,7 +19,7 @@ AUDIENCES = (MEMBER, CONTACT, CLERK, REVIEWER, HOLDER, ADMINISTRATOR, OPERATOR, 
 class Text(_Template):
     """A text with variables in braces."""
 
-    pattern = r"\{(?:(?P<named>[^{}]+)|(?P<escaped>(?!))|(?P<braced>(?!)))\}|(?P<invalid>[{}])"
+    pattern = r"\{(?:(?P<named>[^{}]+)|(?P<escaped>(?!))|(?P<braced>(?!)))\}|(?P<invalid>[{}])"  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
