@@ -25,7 +25,7 @@ ROUTES = (
         summary="A text as it would be sent, with the examples of its variables",
     ),
     rpc_route(
-        "PUT",
+        "PATCH",
         f"{_TEMPLATES}/<kind>",
         rpc.UPDATE_TEMPLATE,
         summary="Put a text in force, or turn a text message off (修改消息模板)",
@@ -43,7 +43,7 @@ ROUTES = (
         summary="Whether I want text messages about my applications and cards",
     ),
     rpc_route(
-        "PUT",
+        "PATCH",
         "/api/v1/personal/notices",
         rpc.SET_NOTICES,
         summary="Want text messages about my applications and cards, or none",

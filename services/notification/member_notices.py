@@ -146,6 +146,8 @@ def _message(notice: MemberNotice) -> Message:
 def _tell(session: Session, messages: Iterable[tuple[UUID | None, str | None, Message]]) -> None:
     """Enqueues messages to members, but none to those who want none."""
     due = list(messages)
+    if not due:
+        return
     members = (member_id for member_id, _, _ in due if member_id)
     refused = set(session.scalars(select(SmsRefusal.member_id).where(is_any_of(SmsRefusal.member_id, members))))
     wanted = ((phone, message) for member_id, phone, message in due if phone and member_id not in refused)

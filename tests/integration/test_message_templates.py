@@ -26,9 +26,10 @@ from services.kit.rpc.work import Work
 from services.kit.schemas import schema_of
 from services.notification import message_inbox, sms
 from services.notification.message_inbox import Audience
-from services.notification.models import Sms
+from services.notification.models import MessageTemplate, Sms
 from services.notification.templates import editing, texts
 from services.notification.templates.catalogue import KINDS
+from services.notification.templates.rendering import render
 from tests.documents import loaded
 
 CITY = Caller(
@@ -173,3 +174,14 @@ def test_only_the_citys_administrators_see_and_edit_texts(session: Session) -> N
 def test_a_kind_that_does_not_exist_is_not_found(session: Session) -> None:
     with pytest.raises(NotFound):
         shown(session, "nothing")
+
+
+def test_a_text_with_a_variable_that_no_release_knows_any_more_gives_way_to_the_default(session: Session) -> None:
+    session.add(
+        MessageTemplate(
+            kind="sms_member_refused", version=1, title="", body="{旧变量}", is_on=True, edited_by=uuid4(), editor="c"
+        )
+    )
+    session.flush()
+    assert "身份信息核验不符" in render(session, texts.sms_member_refused("身份信息核验不符"))[1]
+    assert shown(session, "sms_member_refused").body == KINDS["sms_member_refused"].body

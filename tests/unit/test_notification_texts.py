@@ -83,7 +83,7 @@ ALERT = ReportedAlert(
     instance="",
     notice="该队列持续积压。",
     started_at=UNTIL,
-    ended_at=None,
+    ended_at=UNTIL,
 )
 OTHERS = (
     texts.correction_refused("0070258040"),

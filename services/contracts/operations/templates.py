@@ -47,7 +47,7 @@ class TemplatesAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class GetTemplateRequest:
-    kind: Annotated[str, validate.Length(1, 60)]
+    kind: Annotated[str, text(60)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from math import ceil
 
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from services.contracts.operations.templates import (
@@ -37,7 +38,7 @@ _PART_OF_LONG_SMS = 67
 def list_templates(work: Work, _request: ListTemplatesRequest) -> TemplatesAnswer:
     """All kinds of messages with the texts in force."""
     _check_city(work.caller)
-    newest = select(MessageTemplate).distinct(MessageTemplate.kind)
+    newest = select(MessageTemplate).ext(distinct_on(MessageTemplate.kind))
     versions = work.session.scalars(newest.order_by(MessageTemplate.kind, MessageTemplate.version.desc()))
     edited = {version.kind: version for version in versions}
     items = [_item(kind, edited.get(kind.code)) for kind in KINDS.values()]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from services.notification.models import MessageTemplate
@@ -45,9 +46,10 @@ def default_of(kind: Kind) -> Wording:
 
 
 def worded(template: MessageTemplate) -> Wording:
-    """The text of a version; without one, the default."""
-    default = default_of(KINDS[template.kind])
-    title, body = (template.title, template.body) if template.body else (default.title, default.body)
+    """The text of a version; the default where it has none, or names a variable that this release does not know."""
+    kind = KINDS[template.kind]
+    known = all(name in kind.variables for name in _variables(template.title, template.body))
+    title, body = (template.title, template.body) if template.body and known else (kind.title, kind.body)
     return Wording(title, body, template.is_on)
 
 
@@ -56,7 +58,7 @@ def in_force(session: Session, code: str) -> Wording:
     edited: dict[str, Wording] | None = session.info.get(_IN_FORCE)
     if edited is None:
         newest = select(MessageTemplate).order_by(MessageTemplate.kind, MessageTemplate.version.desc())
-        rows = session.scalars(newest.distinct(MessageTemplate.kind))
+        rows = session.scalars(newest.ext(distinct_on(MessageTemplate.kind)))
         edited = {row.kind: worded(row) for row in rows if row.kind in KINDS}
         session.info[_IN_FORCE] = edited
     return edited.get(code) or default_of(KINDS[code])
@@ -76,3 +78,7 @@ def is_on(session: Session, message: Message) -> bool:
 def render(session: Session, message: Message) -> tuple[str, str]:
     """Title and body of a message by the template in force."""
     return rendered(in_force(session, message.template), KINDS[message.template], message.values)
+
+
+def _variables(*texts: str) -> list[str]:
+    return [name for text in texts for name in Text(text).get_identifiers()]

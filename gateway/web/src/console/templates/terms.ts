@@ -16,8 +16,8 @@ export const AUDIENCES: Record<MessageTemplate["audience"], string> = {
 export const WAYS: Record<MessageTemplate["way"], string> = { inbox: "站内消息", sms: "短信" };
 
 export const stateOf = ({ is_on, is_default }: MessageTemplate): Term => {
-  if (!is_on) return { text: "已停用", tone: "idle" };
-  return is_default ? { text: "默认", tone: "good" } : { text: "已修改", tone: "busy" };
+  if (!is_on) return { text: "已停用", tone: "warn" };
+  return is_default ? { text: "默认", tone: "plain" } : { text: "已修改", tone: "busy" };
 };
 
 /** A text in pieces: variables in braces, and what is between them. */
