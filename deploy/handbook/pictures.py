@@ -135,6 +135,7 @@ PICTURES = (
     Picture("announcements", "通知公告管理", "/announcements", "系统维护通知", "city"),
     Picture("publish-announcement", "发布通知公告", "/announcements", "系统维护通知", "city", _press("发布通知公告")),
     Picture("guides", "新手指引管理", "/guides", "会员服务卡办理操作手册", "city"),
+    Picture("message-templates", "消息模板", "/message-templates", "银行反馈办卡成功", "city"),
     Picture("operations", "运行状态", "/operations", "查看死信", "ops", _await_trends),
     Picture("dead-letters", "死信处理", "/dead-letters", "查看详情", "ops"),
     Picture("dead-letter", "死信详情", "/dead-letters", "查看详情", "ops", _open_letter),
