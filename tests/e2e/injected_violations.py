@@ -380,6 +380,15 @@ VIOLATIONS = (
         ),
     ),
     InjectedViolation(
+        "member_told",
+        "notification",
+        (
+            "update member_notice set told = null where application_id = "
+            + _nth("member_notice", "application_id", 0, "told is not null")
+            + " returning application_id",
+        ),
+    ),
+    InjectedViolation(
         "report_counts",
         "notification",
         (
