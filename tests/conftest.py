@@ -25,6 +25,7 @@ from tests.shared_stack import shared_stack
 REPORTS_FOLDER = ROOT / ".local" / "reports"
 STACK_FOLDER = ROOT / ".local" / "test-stack"
 os.environ.setdefault("ENVIRONMENT", "test")
+os.environ["SMS_QUIET_HOURS"] = "0-0"  # at whatever hour the tests run
 os.environ.setdefault("PERSONAL_DATA_KEYS", "tests:dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0ZXMuLi4=")
 os.environ.setdefault("BLIND_INDEX_KEY", "dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0ZXMuLi4=")
 os.environ.setdefault("AUDIT_KEYS", "tests:dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0ZXMuLi4=")

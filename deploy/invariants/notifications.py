@@ -6,7 +6,7 @@ Messages are kept for 180 days at least, so that what happened more than 150 day
 from collections.abc import Iterator
 
 from deploy.invariants.system import Snapshots
-from deploy.invariants.violations import Side, Violation, disagreements
+from deploy.invariants.violations import Side, Violation, disagreements, paired
 
 _UNSETTLED_SMS = """
     select sms_id, kind, state, attempts, sent_at, last_error from sms
@@ -18,9 +18,11 @@ _UNSETTLED_SMS = """
     )
 """
 """One that was not tried yet waits for the end of the quiet hours, or for more of its topic."""
-_UNTOLD_MEMBERS = """
-    select application_id, outcome, told from member_notice
-    where phone is not null and outcome is distinct from told
+_DECIDED_APPLICATIONS = """
+    select application_id, state from application where state in ('issued', 'refused') order by application_id
+"""
+_NOTICES = """
+    select application_id, outcome, told from member_notice where phone is not null order by application_id
 """
 _TURNED_OFF = """
     select count(*) as kinds from message_template
@@ -43,8 +45,8 @@ _NOTIFIED_OF_BATCHES = """
     group by split_part(topic, ':', 4) order by split_part(topic, ':', 4) collate "C"
 """
 _CARDS_OF_BATCHES = """
-    select batch_no, issued, refused, submitted_at < now() - interval '150 days' as is_old
-    from batch where not personal and (issued > 0 or refused > 0) order by batch_no collate "C"
+    select batch_no, issued, refused, personal or submitted_at < now() - interval '150 days' as is_old
+    from batch where issued > 0 or refused > 0 order by batch_no collate "C"
 """
 _TEXTED_OF_BATCHES = """
     select split_part(topic, ':', 2) as batch_no,
@@ -107,9 +109,12 @@ def clerks_were_notified(snapshots: Snapshots) -> Iterator[Violation]:
 
 
 def members_were_told(snapshots: Snapshots) -> Iterator[Violation]:
-    """A member whose number is known was told of the outcome, unless nobody is told of it any more."""
-    for row in snapshots.rows("notification", _UNTOLD_MEMBERS):
-        yield Violation("member_told", str(row["application_id"]), f"{row['outcome']}, told of {row['told']}")
+    """A member whose number is known was told what the bank decided."""
+    decided = snapshots.rows("batching", _DECIDED_APPLICATIONS)
+    for application_id, application, notice in paired(decided, snapshots.rows("notification", _NOTICES)):
+        if notice and notice["told"] != (application["state"] if application else notice["outcome"]):
+            state = application["state"] if application else notice["outcome"]
+            yield Violation("member_told", str(application_id), f"{state}, told of {notice['told']}")
 
 
 def contacts_were_texted(snapshots: Snapshots) -> Iterator[Violation]:

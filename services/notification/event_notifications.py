@@ -13,7 +13,6 @@ from services.contracts.events.batching import (
     BatchSubmittedData,
     CardsIssuedData,
     CardsRefusedData,
-    CollectionRemindedData,
     MembersRefusedData,
 )
 from services.contracts.events.membership import (
@@ -87,13 +86,6 @@ def cards_refused(session: Session, settings: SmsSettings, event: Event[CardsRef
     data = event.data
     _notify_clerk(session, data, "cards_refused", len(data.applications), texts.cards_refused)
     _text_contact(session, settings, data, "cards_refused", partial(texts.sms_cards_refused, data.batch_no))
-
-
-def collection_reminded(session: Session, event: Event[CollectionRemindedData]) -> None:
-    """Reminds members by SMS that their cards wait for collection."""
-    for member in event.data.members:
-        text = texts.sms_collection_reminded(member.outlet_name, member.handed_out_by_union)
-        sms.enqueue(session, text, member.phone)
 
 
 def batch_released(session: Session, event: Event[BatchReleasedData]) -> None:
@@ -237,8 +229,7 @@ def reminders_due(session: Session, event: Event[RemindersDueData]) -> None:
         message = texts.work_overdue(works, reminder.of_subordinates)
         post(session, Audience(reminder.union_id, reminder.role), topic, message)
         text = texts.sms_work_overdue(works, reminder.of_subordinates)
-        for phone in phones.get((reminder.union_id, reminder.role), ()):
-            sms.enqueue(session, text, phone)
+        sms.enqueue_all(session, ((phone, text) for phone in phones.get((reminder.union_id, reminder.role), ())))
 
 
 def account_changed(session: Session, event: Event[AccountChangedData]) -> None:
@@ -249,8 +240,7 @@ def account_changed(session: Session, event: Event[AccountChangedData]) -> None:
     audience = Audience(data.union_id, HOLDER, data.account_id)
     post(session, audience, f"account_changed:{data.change_id}", message)
     text = texts.sms_account_changed(holder.account_name, change, holder.changed_by)
-    for phone in holder.phones:
-        sms.enqueue(session, text, phone)
+    sms.enqueue_all(session, ((phone, text) for phone in holder.phones))
     for union_id in data.administrators_of:
         asked = texts.phone_change_waits(holder.account_name, holder.changed_by)
         post(session, Audience(union_id, "administrator"), f"phone_change:{data.change_id}", asked)

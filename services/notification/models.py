@@ -80,7 +80,10 @@ class MemberNotice(Base):
     """
 
     __tablename__ = "member_notice"
-    __table_args__ = (Index(None, "known_at"),)
+    __table_args__ = (
+        Index(None, "known_at"),
+        Index("ix_member_notice_open_member_id", "member_id", postgresql_where=sql_text("outcome is null")),
+    )
 
     application_id: Mapped[UUID] = mapped_column(primary_key=True)
     member_id: Mapped[UUID | None]
@@ -122,7 +125,7 @@ class Sms(Base):
 
     A failed one has a reason. A day after it was sent or failed it goes to PastSms. Its id is the provider's request
     id, so that a repeated request is the same message. While it waits, things of the same `topic` are counted in it.
-    `text` is erased after a one-time password or a reset link was sent.
+    One that `may_wait` is not sent in quiet hours. `text` is erased after a one-time password or a reset link was sent.
     """
 
     __tablename__ = "sms"
@@ -141,6 +144,7 @@ class Sms(Base):
     state: Mapped[str]
     attempts: Mapped[int] = mapped_column(server_default="0")
     due_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    may_wait: Mapped[bool] = mapped_column(server_default="false")
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_error: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

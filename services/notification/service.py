@@ -39,6 +39,7 @@ from services.contracts.events.membership import (
     TRANSFER_ENDED,
     TRANSFER_REQUESTED,
     UNIONS_CHANGED,
+    MemberPhoneChangedData,
     ResetLinkMadeData,
 )
 from services.contracts.events.revocation import (
@@ -117,7 +118,7 @@ class SmsProvider(DependencyProvider):
 
 
 class NotificationService(BaseService):
-    """The service's entrypoints; the notifications are in event_notifications.py, their texts in texts.py."""
+    """The service's entrypoints; the notifications are in event_notifications.py, their texts in templates/."""
 
     name = "notification"
 
@@ -129,7 +130,7 @@ class NotificationService(BaseService):
 
     members_validated = subscribes(MEMBERS_VALIDATED, event_notifications.members_validated)
     member_notices_due = subscribes(MEMBER_NOTICES_DUE, member_notices.member_notices_due)
-    collection_reminded = subscribes(COLLECTION_REMINDED, event_notifications.collection_reminded)
+    collection_reminded = subscribes(COLLECTION_REMINDED, member_notices.collection_reminded)
     revocation_requested = subscribes(REVOCATION_REQUESTED, event_notifications.revocation_requested)
     revocation_approved = subscribes(REVOCATION_APPROVED, event_notifications.revocation_approved)
     revocation_rejected = subscribes(REVOCATION_REJECTED, event_notifications.revocation_rejected)
@@ -139,7 +140,6 @@ class NotificationService(BaseService):
     members_refused = subscribes(MEMBERS_REFUSED, event_notifications.members_refused)
     import_progressed = subscribes(IMPORT_PROGRESSED, event_notifications.import_progressed)
     otp_issued = subscribes(OTP_ISSUED, event_notifications.otp_issued)
-    member_phone_changed = subscribes(MEMBER_PHONE_CHANGED, event_notifications.member_phone_changed)
     transfer_requested = subscribes(TRANSFER_REQUESTED, event_notifications.transfer_requested)
     transfer_ended = subscribes(TRANSFER_ENDED, event_notifications.transfer_ended)
     member_transferred = subscribes(MEMBER_TRANSFERRED, event_notifications.member_transferred)
@@ -195,6 +195,12 @@ class NotificationService(BaseService):
         event_notifications.cards_refused(session, self.sms_provider.settings, event)
         member_notices.cards_refused(session, event)
         feeding.cards_refused(session, event)
+
+    @subscribes(MEMBER_PHONE_CHANGED)
+    def member_phone_changed(self, session: Session, event: Event[MemberPhoneChangedData]) -> None:
+        """Notifies the member's old and new numbers; the new one hears of the member's applications."""
+        event_notifications.member_phone_changed(session, event)
+        member_notices.phone_changed(session, event)
 
     @subscribes(RESET_LINK_MADE)
     def reset_link_made(self, session: Session, event: Event[ResetLinkMadeData]) -> None:

@@ -13,7 +13,7 @@ import requests
 import structlog
 from prometheus_client import Counter
 from requests.adapters import HTTPAdapter
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
@@ -74,6 +74,10 @@ class QuietHours:
     def __post_init__(self) -> None:
         if not _HOURS.fullmatch(self.sms_quiet_hours):
             raise SettingsError("Settings in the environment: SMS_QUIET_HOURS are no two hours such as 21-8.")
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether the moment lies in the quiet hours."""
+        return self.end_after(moment) != moment
 
     def end_after(self, moment: datetime) -> datetime:
         """The moment itself, or the end of the quiet hours in which it lies."""
@@ -174,6 +178,7 @@ def enqueue_all(
             "text": _text(session, message),
             "state": "waiting",
             "due_at": _due_at(message, now),
+            "may_wait": not KINDS[message.template].is_urgent,
             "expires_at": expires_at,
         }
         for phone, message in messages
@@ -197,6 +202,7 @@ def enqueue_counted(session: Session, counted: CountedSms, gather_seconds: float
         phone=counted.phone,
         state="waiting",
         due_at=due_at,
+        may_wait=not KINDS[message.template].is_urgent,
     )
     added = adding.on_conflict_do_update(
         index_elements=[Sms.topic],
@@ -206,6 +212,12 @@ def enqueue_counted(session: Session, counted: CountedSms, gather_seconds: float
     sms_id, total = session.execute(added).one()
     text = _text(session, counted.message_of(total))
     session.execute(update(Sms).where(Sms.sms_id == sms_id).values(text=text))
+
+
+def can_be_sent(moment: datetime) -> ColumnElement[bool]:
+    """Whether a message is due: in quiet hours, which a retry or a backlog may reach, only one that is urgent."""
+    due = and_(TO_BE_SENT, Sms.due_at <= moment)
+    return and_(due, Sms.may_wait.is_(False)) if read_settings(QuietHours).holds(moment) else due
 
 
 def send_due(begin: Begin, provider: Provider) -> int:
@@ -237,12 +249,12 @@ def _due_at(message: Message, moment: datetime) -> datetime:
 
 
 def _claim_due(session: Session, settings: SmsSettings) -> list[Sms]:
-    """Claims due messages; expiring ones first, because somebody waits for a one-time password."""
+    """Claims due messages: expiring ones first, because somebody waits for a one-time password, then urgent ones."""
     now = datetime.now(UTC)
     due = (
         select(Sms)
-        .where(TO_BE_SENT, Sms.due_at <= now)
-        .order_by(Sms.expires_at.nulls_last(), Sms.due_at)
+        .where(can_be_sent(now))
+        .order_by(Sms.expires_at.nulls_last(), Sms.may_wait, Sms.due_at, Sms.sms_id)
         .limit(AT_ONCE)
         .with_for_update(skip_locked=True)
     )

@@ -80,7 +80,7 @@ def test_all_kinds_are_listed_with_the_texts_in_force(session: Session) -> None:
     assert [item.kind for item in answer.items] == list(KINDS)
     changed = [(item.kind, item.body, item.version) for item in answer.items if not item.is_default]
     assert changed == [("cards_issued", ISSUED, 1)]
-    assert answer.quiet_hours == "21-8"
+    assert answer.quiet_hours == "0-0"
 
 
 def test_a_message_has_the_text_that_the_city_gave_it(session: Session) -> None:
@@ -121,12 +121,15 @@ def test_of_two_who_edit_at_the_same_time_the_second_is_told(session: Session) -
         ("cards_issued", {"body": "{批次"}, "body", "braces"),
         ("cards_issued", {"body": "{} {批次}"}, "body", "braces"),
         ("cards_issued", {"body": "{批次.__class__}"}, "body", "unknown_variable"),
+        ("revocation_approved", {"title": "{审核意见}"}, "title", "unknown_variable"),
         ("cards_issued", {"title": ""}, "title", "title_of_way"),
         ("sms_cards_issued", {"title": "标题"}, "title", "title_of_way"),
         ("cards_issued", {"is_on": False}, "is_on", "must_be_on"),
         ("sms_one_time_password", {"is_on": False}, "is_on", "must_be_on"),
         ("sms_one_time_password", {"body": "请在{时间}前登录。"}, "body", "variable_needed"),
         ("sms_reset_link", {"body": "请打开链接。"}, "body", "variable_needed"),
+        ("sms_account_changed", {"body": "系统通知。"}, "body", "variable_needed"),
+        ("account_changed", {"body": "系统通知。"}, "body", "variable_needed"),
     ],
 )
 def test_a_text_that_could_not_be_sent_is_refused(

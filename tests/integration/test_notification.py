@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
@@ -35,7 +36,7 @@ from services.kit.rpc.work import Work
 from services.notification import event_notifications, member_notices, message_inbox, sms
 from services.notification.message_inbox import Audience
 from services.notification.models import InboxMessage, Sms
-from services.notification.sms import Provider, SmsSettings
+from services.notification.sms import Provider, QuietHours, SmsSettings
 from services.notification.templates import texts
 from tests.documents import an_event
 from tests.two_transactions import at_once
@@ -119,7 +120,7 @@ def misbehave(sms_url: str, mode: str, for_calls: int | None = None) -> None:
 
 def test_a_member_whose_card_waits_is_reminded_by_sms(begin: Begin) -> None:
     with begin() as session:
-        event_notifications.collection_reminded(session, example(batching.COLLECTION_REMINDED))
+        member_notices.collection_reminded(session, example(batching.COLLECTION_REMINDED))
         [sms_text] = session.scalars(select(Sms)).all()
     assert (sms_text.phone, sms_text.kind) == ("13800000000", "collection_reminded")
     assert "尚未领取" in str(sms_text.text)
@@ -198,7 +199,9 @@ def test_a_members_own_application_notifies_the_member_in_its_own_words_and_no_c
         member_notices.cards_issued(session, issued)
     with begin() as session:
         assert listed(session, a_clerk_of(issued.data.union_id)).items == []
-    assert [(message.phone, message.kind) for message in the_sms(begin)] == [("13800000000", "card_ready")]
+    [told] = the_sms(begin)
+    assert (told.phone, told.kind) == ("13800000000", "card_ready")
+    assert "到申请时选择的网点领卡" in str(told.text)
 
 
 def test_a_contact_with_a_fixed_line_gets_no_sms(begin: Begin) -> None:
@@ -362,6 +365,21 @@ def test_marking_all_as_read_from_two_pages_at_once_is_no_error(begin: Begin) ->
         other.join(0.3)
     other.join()
     assert answers == [0]
+
+
+def test_what_is_due_in_quiet_hours_waits_unless_it_is_urgent(
+    begin: Begin, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with begin() as session:
+        sms.enqueue(session, texts.sms_cards_issued("cbc1", 3), "13800000000")
+        sms.enqueue(session, texts.sms_account_changed("jianlang", "unlocked", None), "13800000001")
+    hour = datetime.now(ZoneInfo("Asia/Shanghai")).hour
+    quiet = QuietHours(f"{hour}-{(hour + 2) % 24}")
+    with monkeypatch.context() as at_night:
+        at_night.setattr(sms, "read_settings", lambda _kind: quiet)
+        assert sms.send_due(begin, provider) == 1
+    assert {one.kind: one.state for one in the_sms(begin)} == {"cards_issued": "waiting", "account_changed": "sent"}
+    assert sms.send_due(begin, provider) == 1
 
 
 def test_a_one_time_password_is_wiped_once_it_was_sent(begin: Begin, provider: Provider, sms_url: str) -> None:

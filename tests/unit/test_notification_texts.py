@@ -115,7 +115,7 @@ def test_a_template_has_only_variables_that_are_listed_and_all_that_are_needed(k
     assert bool(kind.title) == (kind.way == "inbox")
 
 
-@pytest.mark.parametrize("message", [*MESSAGES.values(), *SMS], ids=lambda message: message.template)
+@pytest.mark.parametrize("message", [*MESSAGES.values(), *SMS, *OTHERS], ids=lambda message: message.template)
 def test_a_message_brings_the_values_of_all_variables_of_its_template(message: Message) -> None:
     assert message.values.keys() >= set(KINDS[message.template].variables)
 

@@ -80,7 +80,7 @@ class OverviewAnswer:
     at: Annotated[datetime, "now, by the service's clock"]
     samples: Annotated[list[Sample], "of the last hour, by minute"]
     sms: Annotated[list[SmsMinute], "of the last hour, by minute"]
-    sms_oldest_at: Annotated[datetime | None, "when the oldest text message was made that is still to be sent"]
+    sms_oldest_at: Annotated[datetime | None, "when the oldest text message was made that is due and not sent"]
     sms_failed: Annotated[int, "text messages of the last day that were given up"]
     changes: Annotated[list[StatusChange], "of the last day, the newest first, 50 at most"]
     alerts: Annotated[list[AlertAnswer], "that fire, and those that ended within a day; the newest first"]

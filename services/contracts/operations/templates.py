@@ -11,7 +11,7 @@ from services.kit.fields import text
 from services.kit.rpc.operation import command, no_union, own_data, query
 
 WAYS = ("inbox", "sms")
-AUDIENCES = ("member", "contact", "clerk", "reviewer", "holder", "administrator", "operator", "staff")
+AUDIENCES = ("member", "contact", "clerk", "reviewer", "holder", "administrator", "operator", "applicant", "staff")
 LONGEST_TITLE = 40
 LONGEST_BODY = 500
 MOST_VERSIONS = 50
@@ -33,7 +33,7 @@ class TemplateItem:
     title: Annotated[str, "empty for a text message"]
     body: str
     is_on: bool
-    may_be_off: Annotated[bool, "the city can turn it off, and a member refuse it"]
+    may_be_off: Annotated[bool, "the city can turn it off, and a member refuse one that is for members"]
     is_urgent: Annotated[bool, "sent in quiet hours too"]
     is_default: Annotated[bool, "the city has not changed it"]
     version: Annotated[int, "of the text in force; 0 for one that was never edited"]

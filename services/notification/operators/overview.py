@@ -11,6 +11,7 @@ from services.kit.rpc.work import Work
 from services.notification.models import HAS_FAILED, TO_BE_SENT, Sms
 from services.notification.operators.alerts import alerts_since, last_heard_at
 from services.notification.operators.samples import changes_since, samples_since
+from services.notification.sms import can_be_sent
 
 _SERIES = timedelta(hours=1)
 _CHANGES = timedelta(days=1)
@@ -23,7 +24,7 @@ def get_overview(work: Work, _request: GetOverviewRequest) -> OverviewAnswer:
         at=now,
         samples=samples_since(session, now - _SERIES),
         sms=_sms_since(session, now - _SERIES),
-        sms_oldest_at=session.scalar(select(func.min(Sms.created_at)).where(TO_BE_SENT)),
+        sms_oldest_at=session.scalar(select(func.min(Sms.created_at)).where(can_be_sent(now))),
         sms_failed=_failed_since(session, now - _CHANGES),
         changes=changes_since(session, now - _CHANGES),
         alerts=alerts_since(session, now - _CHANGES),

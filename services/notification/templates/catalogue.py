@@ -12,8 +12,8 @@ SIGNATURE = "【申工社】"
 
 INBOX, SMS = "inbox", "sms"
 MEMBER, CONTACT, CLERK, REVIEWER = "member", "contact", "clerk", "reviewer"
-HOLDER, ADMINISTRATOR, OPERATOR, STAFF = "holder", "administrator", "operator", "staff"
-AUDIENCES = (MEMBER, CONTACT, CLERK, REVIEWER, HOLDER, ADMINISTRATOR, OPERATOR, STAFF)
+HOLDER, ADMINISTRATOR, OPERATOR = "holder", "administrator", "operator"
+APPLICANT, STAFF = "applicant", "staff"
 
 
 class Text(_Template):
@@ -27,7 +27,7 @@ class Kind:
     """A kind of message with its default text; an SMS has no title.
 
     `variables` have an example each. Those that are `needed` must stay in the text. An SMS that `may_be_off` the city
-    can turn off, and a member refuse; one that `is_urgent` is sent at night too.
+    can turn off; such a one to a member, the member can refuse. One that `is_urgent` is sent at night too.
     """
 
     code: str
@@ -50,13 +50,19 @@ _MEMBER_NO = {"会员编号": "0070258040"}
 _UNION = {"工会": "上海建朗信息科技有限公司工会"}
 _DECIDED = {**_BATCH, "代审": "（代 王强 审核）", "审核意见": "审核意见：同意"}
 _DELEGATION = {"委托人": "王强", "代审人": "李敏", "期间": "2026-12-01 至 2026-12-05"}
-_OUTLET = {"网点": "工商银行国华支行", "地址": "国定路 335 号", "电话": "021-55551234"}
+_OUTLET = {"网点": "工商银行国华支行", "地址和电话": "（国定路335号，电话021-55551234）"}
 
 
 def _inbox(  # noqa: PLR0913, PLR0917 - the columns of a table
-    code: str, occasion: str, audience: str, title: str, body: str, variables: Mapping[str, str]
+    code: str,
+    occasion: str,
+    audience: str,
+    title: str,
+    body: str,
+    variables: Mapping[str, str],
+    needed: tuple[str, ...] = (),
 ) -> Kind:
-    return Kind(code, occasion, audience, INBOX, title, body, variables)
+    return Kind(code, occasion, audience, INBOX, title, body, variables, needed)
 
 
 def _sms(code: str, occasion: str, audience: str, body: str, variables: Mapping[str, str], **more: object) -> Kind:
@@ -173,7 +179,7 @@ _OF_BATCHES = (
         "card_ready",
         "银行反馈办卡成功，网点领卡",
         MEMBER,
-        "您的工会会员服务卡已办好，请本人携带证件原件到{网点}（{地址}，电话{电话}）领卡。",
+        "您的工会会员服务卡已办好，请本人携带证件原件到{网点}{地址和电话}领卡。",
         _OUTLET,
     ),
     _sms(
@@ -202,7 +208,7 @@ _OF_BATCHES = (
         "member_refused",
         "银行退回",
         MEMBER,
-        "您的工会会员服务卡申请被银行退回，原因：{原因}。请更正信息后在手机上重新申请，或联系所在工会办理。",
+        "您的工会会员服务卡申请被银行退回，原因：{原因}。请更正信息后重新申请；由工会申请的，请联系所在工会。",
         {"原因": "身份信息核验不符"},
     ),
     _sms(
@@ -256,21 +262,21 @@ _OF_REVOCATIONS = (
     _sms(
         "revocation_approved",
         "撤销申请审核通过",
-        STAFF,
+        APPLICANT,
         "您申请撤销的批次{批次}审核通过，未办结人员将被释放。",
         _BATCH,
     ),
     _sms(
         "revocation_rejected",
         "撤销申请审核不通过",
-        STAFF,
+        APPLICANT,
         "您申请撤销的批次{批次}审核不通过，批次内人员保持锁定。",
         _BATCH,
     ),
     _sms(
         "revocation_closed",
         "撤销申请无需审核",
-        STAFF,
+        APPLICANT,
         "您申请撤销的批次{批次}银行已全部办结，申请无需审核，已自动关闭。",
         _BATCH,
     ),
@@ -323,6 +329,7 @@ _OF_TRANSFERS = (
         MEMBER,
         "{工会}申请将您的会员关系转入，{日期}前办结。如非本人要求，请立即联系所在工会。",
         {**_UNION, "日期": "12月8日"},
+        needed=("工会",),
         may_be_off=False,
     ),
     _inbox(
@@ -429,7 +436,7 @@ _OF_ACCOUNTS = (
         "reset_link",
         "重置密码",
         HOLDER,
-        "您的账号{账号}正{操作人}重置密码，请在{时间}前打开 {链接} 设置新密码。请勿转发；非本人申请请联系上级工会。",
+        "您的账号{账号}正在{操作人}重置密码，请在{时间}前打开 {链接} 设置新密码。请勿转发；非本人申请请联系上级工会。",
         {"账号": "jianlang", "操作人": "由管理员吴强", "时间": "10:35", "链接": "https://zzgl.shzgh.org/reset#…"},
         needed=("链接",),
         may_be_off=False,
@@ -452,6 +459,7 @@ _OF_ACCOUNTS = (
         "{变更标题}",
         "{时间}，{操作人}：您的账号{变更}。如非本人操作或不知情，请立即联系上级工会。",
         {"变更标题": "账号角色已修改", "时间": "2026-11-24 10:05", "操作人": "管理员吴强操作", "变更": "角色已修改"},
+        ("操作人", "变更"),
     ),
     _sms(
         "account_changed",
@@ -459,6 +467,7 @@ _OF_ACCOUNTS = (
         HOLDER,
         "您的账号{账号}{变更}（{操作人}）。如非本人操作或不知情，请立即联系上级工会。",
         {"账号": "jianlang", "变更": "角色已修改", "操作人": "管理员吴强操作"},
+        needed=("账号", "变更", "操作人"),
         may_be_off=False,
         is_urgent=True,
     ),
@@ -469,6 +478,7 @@ _OF_ACCOUNTS = (
         "更换手机号申请待确认",
         "{申请人}申请更换账号 {账号} 登记的手机号，请向本人核实后确认。申请人不能自己确认。",
         {"申请人": "吴强（yangpu-admin）", "账号": "jianlang"},
+        ("申请人", "账号"),
     ),
     _sms(
         "phone_given_up",
@@ -476,6 +486,7 @@ _OF_ACCOUNTS = (
         MEMBER,
         "您登记的会员手机号已于{时间}{变更}，{解除时间}前不能在手机上申请办卡。如非本人要求，请立即联系所在工会。",
         {"时间": "11月24日10:05", "变更": "变更为139****1111", "解除时间": "11月25日10:05"},
+        needed=("变更",),
         may_be_off=False,
         is_urgent=True,
     ),

@@ -1,5 +1,6 @@
 """The city edits the texts of messages: list, preview, change, restore; every version is kept."""
 
+from collections.abc import Sequence
 from math import ceil
 
 from sqlalchemy import func, select
@@ -93,8 +94,8 @@ def _kind(code: str) -> Kind:
 
 def _refuse_invalid(kind: Kind, request: PreviewTemplateRequest) -> None:
     problems = [
-        *_problems("title", request.title, kind),
-        *_problems("body", request.body, kind),
+        *_problems("title", request.title, Text(kind.title).get_identifiers()),
+        *_problems("body", request.body, list(kind.variables)),
         *(
             FieldProblem("body", "variable_needed", f"须保留变量 {{{name}}}")
             for name in kind.needed
@@ -108,13 +109,13 @@ def _refuse_invalid(kind: Kind, request: PreviewTemplateRequest) -> None:
         raise Invalid(problems)
 
 
-def _problems(field: str, wording: str, kind: Kind) -> list[FieldProblem]:
-    """What is wrong with the variables of a text."""
+def _problems(field: str, wording: str, variables: Sequence[str]) -> list[FieldProblem]:
+    """What is wrong with the variables of a text; a title has no others than the default, for events tell it."""
     template = Text(wording)
     if not template.is_valid():
-        return [FieldProblem(field, "braces", "大括号只能用于变量，如 {" + next(iter(kind.variables), "变量") + "}")]
-    unknown = [name for name in template.get_identifiers() if name not in kind.variables]
-    known = "、".join(f"{{{name}}}" for name in kind.variables) or "（无）"
+        return [FieldProblem(field, "braces", "大括号只能用于变量，如 {" + next(iter(variables), "变量") + "}")]
+    unknown = [name for name in template.get_identifiers() if name not in variables]
+    known = "、".join(f"{{{name}}}" for name in variables) or "（无）"
     return [FieldProblem(field, "unknown_variable", f"没有变量 {{{name}}}，可用的变量：{known}") for name in unknown]
 
 

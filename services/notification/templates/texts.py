@@ -260,9 +260,9 @@ def sms_member_submitted(outlet: str) -> Message:
 
 
 def sms_card_ready(outlet: str, address: str, phone: str) -> Message:
-    """To a member whose card waits at an outlet."""
-    values = {"网点": outlet, "地址": address, "电话": phone}
-    return Message("sms_card_ready", values, name="card_ready")
+    """To a member whose card waits at an outlet; of a submission to an earlier release the outlet is not known."""
+    at = f"（{address}，电话{phone}）" if outlet else ""
+    return Message("sms_card_ready", {"网点": outlet or "申请时选择的网点", "地址和电话": at}, name="card_ready")
 
 
 def sms_card_ready_at_union() -> Message:
@@ -312,7 +312,7 @@ def sms_one_time_password(code: str, expires_at: datetime) -> Message:
 def sms_reset_link(account_name: str, link: str, expires_at: datetime, made_by: str | None = None) -> Message:
     """To the holder of an account for which an administrator created a link to choose another password."""
     until = expires_at.astimezone(_SHANGHAI).strftime("%H:%M")
-    by = f"由管理员{made_by}" if made_by else "在"
+    by = f"由管理员{made_by}" if made_by else ""
     values = {"账号": account_name, "操作人": by, "时间": until, "链接": link}
     return Message("sms_reset_link", values, name="reset_link")
 

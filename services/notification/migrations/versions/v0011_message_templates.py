@@ -8,10 +8,11 @@ from alembic import op
 
 revision = "0011"
 down_revision = "0010"
+serves_from = "0010"
 
 
 def upgrade() -> None:
-    """Creates the tables."""
+    """Creates the tables; text messages of a former release are sent at any hour."""
     op.create_table(
         "message_template",
         sa.Column("kind", sa.String(), nullable=False),
@@ -40,6 +41,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("application_id", name="pk_member_notice"),
     )
     op.create_index("ix_member_notice_known_at", "member_notice", ["known_at"])
+    op.create_index(
+        "ix_member_notice_open_member_id",
+        "member_notice",
+        ["member_id"],
+        postgresql_where=sa.text("outcome is null"),
+    )
+    op.add_column("sms", sa.Column("may_wait", sa.Boolean(), server_default="false", nullable=False))
     op.create_table(
         "sms_refusal",
         sa.Column("member_id", sa.Uuid(), nullable=False),
@@ -52,6 +60,7 @@ def downgrade() -> None:
     """Drops the tables; the default texts are in force again."""
     for table in ("sms_refusal", "member_notice", "message_template"):
         op.drop_table(table)
+    op.drop_column("sms", "may_wait")
 
 
 def _now(name: str) -> sa.Column[object]:

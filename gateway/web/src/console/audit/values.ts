@@ -4,6 +4,8 @@ import { ROLES } from "@/locales/terms";
 
 const NAMES: Record<string, string> = {
   account_name: "账号",
+  by_sms: "接收短信",
+  is_on: "发送",
   applicants: "重新发送人数",
   recalled: "重新撤回人数",
   done: "已处理",

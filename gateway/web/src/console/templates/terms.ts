@@ -10,6 +10,7 @@ export const AUDIENCES: Record<MessageTemplate["audience"], string> = {
   holder: "账号本人",
   administrator: "管理员",
   operator: "运维人员",
+  applicant: "申请人",
   staff: "相关人员",
 };
 
@@ -30,6 +31,7 @@ export function piecesOf(text: string): { text: string; isVariable: boolean }[] 
 
 /** `21-8` in words. */
 export function quietHours(hours: string): string {
-  const [from, to] = hours.split("-");
-  return from !== to ? `${from}:00 至次日 ${to}:00 为免打扰时段，可以等待的短信顺延到 ${to}:00 发送` : "没有设置免打扰时段";
+  const [from, to] = hours.split("-").map(Number) as [number, number];
+  const until = `${from > to ? "次日 " : ""}${to}:00`;
+  return from === to ? "没有设置免打扰时段" : `${from}:00 至${until} 为免打扰时段，可以等待的短信顺延到 ${to}:00 发送`;
 }
