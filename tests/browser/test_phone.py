@@ -135,7 +135,7 @@ def test_a_member_applies_and_follows_the_card_until_it_is_issued_on_pages_that_
     wanted = page.get_by_role("switch", name="办卡进度和领卡短信")
     expect(wanted).to_be_checked()
     wanted.click()
-    expect(page.get_by_text("不再发送，请在本页面查看进度")).to_be_visible()
+    expect(page.get_by_text("不再发送新的通知，请在本页面查看进度")).to_be_visible()
     assert is_fit(page)
     page.reload()
     expect(page.get_by_role("switch", name="办卡进度和领卡短信")).not_to_be_checked()

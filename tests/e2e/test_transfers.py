@@ -30,9 +30,8 @@ def test_members_move_to_the_union_that_asks_for_them_with_number_and_card(stack
         asked = {name: given[name] for name in ("name", "document_type", "document_number")}
         transfer = new.clerk.post("transfers", asked)
         assert (transfer["from_union"], transfer["member_no"]) == (None, None)
-    assert any(
-        "申请将您的会员关系转入" in one for one in wait_until(lambda: messages_to(stack, holder.phone), "an SMS")
-    )
+    words = "申请将您的会员关系转入"
+    wait_until(lambda: [one for one in messages_to(stack, holder.phone) if words in one], "the member is told")
     waits = wait_until(lambda: old.clerk.get("transfers", state="requested")["items"], "the old union sees them")
     assert len(waits) == 2
     for transfer in waits:

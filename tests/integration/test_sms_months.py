@@ -60,7 +60,7 @@ def test_what_was_settled_a_day_ago_moves_with_all_that_is_known_of_it(desk: Des
     assert sorted(one.state for one in desk.rows(Sms)) == ["sending", "sent", "waiting"]
     moved = desk.rows(PastSms)
     assert [one.state for one in moved] == ["failed", "sent"]
-    names = [column.name for column in Sms.__table__.columns]
+    names = [column.name for column in Sms.__table__.columns if column.name != "may_wait"]  # which says when to send
     for one in moved:
         assert {name: getattr(one, name) for name in names} == {
             name: getattr(before[one.sms_id], name) for name in names
