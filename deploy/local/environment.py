@@ -135,7 +135,7 @@ def keep_ports(folder: Path, names: list[str], chosen_anew: bool, gateway_port: 
         ports = {name: port for name, port in ports.items() if is_free(port)}
     for name in [*names, "gateway"]:
         while name not in ports:
-            port = hold_port(gateway_port if name == "gateway" else None)
+            port = hold_port(preferred=gateway_port if name == "gateway" else None)
             if port not in ports.values():
                 ports[name] = port
     write_state(folder, {**state, "ports": ports})

@@ -12,6 +12,8 @@ _CHOICES = range(15_000, 31_000)
 _held: dict[int, socket.socket] = {}
 """The sockets that hold ports until this process ends. A socket that is bound but does not listen keeps others from
 choosing its port, and lets the intended program listen on it, since both set SO_REUSEADDR."""
+_reserved: dict[int, socket.socket] = {}
+"""The names that reserve preferred ports until this process ends."""
 
 
 def is_free(port: int) -> bool:
@@ -25,13 +27,17 @@ def is_free(port: int) -> bool:
     return True
 
 
-def hold_port(preferred: int | None = None, wait_seconds: float = 0.0) -> int:
+def hold_port(own: int | None = None, wait_seconds: float = 0.0, *, preferred: int | None = None) -> int:
     """Return a loopback port that no other process is assigned by chance while this process lives.
 
-    It is the preferred one if nothing listens there or it becomes free within `wait_seconds`, even if held, so that a
-    restarted program keeps its port. Raises RuntimeError if no port is found.
+    It is the program's `own` one if nothing listens there or it becomes free within `wait_seconds`, even if held, so
+    that a restarted program keeps its port; or else the `preferred` one, unless another program is assigned it. Raises
+    RuntimeError if no port is found.
     """
-    if preferred is not None and _becomes_free(preferred, wait_seconds):
+    if own is not None and _becomes_free(own, wait_seconds):
+        _hold(own)
+        return own
+    if preferred is not None and _reserve(preferred) and is_free(preferred):
         _hold(preferred)
         return preferred
     for port in random.sample(_CHOICES, len(_CHOICES)):
@@ -51,6 +57,23 @@ def _hold(port: int) -> bool:
         return False
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     _held[port] = holder
+    return True
+
+
+def _reserve(port: int) -> bool:
+    """Whether no other process is assigned the port, and none will be while this one lives.
+
+    By a name, since a port whose last connections have just ended cannot be held, though a program can listen on it.
+    """
+    if port in _reserved:
+        return True
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0union-cards port {port}")
+    except OSError:
+        name.close()
+        return False
+    _reserved[port] = name
     return True
 
 

@@ -15,7 +15,9 @@ from deploy.local import demo
 from deploy.local.captcha_solver import use_secret_of
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.demo import revoke_special_batch, run_story
-from deploy.local.environment import SERVICES
+from deploy.local.environment import SERVICES, write_state
+from deploy.local.ports import hold_port
+from deploy.local.private_files import make_private
 from deploy.local.processes import read_plan
 from deploy.local.stack import Stack, find
 from services.membership.seed import demo_password
@@ -45,6 +47,9 @@ def former(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     archive = subprocess.run(["git", "archive", FORMER], cwd=ROOT, capture_output=True, check=True).stdout
     subprocess.run(["tar", "-x"], cwd=folder, input=archive, check=True)
+    # The former code takes the usual port though another system is about to listen there.
+    make_private(folder / ".local")
+    write_state(folder / ".local", {"ports": {"gateway": hold_port()}})
     start(folder)
     yield folder
     reset(folder)

@@ -33,7 +33,36 @@ def test_a_port_that_was_used_before_is_given_again() -> None:
     assert hold_port(port) == port
 
 
-def test_a_preferred_port_at_which_somebody_listens_is_replaced() -> None:
+def test_an_own_port_at_which_somebody_listens_is_replaced() -> None:
     port = hold_port()
     with socket.create_server((LOOPBACK, port)):
         assert hold_port(port) != port
+
+
+def _a_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def test_two_programs_that_begin_at_the_same_time_do_not_get_one_preferred_port() -> None:
+    port = _a_free_port()
+    assert [hold_port(preferred=port) for _ in range(2)] == [port] * 2
+    script = f"from deploy.local.ports import hold_port; print(hold_port(preferred={port}))"
+    taken = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert int(taken.stdout) != port
+
+
+def test_a_preferred_port_whose_last_connections_have_just_ended_is_taken() -> None:
+    with socket.create_server((LOOPBACK, 0)) as server:
+        port: int = server.getsockname()[1]
+        with socket.create_connection((LOOPBACK, port)):
+            accepted, _ = server.accept()
+            accepted.close()
+    assert hold_port(preferred=port) == port
+
+
+def test_a_preferred_port_at_which_somebody_listens_is_replaced_too() -> None:
+    with socket.create_server((LOOPBACK, 0)) as server:
+        assert hold_port(preferred=server.getsockname()[1]) != server.getsockname()[1]
