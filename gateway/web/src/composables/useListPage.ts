@@ -1,7 +1,8 @@
 // A list that the server pages: filters, order, page and size are in the URL, so that links and the back button work.
-import { computed, onScopeDispose, reactive, ref, watch, type Ref, type ShallowRef } from "vue";
+import { computed, reactive, ref, watch, type Ref, type ShallowRef } from "vue";
 import { useRoute, useRouter, type LocationQuery } from "vue-router";
 import { usePreference } from "@/composables/preferences";
+import { useDelay } from "@/composables/useDelay";
 import { useLatest } from "@/composables/useLatest";
 import type { ApiProblem } from "@/api/problems";
 import type { Page } from "@/api/types";
@@ -114,7 +115,7 @@ export function useListPage<Row, Given extends Filters, Answer extends Page<Row>
 
   /** By typing, several searches are one step back. */
   function search(replaces = false): void {
-    clearTimeout(typing);
+    typing.cancel();
     isTyped = replaces;
     wrong.value = check(form);
     if (Object.values(wrong.value).some(Boolean)) return;
@@ -126,24 +127,23 @@ export function useListPage<Row, Given extends Filters, Answer extends Page<Row>
     search();
   }
 
-  let typing: ReturnType<typeof setTimeout> | undefined;
+  const typing = useDelay(TYPED_AFTER_MS);
   let isTyped = false;
   for (const [name, isEnough] of Object.entries(live) as [keyof Given, (value: string) => boolean][]) {
     watch(
       () => form[name] ?? "",
       (value) => {
         const typed = value.trim();
-        clearTimeout(typing);
+        typing.cancel();
         if (typed === (filters.value[name] ?? "").trim() || (typed && !isEnough(typed))) return;
         const wasTyped = isTyped;
-        typing = setTimeout(() => {
+        typing.later(() => {
           search(wasTyped);
           isTyped = true;
-        }, TYPED_AFTER_MS);
+        });
       },
     );
   }
-  onScopeDispose(() => clearTimeout(typing));
   watch(form, () => (wrong.value = {}));
 
   watch(

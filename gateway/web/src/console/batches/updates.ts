@@ -1,5 +1,5 @@
 // Refreshes lists and details of batches on live updates.
-import { onScopeDispose } from "vue";
+import { useDelay } from "@/composables/useDelay";
 import { useLiveUpdates } from "@/live/updates";
 
 const SETTLED_AFTER_MS = 1500;
@@ -9,12 +9,10 @@ const SETTLED_AFTER_MS = 1500;
  * same time, so `refresh` is called once more when batching must have handled it.
  */
 export function useBatchUpdates(refresh: () => unknown): void {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  const { later } = useDelay(SETTLED_AFTER_MS);
   useLiveUpdates(["batch_submitted", "cards_issued", "cards_refused", "batch_released"], refresh);
   useLiveUpdates(["revocation_requested", "revocation_approved", "revocation_rejected", "revocation_closed"], async () => {
-    clearTimeout(timer);
-    timer = setTimeout(refresh, SETTLED_AFTER_MS);
+    later(refresh);
     await refresh();
   });
-  onScopeDispose(() => clearTimeout(timer));
 }
