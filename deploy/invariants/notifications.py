@@ -112,8 +112,8 @@ def members_were_told(snapshots: Snapshots) -> Iterator[Violation]:
     """A member whose number is known was told what the bank decided."""
     decided = snapshots.rows("batching", _DECIDED_APPLICATIONS)
     for application_id, application, notice in paired(decided, snapshots.rows("notification", _NOTICES)):
-        if notice and notice["told"] != (application["state"] if application else notice["outcome"]):
-            state = application["state"] if application else notice["outcome"]
+        state = application["state"] if application else notice and notice["outcome"]
+        if notice and notice["told"] != state:
             yield Violation("member_told", str(application_id), f"{state}, told of {notice['told']}")
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from math import ceil
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from services.contracts.operations.templates import (
@@ -29,7 +28,7 @@ from services.kit.settings import read_settings
 from services.notification.models import MessageTemplate
 from services.notification.sms import QuietHours
 from services.notification.templates.catalogue import INBOX, KINDS, Kind, Text
-from services.notification.templates.rendering import Wording, default_of, rendered, worded
+from services.notification.templates.rendering import Wording, default_of, newest_templates, rendered, worded
 
 _ONE_SMS = 70
 _PART_OF_LONG_SMS = 67
@@ -39,9 +38,7 @@ _PART_OF_LONG_SMS = 67
 def list_templates(work: Work, _request: ListTemplatesRequest) -> TemplatesAnswer:
     """All kinds of messages with the texts in force."""
     _check_city(work.caller)
-    newest = select(MessageTemplate).ext(distinct_on(MessageTemplate.kind))
-    versions = work.session.scalars(newest.order_by(MessageTemplate.kind, MessageTemplate.version.desc()))
-    edited = {version.kind: version for version in versions}
+    edited = newest_templates(work.session)
     items = [_item(kind, edited.get(kind.code)) for kind in KINDS.values()]
     return TemplatesAnswer(items=items, quiet_hours=read_settings(QuietHours).sms_quiet_hours)
 
@@ -122,7 +119,7 @@ def _problems(field: str, wording: str, variables: Sequence[str]) -> list[FieldP
 def _put_in_force(work: Work, kind: Kind, version: int, wording: Wording) -> TemplateAnswer:
     session = work.session
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"template: {kind.code}", 0))))
-    current = _newest(session, kind)
+    current = next(iter(_versions(session, kind, 1)), None)
     if (current.version if current else 0) != version:
         raise Conflict("template_changed", "该模板已被他人修改", "请刷新后查看最新内容，再决定是否修改。")
     old = worded(current) if current else default_of(kind)
@@ -141,9 +138,10 @@ def _put_in_force(work: Work, kind: Kind, version: int, wording: Wording) -> Tem
     return _answer(session, kind)
 
 
-def _newest(session: Session, kind: Kind) -> MessageTemplate | None:
+def _versions(session: Session, kind: Kind, most: int) -> Sequence[MessageTemplate]:
+    """The newest versions of a kind, the newest first."""
     versions = select(MessageTemplate).where(MessageTemplate.kind == kind.code)
-    return session.scalars(versions.order_by(MessageTemplate.version.desc()).limit(1)).first()
+    return session.scalars(versions.order_by(MessageTemplate.version.desc()).limit(most)).all()
 
 
 def _noted(wording: Wording) -> dict[str, object]:
@@ -169,12 +167,7 @@ def _item(kind: Kind, newest: MessageTemplate | None) -> TemplateItem:
 
 
 def _answer(session: Session, kind: Kind) -> TemplateAnswer:
-    versions = session.scalars(
-        select(MessageTemplate)
-        .where(MessageTemplate.kind == kind.code)
-        .order_by(MessageTemplate.version.desc())
-        .limit(MOST_VERSIONS)
-    ).all()
+    versions = _versions(session, kind, MOST_VERSIONS)
     return TemplateAnswer(
         **vars(_item(kind, versions[0] if versions else None)),
         variables=[

@@ -57,11 +57,15 @@ def in_force(session: Session, code: str) -> Wording:
     """The text of a kind of message that is in force; the templates are read once in a transaction."""
     edited: dict[str, Wording] | None = session.info.get(_IN_FORCE)
     if edited is None:
-        newest = select(MessageTemplate).order_by(MessageTemplate.kind, MessageTemplate.version.desc())
-        rows = session.scalars(newest.ext(distinct_on(MessageTemplate.kind)))
-        edited = {row.kind: worded(row) for row in rows if row.kind in KINDS}
+        edited = {code: worded(template) for code, template in newest_templates(session).items() if code in KINDS}
         session.info[_IN_FORCE] = edited
     return edited.get(code) or default_of(KINDS[code])
+
+
+def newest_templates(session: Session) -> dict[str, MessageTemplate]:
+    """The newest version of each kind of message that the city has edited, by the kind."""
+    versions = select(MessageTemplate).order_by(MessageTemplate.kind, MessageTemplate.version.desc())
+    return {one.kind: one for one in session.scalars(versions.ext(distinct_on(MessageTemplate.kind)))}
 
 
 def rendered(wording: Wording, kind: Kind, values: Mapping[str, object]) -> tuple[str, str]:
