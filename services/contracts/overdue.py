@@ -1,10 +1,9 @@
 """Work that waits too long 超期: its kinds, whose it is, and when people are reminded of it."""
 
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from services.contracts.rules.working_days import due_on, in_time_since, is_working_day
-from services.contracts.values import start_of
+from services.contracts.values import SHANGHAI, start_of
 from services.kit import clock
 from services.kit.settings import settings_class
 
@@ -22,8 +21,6 @@ ROLE_OF_KIND: dict[str, str] = {
 LEVELS = ("overdue", "escalated")
 """`escalated`: it has waited beyond the second limit, so the next superior is told."""
 
-_SHANGHAI = ZoneInfo("Asia/Shanghai")
-
 
 @settings_class
 class ReminderSettings:
@@ -37,12 +34,12 @@ class ReminderSettings:
 
 def today() -> date:
     """The day in Shanghai by which work is overdue."""
-    return clock.now().astimezone(_SHANGHAI).date()
+    return clock.now().astimezone(SHANGHAI).date()
 
 
 def day_of_reminders(from_hour: int) -> date | None:
     """Today where its reminders are due; None before the hour, and on days off."""
-    moment = clock.now().astimezone(_SHANGHAI)
+    moment = clock.now().astimezone(SHANGHAI)
     return moment.date() if moment.hour >= from_hour and is_working_day(moment.date()) else None
 
 
@@ -53,4 +50,4 @@ def overdue_before(limit: int) -> datetime:
 
 def last_day_of(since: datetime, limit: int) -> date:
     """The last day on which what waits since then is in time."""
-    return due_on(since.astimezone(_SHANGHAI).date(), limit)
+    return due_on(since.astimezone(SHANGHAI).date(), limit)

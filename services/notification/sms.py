@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.contracts.values import is_mobile
+from services.contracts.values import SHANGHAI, is_mobile
 from services.kit.data.bulk import insert_rows
 from services.kit.settings import SettingsError, read_settings, settings_class
 from services.notification.models import STILL_COUNTS, TO_BE_SENT, Sms
@@ -31,7 +31,6 @@ _calls = Counter("sms_calls", "Calls of the SMS provider.", ["outcome"])
 for _outcome in ("sent", "refused", "no_answer"):
     _calls.labels(_outcome)
 
-_SHANGHAI = timezone(timedelta(hours=8))
 _HOURS = re.compile(r"([01]?[0-9]|2[0-3])-([01]?[0-9]|2[0-3])")
 
 AT_ONCE = 20
@@ -82,7 +81,7 @@ class QuietHours:
     def end_after(self, moment: datetime) -> datetime:
         """The moment itself, or the end of the quiet hours in which it lies."""
         begins, ends = map(int, self.sms_quiet_hours.split("-"))
-        local = moment.astimezone(_SHANGHAI)
+        local = moment.astimezone(SHANGHAI)
         if (local.hour - begins) % 24 >= (ends - begins) % 24:
             return moment
         midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import Engine, create_engine
 
 from services.batching.batches import batches, outlets
-from services.batching.register.register import LOCAL_TIME
 from services.contracts.operations import batching as rpc
 from services.contracts.operations.batching import BatchRequest
 from services.contracts.rules.working_days import due_on
+from services.contracts.values import SHANGHAI
 from services.kit.problems import Conflict, Forbidden, Invalid, NotFound
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
@@ -162,7 +162,7 @@ def test_a_code_that_is_no_code_is_refused(code: str) -> None:
 
 
 def test_a_batch_counts_for_the_month_that_its_bank_says_and_that_was_shown_before(desk: Desk) -> None:
-    today = datetime.now(LOCAL_TIME).date()
+    today = datetime.now(SHANGHAI).date()
     yesterday = today - timedelta(days=1)
     do(desk, outlets.update_branch, code=OUTLET["branch_code"], cut_off_day=31)
     with desk.begin() as session:

@@ -36,6 +36,7 @@ from services.contracts.operations.membership.members import EndMembershipReques
 from services.contracts.operations.membership.transfers import TransferRequest
 from services.contracts.operations.reports import ExportReportRequest, GetReportRequest, ReportAnswer
 from services.contracts.shared import CodedName
+from services.contracts.values import SHANGHAI
 from services.kit.data.database import outbox
 from services.kit.data.facts import publish_all_facts
 from services.kit.events.envelope import Event, unwrap
@@ -52,7 +53,7 @@ from services.notification.models import InboxMessage, MonthlyReport, ReportCoun
 from services.notification.reports import counting, feeding, monthly, rebuild
 from services.notification.reports.answers import get_report
 from services.notification.reports.exports import export_report
-from services.notification.reports.facts import FAILED_BY_RULE, SHANGHAI, ApplicationFacts, MemberFacts
+from services.notification.reports.facts import FAILED_BY_RULE, ApplicationFacts, MemberFacts
 from services.notification.reports.monthly import MonthlyReportSettings
 from services.validation.models import ApplicationCheck, CheckFinding
 from tests.databases import DatabaseFactory

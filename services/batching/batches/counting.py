@@ -3,9 +3,9 @@
 from datetime import UTC, date, datetime
 
 from services.batching.models import Branch
-from services.batching.register.register import LOCAL_TIME
 from services.contracts.operations.batching import CountingAnswer
 from services.contracts.rules.cut_off import CutOff, month_text, notified_by
+from services.contracts.values import SHANGHAI
 from services.kit.settings import read_settings, settings_class
 
 
@@ -42,4 +42,4 @@ def _cut_off(branch: Branch) -> CutOff:
 
 
 def _day(moment: datetime) -> date:
-    return moment.astimezone(LOCAL_TIME).date()
+    return moment.astimezone(SHANGHAI).date()

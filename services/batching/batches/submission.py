@@ -26,11 +26,12 @@ from services.batching.pending.checks import recheck_outdated
 from services.batching.pending.consents import record_signed
 from services.batching.pending.pending import lock_pending, missing_of
 from services.batching.pending.persons import facts_of, nationality_of
-from services.batching.register.register import LOCAL_TIME, Register, RegisteredPerson
+from services.batching.register.register import Register, RegisteredPerson
 from services.batching.register.register_pdf import refuse_unprintable
 from services.contracts.consent import refuse_unless_current
 from services.contracts.events.batching import BATCH_SUBMITTED, MemberNoticesDueData
 from services.contracts.operations.batching import BatchRequest, SubmitBatchAnswer, SubmitBatchRequest
+from services.contracts.values import SHANGHAI
 from services.kit.data.bulk import insert_rows, is_any_of
 from services.kit.data.database import Database
 from services.kit.documents.typeface import document_typeface
@@ -144,7 +145,7 @@ def form_batch(session: Session, submission: Submission, applications: Sequence[
     """
     applications = sorted(applications, key=attrgetter("member_no", "application_id"))
     submitted_at = datetime.now(UTC).replace(microsecond=0)
-    batch_no = next_batch_no(session, submission.union_code, submitted_at.astimezone(LOCAL_TIME).date())
+    batch_no = next_batch_no(session, submission.union_code, submitted_at.astimezone(SHANGHAI).date())
     persons = tuple(_freeze(position, application) for position, application in enumerate(applications, 1))
     outlet = submission.outlet
     register = Register(

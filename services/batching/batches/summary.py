@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from services.batching.batches.batches import UNDECIDED, of_union, visible_to
 from services.batching.models import HAS_UNDECIDED, Application, Batch
 from services.batching.pending.application_states import State
-from services.batching.register.register import LOCAL_TIME
 from services.contracts.operations.batching import (
     BatchSummaryAnswer,
     BatchSummaryRequest,
@@ -17,6 +16,7 @@ from services.contracts.operations.batching import (
     SubmittedDay,
     UnionBatches,
 )
+from services.contracts.values import SHANGHAI
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
 from services.kit.schemas import required
@@ -42,9 +42,9 @@ def summarise(work: Work, request: BatchSummaryRequest) -> BatchSummaryAnswer:
 
 def _submitted_by_day(session: Session, counted: ColumnElement[bool]) -> list[SubmittedDay]:
     """Submitted applications on each of the last DAYS days in Shanghai, with days without any."""
-    today = datetime.now(UTC).astimezone(LOCAL_TIME).date()
+    today = datetime.now(UTC).astimezone(SHANGHAI).date()
     first = today - timedelta(days=DAYS - 1)
-    day = cast(func.timezone(LOCAL_TIME.key, Batch.submitted_at), Date)
+    day = cast(func.timezone(SHANGHAI.key, Batch.submitted_at), Date)
     by_day = select(day, func.sum(Batch.total)).where(counted, day >= first).group_by(day)
     submitted = {row[0]: row[1] for row in session.execute(by_day)}
     days = [first + timedelta(days=number) for number in range(DAYS)]

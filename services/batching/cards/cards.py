@@ -17,7 +17,6 @@ from services.batching.cards.card_reports import Report
 from services.batching.cards.card_states import CardStep, Status
 from services.batching.cards.collection_list import TITLE, collection_list
 from services.batching.models import WAITING, Application, Batch, Branch, Card
-from services.batching.register.register import LOCAL_TIME
 from services.contracts.masks import mask_card
 from services.contracts.operations.batching import BatchOutlet
 from services.contracts.operations.cards import (
@@ -32,7 +31,7 @@ from services.contracts.operations.cards import (
     MarkCollectedRequest,
 )
 from services.contracts.shared import BATCH_NO_BEGINNING
-from services.contracts.values import today
+from services.contracts.values import SHANGHAI, today
 from services.kit import clock
 from services.kit.data.bulk import is_any_of
 from services.kit.data.lists.name_search import begins_with
@@ -150,7 +149,7 @@ def _moment_of(day: date) -> datetime:
     """Now for today, otherwise noon of the day; raises Invalid for a day in the future."""
     if day > today():
         raise invalid_fields({"collected_on": "领卡日期不能晚于今天"})
-    return datetime.now(UTC) if day == today() else datetime.combine(day, time_of_day(12), LOCAL_TIME)
+    return datetime.now(UTC) if day == today() else datetime.combine(day, time_of_day(12), SHANGHAI)
 
 
 def _lock_batches(session: Session, application_ids: Sequence[UUID]) -> None:
@@ -255,4 +254,4 @@ def _texts(card: CardAnswer) -> tuple[str, ...]:
 
 
 def _day(moment: datetime | None) -> str:
-    return moment.astimezone(LOCAL_TIME).date().isoformat() if moment else ""
+    return moment.astimezone(SHANGHAI).date().isoformat() if moment else ""

@@ -11,14 +11,13 @@ from sqlalchemy.orm import Session
 from services.batching import overdue
 from services.batching.models import WAITING, Application, Batch, Branch, Card
 from services.batching.pending.persons import facts_of
-from services.batching.register.register import LOCAL_TIME
 from services.contracts.events.batching import (
     COLLECTION_REMINDED,
     CollectionRemindedData,
     CollectionReminder,
     WaitingCard,
 )
-from services.contracts.values import is_mobile
+from services.contracts.values import SHANGHAI, is_mobile
 from services.kit import clock
 from services.kit.data.bulk import is_any_of
 from services.kit.events.contract import MESSAGE_SIZE
@@ -34,7 +33,7 @@ def remind_some(session: Session) -> int:
     A member without a mobile number is marked as unreachable. Several processes may do so at once.
     """
     now = clock.now()
-    if now.astimezone(LOCAL_TIME).hour not in HOURS:
+    if now.astimezone(SHANGHAI).hour not in HOURS:
         return 0
     found = session.execute(
         select(Card, Application, Batch.outlet_name, Batch.outlet_address, Branch.union_hands_out)

@@ -6,9 +6,10 @@ from io import BytesIO
 from reportlab.lib.pagesizes import A4
 
 from services.batching.register.consent_form import consent_form
-from services.batching.register.register import CHANNEL_NAMES, LOCAL_TIME, Register
+from services.batching.register.register import CHANNEL_NAMES, Register
 from services.batching.register.register_pdf import register_pdf
 from services.contracts.consent import CONSENT_TITLE
+from services.contracts.values import SHANGHAI
 from services.kit.documents.typeface import document_typeface
 
 PLEDGE = "会员服务卡申领承诺书"
@@ -27,7 +28,7 @@ def attachments_zip(register: Register, consent_version: str) -> bytes:
         f"{AUTHORISATION}.pdf": _authorisation(register),
         f"{CONSENT_TITLE}.pdf": consent_form(consent_version, register.union_name, signers),
     }
-    submitted = register.submitted_at.astimezone(LOCAL_TIME).timetuple()[:6]
+    submitted = register.submitted_at.astimezone(SHANGHAI).timetuple()[:6]
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in files.items():

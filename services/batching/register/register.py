@@ -5,18 +5,16 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from services.batching.register.numerals import in_financial_characters
 from services.contracts.rules.nationality import implied_nationality
-from services.contracts.values import LONG_TERM, nationality_title
+from services.contracts.values import LONG_TERM, SHANGHAI, nationality_title
 
 TITLE = "上海工会会员服务卡办卡清册"
 HEADINGS = ("序号", "会员编号", "姓名", "证件类型", "证件号码", "证件到期日", "国籍")
 SEALS = ("工会（盖章）：", "经办人（签字）：", "银行回执（网点盖章）：")
 """The signatures of the printed register: the union, its clerk, and the outlet that receives it."""
 SEAL_DATE = "　　　年　　月　　日"
-LOCAL_TIME = ZoneInfo("Asia/Shanghai")
 CHANNEL_NAMES = {"ordinary": "普通", "special": "特殊"}
 DOCUMENT_NAMES = {
     "resident_id": "居民身份证",
@@ -96,7 +94,7 @@ class Register:
 
     def submitted_text(self) -> str:
         """The printed time of submission, in Shanghai."""
-        return self.submitted_at.astimezone(LOCAL_TIME).strftime("%Y-%m-%d %H:%M")
+        return self.submitted_at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
 
     def total_text(self) -> str:
         """The number of persons, in words and in figures."""

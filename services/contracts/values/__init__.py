@@ -4,7 +4,16 @@ The API, imports, events and searches share them, so that all accept the same va
 form, is idempotent, and raises InvalidValue.
 """
 
-from services.contracts.values.dates import LONG_TERM, clean_day, clean_expiry, clean_month, end_of, start_of, today
+from services.contracts.values.dates import (
+    LONG_TERM,
+    SHANGHAI,
+    clean_day,
+    clean_expiry,
+    clean_month,
+    end_of,
+    start_of,
+    today,
+)
 from services.contracts.values.names import LONGEST_NAME, clean_name
 from services.contracts.values.nationalities import clean_nationality, nationality_title
 from services.contracts.values.numbers import clean_address, clean_document_number
@@ -14,6 +23,7 @@ from services.kit.text import InvalidValue, clean_lines, clean_text
 __all__ = [
     "LONGEST_NAME",
     "LONG_TERM",
+    "SHANGHAI",
     "InvalidValue",
     "clean_address",
     "clean_day",

@@ -7,24 +7,25 @@ from zoneinfo import ZoneInfo
 
 from services.kit.text import InvalidValue, clean_compatible
 
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 LONG_TERM = date(9999, 12, 31)
 """The expiry date that stands for a document valid for life (长期)."""
 
 
 def today() -> date:
     """The current day in Shanghai, by which documents expire and ages are counted."""
-    return datetime.now(_SHANGHAI).date()
+    return datetime.now(SHANGHAI).date()
 
 
 def start_of(day: date) -> datetime:
     """The first moment of a day in Shanghai."""
-    return datetime.combine(day, time(), _SHANGHAI)
+    return datetime.combine(day, time(), SHANGHAI)
 
 
 def end_of(day: date) -> datetime:
     """The first moment after a day in Shanghai; of the calendar's last day the last moment that can be named."""
     if day == date.max:
-        return datetime.combine(day, time.max, _SHANGHAI)
+        return datetime.combine(day, time.max, SHANGHAI)
     return start_of(day + timedelta(days=1))
 
 
@@ -78,7 +79,6 @@ def clean_month(text: str) -> date:
     return _refuse(cleaned, "2035-01") if day == LONG_TERM else day.replace(day=1)
 
 
-_SHANGHAI = ZoneInfo("Asia/Shanghai")
 _FOR_LIFE = frozenset({"长期", "长期有效", "永久", "永久有效", "长久", "终身", "终身有效", "9999-12-31", "99991231"})
 _TIME = re.compile(
     r"(?:T| |(?<=[日号]))(?:[上下]午 ?)?[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]+)?)?(?: ?[AP]M)?\Z", re.IGNORECASE
@@ -106,7 +106,7 @@ _JANUARY_OR_OCTOBER = re.compile("[0-9]{4}[.]1")
 
 def _day_in_shanghai(moment: str) -> date:
     try:
-        return datetime.fromisoformat(moment).astimezone(_SHANGHAI).date()
+        return datetime.fromisoformat(moment).astimezone(SHANGHAI).date()
     except (ValueError, OverflowError):
         return _refuse(moment, "2030-01-31")
 

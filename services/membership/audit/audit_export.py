@@ -8,6 +8,7 @@ from typing import Any
 from openpyxl import Workbook
 
 from services.contracts.operations.audit import EXPORT_ACTS, LARGEST_EXPORT, ActAnswer, ExportActsRequest
+from services.contracts.values import SHANGHAI
 from services.kit.documents.sheet_cells import XLSX, heading_row, saved, text_row
 from services.kit.operations import audit
 from services.kit.problems import Problem
@@ -15,7 +16,6 @@ from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.work import Work
 from services.kit.schemas import values_of
 from services.membership.audit.audit_search import answers, check_number_search, newest
-from services.membership.members.member_search import SHANGHAI
 from services.membership.models import AuditEntry
 
 HEADINGS = (

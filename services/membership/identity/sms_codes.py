@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, delete, func, select, text, update
 from sqlalchemy.orm import Session
@@ -31,6 +30,7 @@ from services.contracts.operations.membership.identity import (
     RequestOtpRequest,
     SignedInMember,
 )
+from services.contracts.values import SHANGHAI
 from services.kit.data.database import Database
 from services.kit.data.encryption import blind_index
 from services.kit.events.envelope import Event
@@ -53,7 +53,6 @@ AT_MOST_EVERY = timedelta(minutes=1)
 MOST_TRIES = 5
 MOST_TRIES_A_DAY = 20
 """Choices: five tries of six digits that are valid for five minutes, and after 20 tries in a day no new password."""
-_SHANGHAI = ZoneInfo("Asia/Shanghai")
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _Kept = Row[UUID, bytes | None, UUID | None]
 """A requested password: its id, its digest, and its member."""
@@ -332,7 +331,7 @@ def _too_many_phones(until: datetime, now: datetime) -> Problem:
 def _later(code: str, title: str, until: datetime, now: datetime) -> Problem:
     """A refusal with the time of the next attempt: in seconds, or as a time in Shanghai."""
     seconds = max(1, int((until - now).total_seconds()) + 1)
-    when = f"{seconds} 秒后" if seconds <= 90 else f"{until.astimezone(_SHANGHAI):%m月%d日 %H:%M} 以后"
+    when = f"{seconds} 秒后" if seconds <= 90 else f"{until.astimezone(SHANGHAI):%m月%d日 %H:%M} 以后"
     problem = Problem(code, 429, title, f"请在 {when}再获取验证码。")
     problem.retry_after = seconds
     return problem

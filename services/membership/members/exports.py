@@ -16,7 +16,7 @@ from services.contracts.operations.membership.members import (
     ExportMembersRequest,
     MemberFilter,
 )
-from services.contracts.values import LONG_TERM
+from services.contracts.values import LONG_TERM, SHANGHAI
 from services.kit.documents.sheet_cells import XLSX, heading_row, saved, text_row
 from services.kit.operations import audit
 from services.kit.problems import Forbidden, Problem
@@ -26,7 +26,7 @@ from services.membership.applications.cards import status_of
 from services.membership.applications.ended import ended_applications
 from services.membership.imports.sheets import DOCUMENT_TYPE_WORDS, SEX_WORDS
 from services.membership.members.disclosures import Disclosed, record
-from services.membership.members.member_search import SHANGHAI, filters, union_to_search
+from services.membership.members.member_search import filters, union_to_search
 from services.membership.members.number_searches import count, numbers_in
 from services.membership.models import Member
 

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from services.contracts.events.membership import MEMBER_PHONE_CHANGED, ChangedPhone, MemberPhoneChangedData
+from services.contracts.values import SHANGHAI
 from services.kit.events.outbox import publish
 from services.kit.problems import Conflict
 from services.membership.identity import sessions, sms_codes
-from services.membership.members.member_search import SHANGHAI
 from services.membership.models import Member
 
 HELD_FOR = timedelta(hours=24)

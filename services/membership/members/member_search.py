@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import BigInteger, ColumnElement, Row, Select, Text, Uuid, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -46,7 +45,6 @@ from services.membership.members.number_searches import count, numbers_in
 from services.membership.models import EMPLOYED, Member, Union
 from services.membership.unions import is_union_or_below, union_in_scope, union_names
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 HINT = (
     "此列表中仅显示关联企业内会员，灵活就业和企业外入会人员如需办卡，"
     "请至微信公众号“申工社”→服务大厅→点击“申请办卡”办理。"

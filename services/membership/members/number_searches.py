@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session
 
 from services.contracts.operations.membership.members import MemberFacts, MemberFilter, NumberSearchRequest
+from services.contracts.values import SHANGHAI
 from services.kit.data.bulk import is_any_of
 from services.kit.data.database import Database
 from services.kit.events.envelope import correlation
@@ -35,7 +35,6 @@ ACTION = "membership.count_number_search"
 Numbers = Mapping[str, str]
 """The numbers of a search, by field: `document_number`, `document_end`, `phone`."""
 
-_SHANGHAI = ZoneInfo("Asia/Shanghai")
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _SEARCH, _HELD, _RELEASED = "search", "held", "released"
@@ -130,7 +129,7 @@ def refuse_beyond_limit(session: Session, account_id: str | None) -> None:
     seconds = _seconds_to_wait(session, account_id)
     if seconds is None:
         return
-    settings, now = read_settings(NumberSearchSettings), datetime.now(_SHANGHAI)
+    settings, now = read_settings(NumberSearchSettings), datetime.now(SHANGHAI)
     free_at = now + timedelta(seconds=seconds + 59)
     day = "" if free_at.date() == now.date() else f"{free_at.month}月{free_at.day}日 "
     detail = (

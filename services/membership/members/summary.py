@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Date, cast, func, select
 from sqlalchemy.orm import Session
@@ -16,7 +15,7 @@ from services.contracts.operations.membership.members import (
     MemberSummaryRequest,
     UnionMembers,
 )
-from services.contracts.values import start_of
+from services.contracts.values import SHANGHAI, start_of
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
 from services.membership.applications.application_states import CardState, State
@@ -24,7 +23,6 @@ from services.membership.models import EMPLOYED, ApplicationHistory, Member, Uni
 from services.membership.unions import is_union_or_below, union_answer, union_in_scope
 
 DAYS = 30
-_SHANGHAI = ZoneInfo("Asia/Shanghai")
 _COUNTED = (State.QUEUED, State.ISSUED, State.REFUSED)
 
 
@@ -72,7 +70,7 @@ def _sum_of(states: Iterable[Mapping[str, int]]) -> CardStateCounts:
 
 def _applications_by_day(session: Session, counted: ColumnElement[bool]) -> list[ApplicationsOfDay]:
     """How many were queued, issued and refused on each of the last DAYS days in Shanghai, oldest first."""
-    today = datetime.now(_SHANGHAI).date()
+    today = datetime.now(SHANGHAI).date()
     first = today - timedelta(days=DAYS - 1)
     day = cast(func.timezone("Asia/Shanghai", ApplicationHistory.at), Date)
     by_day = (

@@ -19,6 +19,7 @@ from services.contracts.operations.reports import (
     ReportRequest,
     ReportRow,
 )
+from services.contracts.values import SHANGHAI
 from services.kit.data.lists.page_rows import page_of
 from services.kit.problems import NotFound
 from services.kit.rpc.methods import Caller
@@ -27,7 +28,7 @@ from services.kit.rpc.paging import DEEPEST_ROW, Counted
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
 from services.notification.models import ReportCount, ReportName, ReportRebuild, ReportUnion
-from services.notification.reports.facts import FAILED_BY_RULE, REFUSED_BY_REASON, SHANGHAI, month_of, plus_months
+from services.notification.reports.facts import FAILED_BY_RULE, REFUSED_BY_REASON, month_of, plus_months
 from services.notification.reports.tallies import Choice, Compared, Period, Tally, by_month, compared
 
 CHANNEL_NAMES = {"ordinary": "普通通道", "special": "特殊通道"}

@@ -10,9 +10,9 @@ from services.contracts.operations.reports import (
     ReportAnswer,
     ReportRequest,
 )
+from services.contracts.values import SHANGHAI
 from services.kit.schemas import UNSET
 from services.notification.reports.answers import CHANNEL_NAMES
-from services.notification.reports.facts import SHANGHAI
 
 TITLE = "会员服务卡办理统计报表"
 FIGURES = {

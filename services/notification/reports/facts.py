@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
+from services.contracts.values import SHANGHAI
+
 NOW = 0
 """The month of what is counted as it stands, such as waiting applications."""
 MOST_DAYS = 366

@@ -8,11 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from services.contracts.values import SHANGHAI
 from services.kit.settings import settings_class
 from services.notification.message_inbox import Audience, post
 from services.notification.models import MonthlyReport, ReportCount, ReportUnion
 from services.notification.reports.answers import is_rebuilding
-from services.notification.reports.facts import SHANGHAI, month_of, plus_months
+from services.notification.reports.facts import month_of, plus_months
 from services.notification.reports.tallies import Choice, Compared, Period, compared
 from services.notification.templates import texts
 

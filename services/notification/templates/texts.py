@@ -1,18 +1,18 @@
 """What each message tells: the values of its template's variables, and the page that an inbox message leads to."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from typing import Any
 
 from services.contracts.masks import mask_phone
 from services.contracts.operations.overview import ReportedAlert
 from services.contracts.operations.reports import Figures
 from services.contracts.shared import REVOCATION_REASONS
+from services.contracts.values import SHANGHAI
 from services.kit.schemas import required
 from services.notification.models import Alert
 from services.notification.templates.rendering import Message
 
-_SHANGHAI = timezone(timedelta(hours=8))
 _MOST_NAMED = 5
 """Most members that a message names; the others are only counted."""
 
@@ -172,7 +172,7 @@ _ACCOUNT_CHANGES = {
 def account_changed(change: str, changed_by: str | None, changed_at: datetime) -> Message:
     """To the holder of an account: its credentials, telephone or roles were changed."""
     title, happened = _ACCOUNT_CHANGES[change]
-    at = changed_at.astimezone(_SHANGHAI).strftime("%Y-%m-%d %H:%M")
+    at = changed_at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
     values = {"变更标题": title, "时间": at, "操作人": _by(changed_by), "变更": happened}
     return Message("account_changed", values, "/account", f"account_{change}")
 
@@ -305,13 +305,13 @@ def sms_revocation_closed(batch_no: str) -> Message:
 
 def sms_one_time_password(code: str, expires_at: datetime) -> Message:
     """To a member who signs in on the phone."""
-    until = expires_at.astimezone(_SHANGHAI).strftime("%H:%M")
+    until = expires_at.astimezone(SHANGHAI).strftime("%H:%M")
     return Message("sms_one_time_password", {"验证码": code, "时间": until}, name="one_time_password")
 
 
 def sms_reset_link(account_name: str, link: str, expires_at: datetime, made_by: str | None = None) -> Message:
     """To the holder of an account for which an administrator created a link to choose another password."""
-    until = expires_at.astimezone(_SHANGHAI).strftime("%H:%M")
+    until = expires_at.astimezone(SHANGHAI).strftime("%H:%M")
     by = f"由管理员{made_by}" if made_by else ""
     values = {"账号": account_name, "操作人": by, "时间": until, "链接": link}
     return Message("sms_reset_link", values, name="reset_link")
@@ -358,7 +358,7 @@ def _by(changed_by: str | None) -> str:
 
 
 def _at(moment: datetime) -> str:
-    return moment.astimezone(_SHANGHAI).strftime("%m月%d日%H:%M")
+    return moment.astimezone(SHANGHAI).strftime("%m月%d日%H:%M")
 
 
 def _about(alert: ReportedAlert | Alert) -> str:

@@ -8,9 +8,9 @@ from sqlalchemy import func, select
 
 from services.contracts.events.batching import CHANNEL_ASSIGNED
 from services.contracts.operations.membership import members as rpc
+from services.contracts.values import SHANGHAI
 from services.kit.problems import NotFound, Problem
 from services.membership.members import member_search
-from services.membership.members.member_search import SHANGHAI
 from services.membership.models import Disclosure, Member
 from tests.integration.membership.office import Office, a_caller
 from tests.mothers import a_resident_number
