@@ -68,6 +68,10 @@ class Desk:
     def union_id(self) -> str:
         return str(self.clerk.account["union"]["union_id"])
 
+    def sign_in_again(self) -> ApiClient:
+        """Returns the clerk signed in anew, after the session has ended."""
+        return ApiClient(self.clerk.base).sign_in(self.account_name, DESK_PASSWORD)
+
     def register(self, *people: Person) -> list[str]:
         """Registers people one by one, and waits until all have a number; returns their ids."""
         member_ids = [str(self.clerk.post("members", form_of(person))["member_id"]) for person in people]

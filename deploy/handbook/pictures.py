@@ -128,6 +128,7 @@ PICTURES = (
     Picture("account", "账号设置", "/account", "登录安全", "jianlang", _show_sessions),
     Picture("password", "修改密码", "/password", "再次输入新密码", "jianlang"),
     Picture("unions", "工会管理", "/unions", "五角场街道总工会", "yangpu-admin"),
+    Picture("union-changes", "工会撤并", "/union-changes", "划转", "city"),
     Picture("accounts", "账号管理", "/accounts", "jianlang", "yangpu-admin"),
     Picture("phone-changes", "手机号更换确认", "/phone-changes", "不同意", "city"),
     Picture("audit", "操作日志", "/audit", "王芳", "yangpu-admin"),

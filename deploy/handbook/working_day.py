@@ -52,6 +52,7 @@ def work(stack: Stack) -> WorkingDay:
     _check(clerk)
     _send_unsigned(bank, signed_in_client(stack, "ops"))
     _ask_for_another_phone(signed_in_client(stack, "yangpu-admin"))
+    _ask_for_a_move(signed_in_client(stack, "yangpu-admin"))
     _ask_for_a_member(signed_in_client(stack, "guohua"), first[0])
     return WorkingDay(answered, revocation["revocation_id"])
 
@@ -119,3 +120,10 @@ def _ask_for_another_phone(administrator: ApiClient) -> None:
     (account,) = administrator.get("accounts", q="guoding")["items"]
     change = {"phone": "13812345679", "reason": "原手机号已停用，已电话核实本人"}
     administrator.post(f"accounts/{account['account_id']}/phone-changes", change)
+
+
+def _ask_for_a_move(administrator: ApiClient) -> None:
+    (union,) = administrator.get("unions", q="国定")["items"]
+    (above,) = administrator.get("unions", q="杨浦区总工会")["items"]
+    change = {"kind": "move", "target_union_id": above["union_id"], "reason": "规模扩大，改由区总工会直接管理"}
+    administrator.post(f"unions/{union['union_id']}/changes", change)

@@ -17,6 +17,7 @@ from deploy.invariants import (
     notifications,
     reports,
     transfers,
+    unions,
 )
 from deploy.invariants.system import Snapshots, System, Unreadable, snapshots_of
 from deploy.invariants.violations import Violation
@@ -45,6 +46,9 @@ _IN_DATABASES: Mapping[str, Callable[[Snapshots], Iterator[Violation]]] = {
     "transfers_conserve": transfers.transfers_conserve_members,
     "transfers_agree": transfers.membership_and_batching_agree,
     "transfer_leaves_nothing": transfers.nothing_is_left_behind,
+    "union_tree": unions.tree_is_sound,
+    "union_places_agree": unions.places_agree,
+    "merged_unions_empty": unions.merged_unions_hold_nothing,
     "checks_agree": applications.checks_agree,
     "check_finished": applications.checks_are_finished,
     "import_finished": applications.imports_are_finished,

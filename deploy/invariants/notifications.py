@@ -63,7 +63,7 @@ _REVOCATIONS = """
 """
 _NOTIFIED_OF_REVOCATIONS = """
     select split_part(topic, ':', 4) as revocation_id,
-        coalesce(sum(count) filter (where split_part(topic, ':', 3) = 'revocation_requested'), 0) as asked,
+        coalesce(max(count) filter (where split_part(topic, ':', 3) = 'revocation_requested'), 0)::bigint as asked,
         coalesce(sum(count) filter (where split_part(topic, ':', 3) = 'revocation_decided'), 0) as decided
     from inbox_message where split_part(topic, ':', 3) in ('revocation_requested', 'revocation_decided')
     group by split_part(topic, ':', 4) order by split_part(topic, ':', 4) collate "C"
@@ -93,7 +93,10 @@ def sms_are_settled(snapshots: Snapshots) -> Iterator[Violation]:
 
 
 def clerks_were_notified(snapshots: Snapshots) -> Iterator[Violation]:
-    """Clerks have a message about each batch and its cards; clerks and reviewers have one about each revocation."""
+    """Clerks have a message about each batch and its cards; clerks and reviewers have one about each revocation.
+
+    Of a request that went to other reviewers, each of them has one.
+    """
     yield from disagreements(
         "clerk_told",
         Side("batching", snapshots.rows("batching", _FACTS_OF_BATCHES)),

@@ -48,14 +48,15 @@ _CHECKS = """
         sum((result = 'passed')::int)::bigint as passed, sum((result = 'failed')::int)::bigint as failed,
         sum(rules)::bigint as failed_by_rule
     from (
-        select distinct on (application_id) union_id, result,
+        select distinct on (application_id) coalesce(successor_union_id, union_id) as union_id, result,
             to_char(checked_at at time zone 'Asia/Shanghai', 'YYYYMM') as month,
             coalesce(cardinality(string_to_array(rules, ' ')), (
                 select count(distinct rule) from check_finding
                 where check_finding.application_id = application_check.application_id
                 and check_finding.check_no = application_check.check_no and severity = 'error'
             )) as rules
-        from application_check where result in ('passed', 'failed') and checked_at is not null
+        from application_check left join merged_union using (union_id)
+        where result in ('passed', 'failed') and checked_at is not null
         order by application_id, check_no desc
     ) as newest group by union_id, month order by 1
 """

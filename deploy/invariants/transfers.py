@@ -6,6 +6,12 @@ from deploy.invariants.system import Snapshots
 from deploy.invariants.violations import Side, Violation, disagreements
 
 _BROKEN = """
+    with transfer as (
+        select member_id, state, decided_at, coalesce(old.successor_union_id, old.union_id) as from_union_id,
+            coalesce(new.successor_union_id, new.union_id) as to_union_id
+        from public.transfer join "union" as old on old.union_id = from_union_id
+            join "union" as new on new.union_id = to_union_id
+    )
     select member.member_id, member.transfers, coalesce(accepted, 0) as accepted,
         member.union_id = last_union_id as is_there, coalesce(is_chain, true) as is_chain
     from member left join (

@@ -13,6 +13,7 @@ from services.contracts.events.batching import (
     CARDS_REFUSED,
     CHANNEL_ASSIGNED,
     MEMBERS_REMOVED,
+    UNIONS_MOVED,
     VALIDATION_REQUESTED,
 )
 from services.contracts.events.membership import (
@@ -21,6 +22,8 @@ from services.contracts.events.membership import (
     MEMBER_REGISTERED,
     MEMBER_TRANSFERRED,
     MEMBERS_QUEUED,
+    UNION_MERGED,
+    UNIONS_CHANGED,
 )
 from services.contracts.events.revocation import (
     REVOCATION_APPROVED,
@@ -140,6 +143,10 @@ def _is_of_another_union(one: Violation) -> bool:
     return ours is not None and theirs is not None and ours["union_id"] != theirs["union_id"]
 
 
+def _is_of(service: str) -> Callable[[Violation], bool]:
+    return lambda one: one.sides.get(service) is not None
+
+
 def _batching_lacks_transfer(one: Violation) -> bool:
     ours, theirs = one.sides.get("membership"), one.sides.get("batching")
     return ours is not None and (theirs is None or theirs["version"] < ours["version"])
@@ -207,6 +214,19 @@ REMEDIES = (
         _batching_lacks_transfer,
         (MEMBER_TRANSFERRED,),
         "batching",
+    ),
+    *(
+        Remedy("membership", "publish_places", "union_places_agree", _is_of(service), (UNIONS_CHANGED,), service)
+        for service in ("batching", "revocation")
+    ),
+    *(
+        Remedy("membership", "publish_places", "merged_unions_empty", _is_of(service), events, service)
+        for service, events in (
+            ("membership", (UNION_MERGED,)),
+            ("batching", (UNIONS_CHANGED, UNIONS_MOVED)),
+            ("revocation", (UNIONS_CHANGED,)),
+            ("notification", (UNIONS_CHANGED,)),
+        )
     ),
     Remedy("membership", "free_locked_members", "card_state_follows", _always),
     Remedy(

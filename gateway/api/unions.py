@@ -2,9 +2,11 @@
 
 from gateway.routes import rpc_route
 from services.contracts.operations.membership import accounts as rpc
+from services.contracts.operations.membership import union_changes as changes
 
 _UNIONS = "/api/v1/unions"
 _UNION = f"{_UNIONS}/<uuid:union_id>"
+_CHANGES = "/api/v1/union-changes"
 
 ROUTES = (
     rpc_route(
@@ -32,5 +34,39 @@ ROUTES = (
         _UNION,
         rpc.RENAME_UNION,
         summary="Rename a subordinate of my union; what was submitted keeps the old name",
+    ),
+    rpc_route(
+        "GET",
+        f"{_UNION}/changes/preview",
+        changes.PREVIEW_UNION_CHANGE,
+        deadline=30,
+        summary="What a move, a merger or a dissolution of a union would concern, and what is in its way",
+    ),
+    rpc_route(
+        "POST",
+        f"{_UNION}/changes",
+        changes.REQUEST_UNION_CHANGE,
+        status=201,
+        deadline=30,
+        summary="Request that a union moves below another superior, is merged or dissolved (工会撤并)",
+    ),
+    rpc_route(
+        "GET",
+        _CHANGES,
+        changes.LIST_UNION_CHANGES,
+        summary="Changes of the tree that wait to be confirmed, and former ones",
+    ),
+    rpc_route(
+        "POST",
+        f"{_CHANGES}/<uuid:change_id>/confirm",
+        changes.CONFIRM_UNION_CHANGE,
+        deadline=30,
+        summary="Confirm and carry out a change that another administrator requested",
+    ),
+    rpc_route(
+        "POST",
+        f"{_CHANGES}/<uuid:change_id>/decline",
+        changes.DECLINE_UNION_CHANGE,
+        summary="Decline a change, or withdraw one's own",
     ),
 )

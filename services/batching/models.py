@@ -174,6 +174,20 @@ class ListedUnion(Base):
     queued_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
+class KnownUnion(Base):
+    """A union as membership published it at `known_at`; all that was a merged one's is the successor's."""
+
+    __tablename__ = "known_union"
+
+    union_id: Mapped[UUID] = mapped_column(primary_key=True)
+    code: Mapped[str]
+    name: Mapped[str]
+    superior_union_id: Mapped[UUID | None]
+    superior_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    successor_union_id: Mapped[UUID | None]
+    known_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class PersonalApplication(Base):
     """A member's choice on the phone, and the union whose batch the application becomes."""
 
@@ -344,7 +358,7 @@ class MovedMember(Base):
     __tablename__ = "moved_member"
 
     member_id: Mapped[UUID] = mapped_column(primary_key=True)
-    union_id: Mapped[UUID]
+    union_id: Mapped[UUID] = mapped_column(index=True)
     union_name: Mapped[str]
     superior_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
     version: Mapped[int]

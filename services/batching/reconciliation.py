@@ -33,9 +33,9 @@ from services.batching.models import (
 )
 from services.batching.pending.application_states import UNDER_CHECK, Check, Outcome, State
 from services.batching.pending.channels import channel_for
-from services.batching.pending.listing import remember_union
 from services.batching.pending.pending import LISTING_CHARSET
 from services.batching.pending.persons import card_digest, facts_of, nationality_of, stored
+from services.batching.places import current, let_nobody_move, remember_union
 from services.batching.register.register import RegisteredPerson
 from services.batching.register.registers import register_of
 from services.contracts.consent import CURRENT_CONSENT
@@ -90,6 +90,7 @@ def learn(session: Session, document: dict[str, Any], _since: datetime, operator
 
     A batch that membership knows of and revocation does not is blocking: without its facts it cannot be learned.
     """
+    let_nobody_move(session)
     facts, learned = facts_from_json(document), Learned()
     known = {batch.batch_no: batch for batch in facts.batches}
     missing = {batch_no: batch for batch_no, batch in known.items() if session.get(Batch, batch_no) is None}
@@ -191,15 +192,15 @@ def _add_batch(session: Session, known: KnownBatch, learned: Learned) -> None:
         return
     if known.contact_name is None:
         learned.left.append(f"batch {known.batch_no}: its contact is not known, ask the union")
-    branch = session.get_one(Branch, outlet.branch_code)
+    branch, union = session.get_one(Branch, outlet.branch_code), current(session, known.union)
     session.add(
         Batch(
             batch_no=known.batch_no,
-            union_id=known.union.union_id,
+            union_id=union.union_id,
             union_code=known.union.code,
             union_name=known.union.name,
-            superior_union_id=known.union.superior_union_id,
-            superior_ids=known.union.superior_ids,
+            superior_union_id=union.superior_union_id,
+            superior_ids=union.superior_ids,
             personal=known.personal,
             channel=known.channel,
             branch_code=outlet.branch_code,

@@ -27,6 +27,7 @@ TABLES: Sequence[Table] = (
     Kept("listed_union", "One row a union, for the lists of those above; no personal data."),
     Kept("moved_member", "The union of a member who has moved; a card that is issued later belongs there."),
     Kept("outlet", "Batches name it."),
+    Kept("known_union", "One row a union; no personal data."),
     Kept("personal_application", "Kept with its application."),
     Kept("reminder_day", "One row a day, so that nobody is reminded twice; no personal data."),
 )

@@ -3,7 +3,7 @@
 from nameko.timer import timer
 from sqlalchemy.orm import Session
 
-from services.batching import overdue
+from services.batching import overdue, places
 from services.batching.bank import bank_feedback, bank_operations, bank_reading
 from services.batching.bank.bank_queue import BankQueue
 from services.batching.batches import batches, outlets, preparation, releases, submission, summary
@@ -20,12 +20,14 @@ from services.batching.pending import (
 from services.batching.register import registers
 from services.batching.retention import TABLES
 from services.contracts import bank
+from services.contracts.events.batching import UNIONS_MOVED
 from services.contracts.events.membership import (
     APPLICATION_CANCELLED,
     AUDIT_HEAD_SIGNED,
     CORRECTION_REFUSED,
     MEMBER_TRANSFERRED,
     MEMBERS_QUEUED,
+    UNIONS_CHANGED,
 )
 from services.contracts.events.revocation import (
     REVOCATION_APPROVED,
@@ -122,6 +124,8 @@ class BatchingService(BaseService):
     revocation_rejected = subscribes(REVOCATION_REJECTED, releases.revocation_rejected)
     revocation_closed = subscribes(REVOCATION_CLOSED, releases.revocation_closed)
     member_transferred = subscribes(MEMBER_TRANSFERRED, transfers.member_transferred)
+    unions_changed = subscribes(UNIONS_CHANGED, places.unions_changed)
+    unions_moved = subscribes(UNIONS_MOVED, places.unions_moved)
     audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, handle_signed_head)
 
     @timer(interval=60)

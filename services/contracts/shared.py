@@ -1,8 +1,8 @@
 """Parts that several events share: the union, a person, an application's step."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from marshmallow import validate
@@ -19,6 +19,7 @@ DOCUMENT_TYPES = (
     "military_officer_id",
 )
 CHANNELS = ("ordinary", "special")
+UNION_CHANGE_KINDS = ("move", "merge", "dissolve")
 UNION_KINDS = ("city", "superior", "grassroots")
 CARD_STATUSES = ("made", "collected", "active", "lost", "closed")
 """The status of a member's card: 已制卡, 已领卡, 已激活, 已挂失, 已销卡."""
@@ -85,6 +86,11 @@ class PersonFacts(EventData):
     address: str | None = None
     retirement_category: Annotated[str | None, choice(*RETIREMENT_CATEGORIES, allow_none=True)] = None
     special_retirement_month: date | None = None
+
+
+def union_row(union: Any) -> dict[str, Any]:
+    """The facts of a union, or of its row in a service's table, by name."""
+    return {one.name: getattr(union, one.name) for one in fields(UnionFacts)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,15 @@ def union_facts(union: Union) -> UnionFacts:
 
 def publish_unions(session: Session, unions: Iterable[Union], *, rebuild_id: UUID | None = None) -> None:
     """Publishes the names and places of at most MESSAGE_SIZE unions, whose rows are new or locked."""
-    changed = [ChangedUnion(**vars(union_facts(union)), kind=union.kind) for union in unions]
+    changed = [
+        ChangedUnion(
+            **vars(union_facts(union)),
+            kind=union.kind,
+            ended_at=union.ended_at,
+            successor_union_id=union.successor_union_id,
+        )
+        for union in unions
+    ]
     publish(session, UNIONS_CHANGED, UnionsChangedData(unions=changed, rebuild_id=rebuild_id))
 
 

@@ -38,7 +38,11 @@ class Base(DeclarativeBase):
 
 
 class Union(Base):
-    """A union in the tree; `superior_ids` are all unions above it, the city's first, its superior last."""
+    """A union in the tree; `superior_ids` are all unions above it, the city's first, its superior last.
+
+    One that was dissolved at `ended_at` keeps its place, where its history is found, and has no open accounts. Of one
+    that was merged, all is the successor's, which has no successor itself.
+    """
 
     __tablename__ = "union"
     __table_args__ = (Index(None, "superior_ids", postgresql_using="gin"),)
@@ -49,6 +53,35 @@ class Union(Base):
     kind: Mapped[str]
     superior_union_id: Mapped[UUID | None] = mapped_column(ForeignKey("union.union_id"), index=True)
     superior_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    successor_union_id: Mapped[UUID | None] = mapped_column(ForeignKey("union.union_id"), index=True)
+
+
+class UnionChange(Base):
+    """A change of the tree, which one administrator requests and another one confirms (union_changes/requests.py).
+
+    `preview` is what it concerned when it was requested; `from_union_id` was the superior then.
+    """
+
+    __tablename__ = "union_change"
+    __table_args__ = (
+        Index(None, "requested_at"),
+        Index("uq_union_change_open", "union_id", unique=True, postgresql_where=text("state = 'requested'")),
+    )
+
+    change_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    union_id: Mapped[UUID] = mapped_column(ForeignKey("union.union_id"))
+    from_union_id: Mapped[UUID] = mapped_column(ForeignKey("union.union_id"))
+    target_union_id: Mapped[UUID | None] = mapped_column(ForeignKey("union.union_id"))
+    reason: Mapped[str] = mapped_column(EncryptedText)
+    preview: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    state: Mapped[str] = mapped_column(server_default="requested")
+    requested_by: Mapped[UUID] = mapped_column(ForeignKey("account.account_id"))
+    requested_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.account_id"))
+    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class Account(Base):

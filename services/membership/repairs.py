@@ -10,16 +10,19 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from services.contracts.events.membership import MEMBER_TRANSFERRED, MEMBERS_QUEUED
+from services.contracts.events.membership import MEMBER_TRANSFERRED, MEMBERS_QUEUED, UNIONS_CHANGED
 from services.kit.data.bulk import is_any_of
 from services.kit.data.repair import Repair
+from services.kit.events.contract import in_chunks
 from services.kit.rpc.request import Caller
 from services.membership.applications.application_states import LIVE, CardState, State
 from services.membership.applications.queueing import publish_queued as publish_members
+from services.membership.event_builders import publish_unions
 from services.membership.imports.import_parts import end_import
 from services.membership.imports.stalled_imports import STOPPED, are_unpublished
 from services.membership.members.transfers import publish_transferred
 from services.membership.models import Account, Application, ImportJob, Member, Transfer, Union
+from services.membership.union_changes.merging import publish_merged
 
 
 def operator(session: Session, account_name: str) -> Caller:
@@ -75,6 +78,18 @@ def publish_transfers(session: Session, ids: Sequence[str], before: datetime) ->
     for transfer, member, union in newest:
         publish_transferred(session, transfer, member, union, recipient="batching")
     return [str(member.member_id) for _, member, _ in newest]
+
+
+def publish_places(session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
+    """Publishes unions again, for another service has older places, or lacks a merger."""
+    chosen = select(Union).where(is_any_of(Union.union_id, map(UUID, ids))).order_by(Union.union_id)
+    unions = session.scalars(chosen.with_for_update(read=True)).all()
+    merged = [union for union in unions if union.successor_union_id is not None]
+    for part in in_chunks([union for union in unions if union.successor_union_id is None]):
+        publish_unions(session, part)
+    for union in merged:
+        publish_merged(session, union, session.get_one(Union, union.successor_union_id))
+    return [str(union.union_id) for union in unions]
 
 
 def free_locked_members(session: Session, ids: Sequence[str], before: datetime) -> list[str]:
@@ -144,6 +159,9 @@ REPAIRS = {
     ),
     "publish_transfers": Repair(
         f"publish {MEMBER_TRANSFERRED.name} again, for batching lacks the move", "member", publish_transfers
+    ),
+    "publish_places": Repair(
+        f"publish {UNIONS_CHANGED.name} again, for another service has an older place", "union", publish_places
     ),
     "free_locked_members": Repair(
         "set the member's card state by the live application, free it where there is none",

@@ -151,6 +151,13 @@ TABLES: Sequence[Table] = (
         rows_older("phone_change", "change_id", "expires_at < %(before)s", parameter="before_id"),
         "Who had an account's telephone changed, as long as a claim could be raised.",
     ),
+    Expiring(
+        "union_change",
+        _RECORD,
+        "the request",
+        rows_older("union_change", "change_id", "expires_at < %(before)s", parameter="before_id"),
+        "Who moved or dissolved which union, as long as a claim could be raised.",
+    ),
     Transient("recovery_code", "new ones are made or the second factor is turned off", "At most ten an account."),
     Expiring(
         "reset_link",

@@ -15,7 +15,13 @@ from services.contracts.events.batching import (
     MEMBER_CORRECTED,
     MEMBERS_REMOVED,
 )
-from services.contracts.events.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED, OTP_REQUESTED
+from services.contracts.events.membership import (
+    IMPORT_CONTINUED,
+    IMPORT_REQUESTED,
+    MEMBER_REGISTERED,
+    OTP_REQUESTED,
+    UNION_MERGED,
+)
 from services.contracts.events.overdue import WORK_OVERDUE, WorkOverdueData
 from services.contracts.operations import audit as audit_ops
 from services.contracts.operations.membership import accounts as account_ops
@@ -25,6 +31,7 @@ from services.contracts.operations.membership import imports as import_ops
 from services.contracts.operations.membership import members as member_ops
 from services.contracts.operations.membership import preferences as preference_ops
 from services.contracts.operations.membership import transfers as transfer_ops
+from services.contracts.operations.membership import union_changes as union_change_ops
 from services.kit.data.database import Database
 from services.kit.data.retention import Retention
 from services.kit.events.relay import Relay
@@ -55,6 +62,8 @@ from services.membership.members import (
     transfers,
 )
 from services.membership.retention import TABLES
+from services.membership.union_changes import merging
+from services.membership.union_changes import requests as union_changes
 
 
 class MembershipService(BaseService):
@@ -94,6 +103,19 @@ class MembershipService(BaseService):
     name_unions = handles(account_ops.NAME_UNIONS, unions.name_unions)
     create_union = handles(account_ops.CREATE_UNION, unions.create_union)
     rename_union = handles(account_ops.RENAME_UNION, unions.rename_union)
+    preview_union_change = handles(union_change_ops.PREVIEW_UNION_CHANGE, union_changes.preview_union_change)
+    request_union_change = handles(union_change_ops.REQUEST_UNION_CHANGE, union_changes.request_union_change)
+    list_union_changes = handles(union_change_ops.LIST_UNION_CHANGES, union_changes.list_union_changes)
+    confirm_union_change = handles(union_change_ops.CONFIRM_UNION_CHANGE, union_changes.confirm_union_change)
+    decline_union_change = handles(union_change_ops.DECLINE_UNION_CHANGE, union_changes.decline_union_change)
+    union_merged = subscribes(UNION_MERGED, merging.union_merged)
+
+    @timer(interval=300)
+    def expire_union_changes(self) -> None:
+        """Ends requests to change the tree that nobody confirmed in time."""
+        with self.database.begin() as session:
+            union_changes.expire_changes(session)
+
     list_accounts = handles(account_ops.LIST_ACCOUNTS, accounts.list_accounts)
     get_account = handles(account_ops.GET_ACCOUNT, accounts.get_account)
     create_account = handles(account_ops.CREATE_ACCOUNT, accounts.create_account)

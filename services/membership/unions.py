@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, String, cast, or_, select
+from sqlalchemy import ColumnElement, String, cast, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from stdnum.cn import uscc
@@ -34,7 +34,9 @@ from services.membership.event_builders import publish_unions
 from services.membership.models import Union
 
 _GRASSROOTS_CODE = "81"
-_KINDS_BELOW = {"city": ("superior",), "superior": ("grassroots", "superior"), "grassroots": ()}
+_TREE = "union tree"
+"""The advisory lock of the tree of unions."""
+KINDS_BELOW = {"city": ("superior",), "superior": ("grassroots", "superior"), "grassroots": ()}
 """The kinds of direct subordinates that a union of each kind may have, the most common first."""
 
 
@@ -47,9 +49,13 @@ def union_in_scope(session: Session, caller: Caller, union_id: UUID | Unset | No
 
 
 def list_unions(work: Work, request: ListUnionsRequest) -> ListUnionsAnswer:
-    """A page of the caller's union and all subordinates, or of `superior_union_id`'s direct subordinates."""
+    """A page of the caller's union and all subordinates, or of `superior_union_id`'s direct subordinates.
+
+    Those that have ended are shown on their own.
+    """
     order = in_order(request.sort, {"code": Union.code, "name": Union.name}, Union.code)
-    matching = select(Union).where(own_and_subordinates(work.caller)).order_by(*order)
+    is_shown = Union.ended_at.is_not(None) if request.ended else Union.ended_at.is_(None)
+    matching = select(Union).where(own_and_subordinates(work.caller), is_shown).order_by(*order)
     if request.superior_union_id is not UNSET:
         superior = union_in_scope(work.session, work.caller, request.superior_union_id)
         matching = matching.where(Union.superior_union_id == superior.union_id)
@@ -67,6 +73,29 @@ def get_union(work: Work, request: UnionRequest) -> UnionAnswer:
     return union_answer(union_in_scope(work.session, work.caller, request.union_id))
 
 
+def require_open(session: Session, union_id: UUID) -> Union:
+    """The union, with its place as it is now, which stays until the transaction ends; raises Conflict `union_ended`."""
+    union = session.get_one(Union, union_id, with_for_update={"read": True}, populate_existing=True)
+    if union.ended_at is not None:
+        raise Conflict("union_ended", "该工会已撤销", "请刷新后查看。")
+    return union
+
+
+def open_union_in_scope(session: Session, caller: Caller, union_id: UUID | Unset | None) -> Union:
+    """The union as `union_in_scope` and `require_open` give it; raises NotFound where it has just moved away."""
+    require_open(session, union_in_scope(session, caller, union_id).union_id)
+    return union_in_scope(session, caller, union_id)
+
+
+def lock_tree(session: Session, *, alone: bool = True) -> None:
+    """Has no union move until the transaction ends; alone, none be founded either.
+
+    Two moves at once could make a circle, and a union that is founded below a moving one could get its old place.
+    """
+    lock = func.pg_advisory_xact_lock if alone else func.pg_advisory_xact_lock_shared
+    session.execute(select(lock(func.hashtextextended(_TREE, 0))))
+
+
 def name_unions(work: Work, request: NameUnionsRequest) -> NameUnionsAnswer:
     """The names of unions by id or code, for operators who find these in messages.
 
@@ -82,10 +111,11 @@ def create_union(work: Work, request: CreateUnionRequest) -> UnionAnswer:
     """Creates a union as a subordinate of the caller's union or of one of its subordinates.
 
     Without a kind it gets the most common one for its superior. Raises NotFound for a superior out of scope, Invalid
-    for a kind that the superior cannot have and for a wrong code, Conflict `union_exists`.
+    for a kind that the superior cannot have and for a wrong code, Conflict `union_exists` and `union_ended`.
     """
     session = work.session
-    superior = union_in_scope(session, work.caller, request.superior_union_id)
+    lock_tree(session, alone=False)
+    superior = open_union_in_scope(session, work.caller, request.superior_union_id)
     kind = _subordinate_kind(superior, request.kind)
     union = add_union(session, request.name, request.code, kind, superior)
     try:
@@ -165,7 +195,7 @@ def _is_in_scope(caller: Caller, union: Union) -> bool:
 
 def _subordinate_kind(superior: Union, requested: str | Unset) -> str:
     """The kind of a new subordinate of this union; raises Invalid."""
-    possible = _KINDS_BELOW[superior.kind]
+    possible = KINDS_BELOW[superior.kind]
     if not possible:
         reason = "基层工会下不能再设工会，请选择区局（产业）工会"
         raise Invalid([FieldProblem("superior_union_id", "grassroots_has_none_below", reason)])

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.contracts.events.batching import (
@@ -28,6 +29,7 @@ from services.contracts.events.membership import (
     ResetLinkMadeData,
     TransferEndedData,
     TransferRequestedData,
+    UnionChangeNotedData,
 )
 from services.contracts.events.revocation import (
     RevocationApprovedData,
@@ -38,6 +40,7 @@ from services.contracts.events.revocation import (
 )
 from services.contracts.events.validation import MembersValidatedData
 from services.kit.events.envelope import Event
+from services.kit.schemas import required
 from services.notification import sms
 from services.notification.message_inbox import (
     HOLDER,
@@ -46,9 +49,11 @@ from services.notification.message_inbox import (
     post,
     post_counted,
     post_known,
+    reopen,
     settle,
     within_hour,
 )
+from services.notification.models import ToldReviewers
 from services.notification.sms import SmsSettings
 from services.notification.templates import texts
 from services.notification.templates.rendering import Message
@@ -96,12 +101,18 @@ def batch_released(session: Session, event: Event[BatchReleasedData]) -> None:
 
 
 def revocation_requested(session: Session, event: Event[RevocationRequestedData]) -> None:
-    """Notifies the superior union's reviewers of a request, unless it is decided already."""
+    """Notifies the superior union's reviewers of a request, unless it is decided already; former ones need not act."""
     data = event.data
     reviewers, topic = Audience(data.reviewer_union_id, "reviewer"), _request_topic(data.revocation_id)
+    if not _is_newest(session, data):
+        return
     post(session, reviewers, topic, texts.revocation_requested(data.batch_no, data.union.name, data.reason_code))
     if _is_decided(session, data):
         settle(session, reviewers, topic)
+    else:
+        reopen(session, reviewers, topic)
+    for former in set(data.former_reviewer_union_ids) - {data.reviewer_union_id}:
+        settle(session, Audience(former, "reviewer"), topic)
 
 
 def revocation_approved(session: Session, event: Event[RevocationApprovedData]) -> None:
@@ -265,6 +276,24 @@ def delegation_changed(session: Session, event: Event[DelegationChangedData]) ->
             )
 
 
+def union_change_noted(session: Session, event: Event[UnionChangeNotedData]) -> None:
+    """Asks administrators to confirm a change of the tree, and tells them what became of it."""
+    data = event.data
+    told = {"state": data.state, "kind": data.kind, "union": data.union_name, "target": data.target_union_name}
+    for union_id in data.told_union_ids:
+        audience, topic = Audience(union_id, "administrator"), f"union_change:{data.change_id}"
+        post_known(session, audience, topic, partial(_further, told), texts.union_change)
+    for account_id in data.moved_account_ids:
+        holder = Audience(required(data.target_union_id), HOLDER, account_id)
+        merged = texts.account_union_merged(data.union_name, required(data.target_union_name))
+        post(session, holder, f"union_merged:{data.change_id}:{account_id}", merged)
+
+
+def _further(told: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """What became of a request is told after it, though it may have come before."""
+    return known if known and told["state"] == "requested" else told
+
+
 def _known_of(data: DelegationChangedData) -> dict[str, Any]:
     """What the texts about a delegation say."""
     days = {"first_day": data.first_day.isoformat(), "last_day": data.last_day.isoformat()}
@@ -348,6 +377,18 @@ def _request_topic(revocation_id: UUID) -> str:
 
 def _decision_topic(revocation_id: UUID) -> str:
     return f"revocation_decided:{revocation_id}"
+
+
+def _is_newest(session: Session, data: RevocationRequestedData) -> bool:
+    """Whether no later reviewers were told already: events come in any order."""
+    assignment = len(data.former_reviewer_union_ids)
+    telling = insert(ToldReviewers).values(revocation_id=data.revocation_id, assignment=assignment)
+    newest = telling.on_conflict_do_update(
+        index_elements=[ToldReviewers.revocation_id],
+        set_={"assignment": assignment},
+        where=ToldReviewers.assignment <= assignment,
+    )
+    return session.scalar(newest.returning(ToldReviewers.revocation_id)) is not None
 
 
 def _is_decided(session: Session, data: RevocationRequestedData) -> bool:

@@ -1,7 +1,7 @@
 """The inbox: messages for a role in a union, with read marks for each account."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -28,13 +28,15 @@ from services.kit.problems import NotFound
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
-from services.notification.models import InboxMessage, ReadMark
+from services.notification.models import InboxMessage, ReadMark, ReportUnion
 from services.notification.templates.rendering import Message, render
 
 HOLDER = "holder"
 """Replaces the role of a message that is for one account."""
 REVIEWER = "reviewer"
 OPERATOR = "operator"
+_MERGERS = 0x6D657267
+"""The advisory lock of mergers: held alone by one that is under way, and together by all who post messages."""
 MOST_UNREAD = 1000
 """Unread messages are counted up to here."""
 
@@ -60,6 +62,7 @@ def post_counted(
     session: Session, audience: Audience, topic: str, count: int, message_of: Callable[[int], Message]
 ) -> None:
     """Posts a message about `count` things; counts of one topic add up in one, which becomes unread again."""
+    audience = _current(session, audience)
     message_id, total, _ = _put(session, audience, topic, count, adds_up=True)
     _write(session, audience, message_id, message_of(total))
 
@@ -72,6 +75,7 @@ def post_known(
     message_of: Callable[[dict[str, Any]], Message],
 ) -> None:
     """Posts one message that several events tell, in any order: `learn` adds to what is known of its topic."""
+    audience = _current(session, audience)
     message_id, _, known = _put(session, audience, topic, 1, adds_up=False)
     learnt = learn(known or {})
     session.execute(update(InboxMessage).where(InboxMessage.message_id == message_id).values(known=learnt))
@@ -90,7 +94,22 @@ def reopen(session: Session, audience: Audience, topic: str) -> None:
 
 def is_posted(session: Session, audience: Audience, topic: str) -> bool:
     """Whether the audience has a message of this topic."""
-    return session.scalar(select(exists().where(InboxMessage.topic == _full_topic(audience, topic)))) is True
+    return session.scalar(select(exists().where(InboxMessage.topic.in_(_topics(session, audience, topic))))) is True
+
+
+def let_none_be_merged(session: Session) -> None:
+    """Waits for mergers under way and lets no other begin until the transaction ends."""
+    session.execute(select(func.pg_advisory_xact_lock_shared(_MERGERS)))
+
+
+def move_messages(session: Session, union_id: UUID, successor_id: UUID) -> None:
+    """Moves the messages of a union that is merged, and which nobody posts meanwhile."""
+    session.execute(update(InboxMessage).where(InboxMessage.union_id == union_id).values(union_id=successor_id))
+
+
+def merge_alone(session: Session) -> None:
+    """Waits for all who let none be merged, and is the only one that merges until the transaction ends."""
+    session.execute(select(func.pg_advisory_xact_lock(_MERGERS)))
 
 
 def within_hour(topic: str) -> str:
@@ -187,7 +206,8 @@ def _write(session: Session, audience: Audience, message_id: UUID, message: Mess
 
 
 def _set_settled(session: Session, audience: Audience, topic: str, settled_at: Any) -> None:
-    of_topic = update(InboxMessage).where(InboxMessage.topic == _locked_topic(session, audience, topic))
+    _locked_topic(session, _current(session, audience), topic)
+    of_topic = update(InboxMessage).where(InboxMessage.topic.in_(_topics(session, audience, topic)))
     session.execute(of_topic.values(settled_at=settled_at))
 
 
@@ -199,6 +219,20 @@ def _locked_topic(session: Session, audience: Audience, topic: str) -> str:
     full_topic = _full_topic(audience, topic)
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"topic: {full_topic}", 0))))
     return full_topic
+
+
+def _topics(session: Session, audience: Audience, topic: str) -> list[str]:
+    """The whole topics of the audience: messages that came with a merged union keep theirs."""
+    now = _current(session, audience)
+    merged = session.scalars(select(ReportUnion.union_id).where(ReportUnion.successor_union_id == now.union_id))
+    return [_full_topic(replace(now, union_id=union_id), topic) for union_id in (now.union_id, *merged)]
+
+
+def _current(session: Session, audience: Audience) -> Audience:
+    """The audience in the union's successor, if it was merged; none is merged until the transaction ends."""
+    let_none_be_merged(session)
+    successor = select(ReportUnion.successor_union_id).where(ReportUnion.union_id == audience.union_id)
+    return replace(audience, union_id=session.scalar(successor) or audience.union_id)
 
 
 def _full_topic(audience: Audience, topic: str) -> str:

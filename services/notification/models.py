@@ -44,6 +44,17 @@ class InboxMessage(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
+class ToldReviewers(Base):
+    """Which assignment of a request for revocation was told last: 0, and one more with each move of its union."""
+
+    __tablename__ = "told_reviewers"
+    __table_args__ = (Index(None, "told_at"),)
+
+    revocation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    assignment: Mapped[int]
+    told_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
 class ReadMark(Base):
     """The mark that an account has read a message."""
 
@@ -218,11 +229,12 @@ class Attachment(Base):
 class ReportUnion(Base):
     """A union as reports know it; `superior_ids` are all unions above it, the city's first.
 
-    `known_at` is when the event was published; a union that only a count has named has none.
+    `known_at` is when the event was published; a union that only a count has named has none. What is counted of a union
+    that was merged counts for its successor, which has its messages as well.
     """
 
     __tablename__ = "report_union"
-    __table_args__ = (Index(None, "superior_union_id", "code"),)
+    __table_args__ = (Index(None, "superior_union_id", "code"), Index(None, "successor_union_id"))
 
     union_id: Mapped[UUID] = mapped_column(primary_key=True)
     code: Mapped[str] = mapped_column(server_default="")
@@ -231,6 +243,8 @@ class ReportUnion(Base):
     superior_union_id: Mapped[UUID | None]
     superior_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
     known_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    successor_union_id: Mapped[UUID | None]
 
 
 class ReportApplication(Base):

@@ -90,6 +90,13 @@ TABLES: Sequence[Table] = (
         rows_older("service_sample", "minute"),
         "The overview shows the changes of a day; five rows a minute. Prometheus keeps longer histories.",
     ),
+    Expiring(
+        "told_reviewers",
+        Days(NotificationTerms, "message_days"),
+        "the request",
+        rows_older("told_reviewers", "told_at"),
+        "An older event about a request is recognised as long as the request's messages are kept.",
+    ),
     Kept("sms_refusal", "A member's wish, until the member changes it; an id, no number."),
     Expiring(
         "sms",

@@ -38,6 +38,7 @@ from services.contracts.events.membership import (
     RESET_LINK_MADE,
     TRANSFER_ENDED,
     TRANSFER_REQUESTED,
+    UNION_CHANGE_NOTED,
     UNIONS_CHANGED,
     MemberPhoneChangedData,
     ResetLinkMadeData,
@@ -143,6 +144,7 @@ class NotificationService(BaseService):
     transfer_requested = subscribes(TRANSFER_REQUESTED, event_notifications.transfer_requested)
     transfer_ended = subscribes(TRANSFER_ENDED, event_notifications.transfer_ended)
     member_transferred = subscribes(MEMBER_TRANSFERRED, event_notifications.member_transferred)
+    union_change_noted = subscribes(UNION_CHANGE_NOTED, event_notifications.union_change_noted)
     delegation_changed = subscribes(DELEGATION_CHANGED, event_notifications.delegation_changed)
     account_changed = subscribes(ACCOUNT_CHANGED, event_notifications.account_changed)
     reminders_due = subscribes(REMINDERS_DUE, event_notifications.reminders_due)

@@ -11,18 +11,20 @@ from services.contracts.shared import ApplicationStep
 from services.kit.events.envelope import Event
 from services.revocation.closing import close_if_decided
 from services.revocation.models import Application, Batch
+from services.revocation.places import current
 
 
 def batch_submitted(session: Session, event: Event[BatchSubmittedData]) -> None:
     """Stores one part of a submitted batch."""
     submitted = event.data
+    union = current(session, submitted.union)
     row = {
         "batch_no": submitted.batch_no,
-        "union_id": submitted.union.union_id,
+        "union_id": union.union_id,
         "union_code": submitted.union.code,
         "union_name": submitted.union.name,
-        "superior_union_id": submitted.union.superior_union_id,
-        "superior_ids": submitted.union.superior_ids,
+        "superior_union_id": union.superior_union_id,
+        "superior_ids": union.superior_ids,
         "channel": submitted.channel,
         "outlet_name": submitted.outlet_name,
         "total": submitted.total,

@@ -44,6 +44,20 @@ class Batch(Base):
     contact_phone: Mapped[str | None] = mapped_column(EncryptedText)
 
 
+class KnownUnion(Base):
+    """A union as membership published it at `known_at`; all that was a merged one's is the successor's."""
+
+    __tablename__ = "known_union"
+
+    union_id: Mapped[UUID] = mapped_column(primary_key=True)
+    code: Mapped[str]
+    name: Mapped[str]
+    superior_union_id: Mapped[UUID | None]
+    superior_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    successor_union_id: Mapped[UUID | None]
+    known_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class Application(Base):
     """An application of a batch and its newest known state; its batch may become known later."""
 
@@ -84,6 +98,7 @@ class Revocation(Base):
     batch_no: Mapped[str]
     union_id: Mapped[UUID]
     reviewer_union_id: Mapped[UUID]
+    former_reviewer_union_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
     applicant_name: Mapped[str] = mapped_column(EncryptedText)
     applicant_phone: Mapped[str] = mapped_column(EncryptedText)
     reason_code: Mapped[str | None]

@@ -19,6 +19,7 @@ from services.kit.data.once_a_day import remember_days
 from services.kit.data.repair import Learned
 from services.kit.rpc.request import Caller
 from services.revocation.models import Batch, ReminderDay, Revocation
+from services.revocation.places import current
 from services.revocation.request_states import RequestState
 
 _REMARK = "数据库恢复后补录，原审核意见不详"
@@ -88,7 +89,7 @@ def _learn_revocation(
         return
     is_decided = state is not RequestState.REQUESTED
     if newest is None or newest.state != RequestState.REQUESTED:
-        newest = _request(known, at, revocation_id)
+        newest = _request(known, current(session, known.union), at, revocation_id)
         session.add(newest)
         learned.left.append(f"revocation of batch {known.batch_no}: who requested it, and why, is not known")
     newest.state = state
@@ -99,13 +100,13 @@ def _learn_revocation(
     learned.records += [("revocation", newest.revocation_id), ("batch", known.batch_no)]
 
 
-def _request(known: KnownBatch, at: datetime, revocation_id: UUID | None) -> Revocation:
+def _request(known: KnownBatch, union: UnionFacts, at: datetime, revocation_id: UUID | None) -> Revocation:
     """A request in the place of the forgotten one; the applicant is the contact of the batch."""
     return Revocation(
         revocation_id=revocation_id or uuid7(),
         batch_no=known.batch_no,
-        union_id=known.union.union_id,
-        reviewer_union_id=known.union.superior_union_id or known.union.union_id,
+        union_id=union.union_id,
+        reviewer_union_id=union.superior_union_id or union.union_id,
         applicant_name=known.contact_name or _NOBODY_KNOWS,
         applicant_phone=known.contact_phone or "",
         requested_by=known.submitted_by or UUID(int=0),

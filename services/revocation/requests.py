@@ -57,7 +57,7 @@ from services.kit.problems import Conflict, Forbidden, NotFound, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
-from services.kit.schemas import UNSET
+from services.kit.schemas import UNSET, required
 from services.revocation import overdue
 from services.revocation.closing import publish_closed
 from services.revocation.models import Batch, Revocation
@@ -194,6 +194,14 @@ def publish_again(session: Session, revocation: Revocation, recipient: str) -> N
         publish_closed(session, revocation, recipient)
     else:
         _publish_decided(session, revocation, recipient)
+
+
+def reassign(session: Session, revocation: Revocation, batch: Batch) -> None:
+    """Has the reviewers of the batch's superior decide, who are told in the place of the former ones."""
+    former = revocation.reviewer_union_id
+    revocation.former_reviewer_union_ids = [*revocation.former_reviewer_union_ids, former]
+    revocation.reviewer_union_id = required(batch.superior_union_id)
+    _publish_requested(session, revocation, batch)
 
 
 def _check_revocable(session: Session, batch: Batch) -> None:
@@ -341,6 +349,7 @@ def _publish_requested(session: Session, revocation: Revocation, batch: Batch, r
         requested_by=revocation.requested_by,
         requested_at=revocation.requested_at,
         reason_code=revocation.reason_code,
+        former_reviewer_union_ids=revocation.former_reviewer_union_ids,
         applicant=_applicant(revocation),
     )
     publish(session, REVOCATION_REQUESTED, data, subject=revocation.batch_no, recipient=recipient)

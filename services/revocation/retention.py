@@ -10,4 +10,5 @@ TABLES: Sequence[Table] = (
     Kept("batch", "What requests are about; no personal data."),
     Kept("reminder_day", "One row a day, so that nobody is reminded twice; no personal data."),
     Kept("revocation", "Decisions of superior unions, with who asked for them."),
+    Kept("known_union", "One row a union; no personal data."),
 )

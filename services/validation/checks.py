@@ -50,6 +50,7 @@ from services.kit.rpc.work import Work
 from services.kit.schemas import schema_of
 from services.validation.facts import publish_counted
 from services.validation.judgements import Judgement, judge
+from services.validation.mergers import is_of
 from services.validation.models import ApplicationCheck, CheckFinding, WaitingCheck
 from services.validation.registry import Registry, RegistryQuery
 from services.validation.rules import RULES, Person
@@ -186,7 +187,7 @@ def get_check(work: Work, request: GetCheckRequest) -> CheckAnswer:
     audit.record(session, ("application", application_id))
     check = session.scalar(
         select(ApplicationCheck)
-        .where(ApplicationCheck.application_id == application_id, ApplicationCheck.union_id == work.caller.union_id)
+        .where(ApplicationCheck.application_id == application_id, is_of(UUID(work.caller.union_id)))
         .order_by(ApplicationCheck.check_no.desc())
         .limit(1)
     )

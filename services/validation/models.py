@@ -18,6 +18,7 @@ class Base(DeclarativeBase):
 class ApplicationCheck(Base):
     """One check of one application; the greatest `check_no` counts. `checked_at` is null while it waits.
 
+    The union is the one that had it checked; of one that was merged since, the successor sees it.
     `rules` are those that were not met, separated by spaces: reports count them when the findings are gone. It is null
     where an earlier release made the check, and no rebuild of the reports has stored them.
     """
@@ -31,6 +32,17 @@ class ApplicationCheck(Base):
     taken_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     checked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     rules: Mapped[str | None]
+
+
+class MergedUnion(Base):
+    """A union that was merged, as membership published it at `known_at`."""
+
+    __tablename__ = "merged_union"
+    __table_args__ = (Index(None, "successor_union_id"),)
+
+    union_id: Mapped[UUID] = mapped_column(primary_key=True)
+    successor_union_id: Mapped[UUID]
+    known_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
 class CheckFinding(Base):

@@ -27,5 +27,6 @@ TABLES: Sequence[Table] = (
         rows_older("check_finding", "found_at"),
         "Personal data that explain a result: within a year an application is decided, and its member has asked.",
     ),
+    Kept("merged_union", "One row for each merger; no personal data."),
     Transient("waiting_check", "the registry has answered", "Holds the person only while the check waits."),
 )

@@ -194,6 +194,33 @@ VIOLATIONS = (
         ),
     ),
     InjectedViolation(
+        "union_tree",
+        "membership",
+        (
+            'update "union" set ended_at = now() where union_id = '
+            + _nth("member", "union_id", 0, "left_at is null")
+            + " returning union_id",
+        ),
+    ),
+    InjectedViolation(
+        "merged_unions_empty",
+        "membership",
+        (
+            'update "union" set successor_union_id = superior_union_id where union_id = '
+            + _nth("member", "union_id", 0, "left_at is null")
+            + " returning union_id",
+        ),
+    ),
+    InjectedViolation(
+        "union_places_agree",
+        "revocation",
+        (
+            "update batch set superior_ids = '{}' where batch_no = "
+            + _nth("batch", "batch_no", 0)
+            + " returning union_id",
+        ),
+    ),
+    InjectedViolation(
         "transfer_leaves_nothing",
         "batching",
         (

@@ -27,7 +27,8 @@ from services.contracts.operations.batching import CheckPendingRequest, SubmitBa
 from services.contracts.operations.membership.members import QueueMembersRequest
 from services.contracts.operations.revocation import ApproveRevocation, RequestRevocation
 from services.kit.data.database import Database, outbox
-from services.kit.events.envelope import unwrap
+from services.kit.events.envelope import Event, unwrap
+from services.kit.events.failures import Retry
 from services.kit.events.subscribe import Message
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
@@ -97,6 +98,25 @@ class FiveDatabases:
                     handled.append((contract.name, consumer))
         return handled
 
+    def taken(self) -> list[tuple[str, str, Event[Any]]]:
+        """Takes all published events out, as a name, a consumer and the event, for a test that delivers them itself."""
+        return [
+            (contract.name, consumer, unwrap(contract, body))
+            for service in SERVICES
+            for contract, body, recipients in self._published(service)
+            for consumer in contract.consumers
+            if consumer in recipients
+        ]
+
+    def handled(self, consumer: str, name: str, event: Event[Any]) -> bool:
+        """Whether a consumer handles an event now; one that came too early is to come again."""
+        try:
+            error = self._handlers[consumer][name](event)
+        except Retry:
+            return False
+        assert error is None, f"{consumer} could not handle {name}: {error!r}"
+        return True
+
     def account(self, name: str) -> Caller:
         """Returns a demo account as a caller."""
         with self.begin("membership") as session:
@@ -138,7 +158,7 @@ class FiveDatabases:
     def feed(self, batch_no: str, *results: dict[str, Any]) -> None:
         """Applies the bank's results on some of a batch."""
         now = datetime.now(UTC).isoformat()
-        self._feed({"feedback_id": f"of-{batch_no}", "batch_no": batch_no, "processed_at": now, "results": results})
+        self._feed({"feedback_id": str(uuid4()), "batch_no": batch_no, "processed_at": now, "results": results})
 
     def report(self, *cards: dict[str, Any]) -> None:
         """Applies the bank's reports on cards."""

@@ -88,6 +88,12 @@ ALERT = ReportedAlert(
 OTHERS = (
     texts.correction_refused("0070258040"),
     texts.transfer_ended("withdrawn", None),
+    texts.account_union_merged("某工会", "另一工会"),
+    *(
+        texts.union_change({"state": state, "kind": kind, "union": "某工会", "target": "杨浦区总工会"})
+        for state in ("requested", "done", "declined", "withdrawn", "expired")
+        for kind in ("move", "merge", "dissolve")
+    ),
     texts.monthly_report("2026-11", FIGURES, FIGURES),
     *(tell({**PEOPLE, "change": change}) for tell in TELL_OF_DELEGATION for change in ("made", "ended")),
     texts.sms_reset_link("jianlang", "https://zzgl.shzgh.org/reset#x", UNTIL, "吴强"),

@@ -18,7 +18,7 @@ from services.batching.bank.bank_results import Applicant, Applicants, Result
 from services.batching.cards import card_reports
 from services.batching.models import Application, BankFeedback, Batch
 from services.batching.pending.application_states import BankStatus, Contradiction, Outcome, State
-from services.batching.pending.transfers import let_nobody_move
+from services.batching.places import let_nobody_move
 from services.contracts import bank
 from services.contracts.bank_encryption import is_encrypted
 from services.contracts.bank_keys import clear_text, encrypted_for_us

@@ -11,6 +11,7 @@ from services.batching.event_builders import publish_pending_changed, steps
 from services.batching.models import Application, Batch
 from services.batching.pending import pending
 from services.batching.pending.application_states import State, Step, states_allowing
+from services.batching.places import let_nobody_move
 from services.contracts.events.batching import BATCH_RELEASED, BatchReleasedData
 from services.contracts.events.membership import ApplicationCancelledData, CorrectionRefusedData
 from services.contracts.events.revocation import (
@@ -53,21 +54,23 @@ def revocation_approved(session: Session, event: Event[RevocationApprovedData]) 
 
 def application_cancelled(session: Session, event: Event[ApplicationCancelledData]) -> None:
     """Ends an application whose member got the card of another application."""
-    _end(session, event.data.union_id, event.data.application_id, None)
+    _end(session, event.data.application_id, None)
 
 
 def correction_refused(session: Session, event: Event[CorrectionRefusedData]) -> None:
     """Ends an application whose corrected document is another member's."""
-    _end(session, event.data.union_id, event.data.application_id, "更正后的证件号码已登记过会员，申请取消")
+    _end(session, event.data.application_id, "更正后的证件号码已登记过会员，申请取消")
 
 
-def _end(session: Session, union_id: UUID, application_id: UUID, detail: str | None) -> None:
+def _end(session: Session, application_id: UUID, detail: str | None) -> None:
     """Removes the application from the pending list or releases it from its batch, unless it is decided.
 
     The event can overtake `members_queued`: it is retried until the application exists.
     """
     this = Application.application_id == application_id
-    if session.scalar(select(Application.application_id).where(this)) is None:
+    let_nobody_move(session)
+    union_id = session.scalar(select(Application.union_id).where(this))
+    if union_id is None:
         raise Retry("The application is not listed yet.")
     pending.lock_pending(session, union_id)
     if pending.remove(session, union_id, "cancelled", this, detail=detail):

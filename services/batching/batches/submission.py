@@ -26,11 +26,13 @@ from services.batching.pending.checks import recheck_outdated
 from services.batching.pending.consents import record_signed
 from services.batching.pending.pending import lock_pending, missing_of
 from services.batching.pending.persons import facts_of, nationality_of
+from services.batching.places import current, let_nobody_move
 from services.batching.register.register import Register, RegisteredPerson
 from services.batching.register.register_pdf import refuse_unprintable
 from services.contracts.consent import refuse_unless_current
 from services.contracts.events.batching import BATCH_SUBMITTED, MemberNoticesDueData
 from services.contracts.operations.batching import BatchRequest, SubmitBatchAnswer, SubmitBatchRequest
+from services.contracts.shared import UnionFacts
 from services.contracts.values import SHANGHAI
 from services.kit.data.bulk import insert_rows, is_any_of
 from services.kit.data.database import Database
@@ -67,11 +69,7 @@ class SubmissionSettings:
 class Submission:
     """The data of a submission: the union, the outlet, and the contact whom the bank calls for collection."""
 
-    union_id: UUID
-    union_code: str
-    union_name: str
-    superior_union_id: UUID | None
-    superior_ids: list[UUID]
+    union: UnionFacts
     channel: str
     outlet: Outlet
     contact_name: str
@@ -95,12 +93,15 @@ def submit_batch(work: Work, request: SubmitBatchRequest) -> SubmitBatchAnswer:
     refuse_unless_current(request.consent_version or None)
     outlet = outlet_of_branch(session, request.branch_code, request.outlet_code)
     _recheck_outdated(work.database, caller, request.channel)
+    let_nobody_move(session)
     submission = Submission(
-        union_id=UUID(caller.union_id),
-        union_code=caller.union_code or "",
-        union_name=caller.union_name or "",
-        superior_union_id=UUID(caller.superior_union_id) if caller.superior_union_id else None,
-        superior_ids=[UUID(superior) for superior in caller.superior_ids],
+        union=UnionFacts(
+            union_id=UUID(caller.union_id),
+            code=caller.union_code or "",
+            name=caller.union_name or "",
+            superior_union_id=UUID(caller.superior_union_id) if caller.superior_union_id else None,
+            superior_ids=[UUID(superior) for superior in caller.superior_ids],
+        ),
         channel=request.channel,
         outlet=outlet,
         contact_name=request.contact_name,
@@ -108,10 +109,10 @@ def submit_batch(work: Work, request: SubmitBatchRequest) -> SubmitBatchAnswer:
         submitted_by=UUID(caller.account_id),
         consent_version=str(request.consent_version),
     )
-    lock_pending(session, submission.union_id)
+    lock_pending(session, submission.union.union_id)
     applications = session.scalars(
         select(Application)
-        .where(Application.union_id == submission.union_id, PENDING, Application.channel == submission.channel)
+        .where(Application.union_id == submission.union.union_id, PENDING, Application.channel == submission.channel)
         .order_by(Application.member_no, Application.application_id)
     ).all()
     _refuse_unless_ready(submission.channel, applications)
@@ -119,7 +120,7 @@ def submit_batch(work: Work, request: SubmitBatchRequest) -> SubmitBatchAnswer:
     _refuse_outside_charset(branch, submission.channel, applications)
     record_signed(session, caller, applications, submission.consent_version, datetime.now(UTC))
     batch = form_batch(session, submission, applications)
-    publish_pending_changed(session, submission.union_id, "submitted", len(applications))
+    publish_pending_changed(session, submission.union.union_id, "submitted", len(applications))
     answer = get_batch(work, BatchRequest(batch_no=batch.batch_no))
     return SubmitBatchAnswer(**vars(answer), warnings=_warnings(branch, submission.channel, applications))
 
@@ -145,14 +146,14 @@ def form_batch(session: Session, submission: Submission, applications: Sequence[
     """
     applications = sorted(applications, key=attrgetter("member_no", "application_id"))
     submitted_at = datetime.now(UTC).replace(microsecond=0)
-    batch_no = next_batch_no(session, submission.union_code, submitted_at.astimezone(SHANGHAI).date())
+    batch_no = next_batch_no(session, submission.union.code, submitted_at.astimezone(SHANGHAI).date())
     persons = tuple(_freeze(position, application) for position, application in enumerate(applications, 1))
-    outlet = submission.outlet
+    outlet, union = submission.outlet, current(session, submission.union)
     register = Register(
         batch_no=batch_no,
         channel=submission.channel,
-        union_code=submission.union_code,
-        union_name=submission.union_name,
+        union_code=union.code,
+        union_name=union.name,
         outlet_name=outlet.name,
         outlet_address=outlet.address,
         contact_name=submission.contact_name,
@@ -162,11 +163,11 @@ def form_batch(session: Session, submission: Submission, applications: Sequence[
     )
     batch = Batch(
         batch_no=batch_no,
-        union_id=submission.union_id,
-        union_code=submission.union_code,
-        union_name=submission.union_name,
-        superior_union_id=submission.superior_union_id,
-        superior_ids=submission.superior_ids,
+        union_id=union.union_id,
+        union_code=union.code,
+        union_name=union.name,
+        superior_union_id=union.superior_union_id,
+        superior_ids=union.superior_ids,
         personal=submission.personal,
         channel=submission.channel,
         branch_code=outlet.branch_code,

@@ -13,6 +13,7 @@ from services.batching.models import Application
 from services.batching.pending import personal_applications
 from services.batching.pending.application_states import UNDER_CHECK, State
 from services.batching.pending.pending import lock_pending
+from services.batching.places import current_id, let_nobody_move
 from services.contracts.events.validation import FindingFacts, MembersValidatedData
 from services.kit.data.bulk import types_of, values_table
 from services.kit.events.envelope import Event
@@ -23,9 +24,11 @@ _RESULT = types_of(Application, ("application_id", "check_no", "check_state", "f
 def members_validated(session: Session, event: Event[MembersValidatedData]) -> None:
     """Applies results of checks; personal applications then resume by themselves."""
     validated = event.data
-    lock_pending(session, validated.union_id)
+    let_nobody_move(session)
+    union_id = current_id(session, validated.union_id)
+    lock_pending(session, union_id)
     taken = _take(session, validated)
-    publish_pending_changed(session, validated.union_id, "checked", sum(not row.personal for row in taken))
+    publish_pending_changed(session, union_id, "checked", sum(not row.personal for row in taken))
     personal_applications.resume(session, [row for row in taken if row.personal])
 
 

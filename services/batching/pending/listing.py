@@ -1,24 +1,23 @@
 """Puts queued members on the pending list, each on the channel that the document and the name require."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.batching.event_builders import publish_pending_changed, steps
 from services.batching.facts import publish_counted
 from services.batching.member_notices import publish_notices
-from services.batching.models import Application, ListedUnion
+from services.batching.models import Application
 from services.batching.pending import personal_applications, transfers
 from services.batching.pending.application_states import State
 from services.batching.pending.channels import channel_for
 from services.batching.pending.pending import LISTING_CHARSET, publish_channel
 from services.batching.pending.persons import stored, usable
+from services.batching.places import current, let_nobody_move, remember_union
 from services.contracts.events.batching import (
     MEMBERS_REFUSED,
     MEMBERS_REMOVED,
@@ -35,7 +34,6 @@ from services.kit.events.contract import in_chunks
 from services.kit.events.envelope import Event
 from services.kit.events.outbox import publish
 from services.kit.events.subscribe import Reject
-from services.kit.schemas import values_of
 
 SPECIAL = "special"
 
@@ -46,12 +44,12 @@ log = structlog.get_logger()
 
 def members_queued(session: Session, event: Event[MembersQueuedData]) -> None:
     """Lists queued members; those that are listed already stay unchanged, and those who moved since are not listed."""
-    queued = event.data
+    let_nobody_move(session)
+    queued = replace(event.data, union=current(session, event.data.union))
     persons = {person.application_id: person for person in queued.persons}
     applications = {application.application_id: application for application in queued.applications}
     if not persons.keys() <= applications.keys():
         raise Reject("There are persons of other applications.")
-    transfers.let_nobody_move(session)
     rows, refused = [], []
     for application_id, application in applications.items():
         try:
@@ -71,22 +69,6 @@ def members_queued(session: Session, event: Event[MembersQueuedData]) -> None:
         publish_pending_changed(session, queued.union.union_id, "queued", len(listed))
         _publish_notices(session, queued.union, persons, listed)
     transfers.end_queued(session, [row.member_id for row in listed])
-
-
-def remember_union(session: Session, union: UnionFacts, queued_at: datetime) -> None:
-    """Stores the union as described by its newest queueing; the first part suffices, so that others need not wait."""
-    known = select(ListedUnion.queued_at).where(ListedUnion.union_id == union.union_id)
-    if (known_at := session.scalar(known)) is not None and known_at >= queued_at:
-        return
-    facts = {**values_of(union), "queued_at": queued_at}
-    adding = insert(ListedUnion).values(facts)
-    session.execute(
-        adding.on_conflict_do_update(
-            index_elements=[ListedUnion.union_id],
-            set_={name: adding.excluded[name] for name in facts if name != "union_id"},
-            where=ListedUnion.queued_at < adding.excluded.queued_at,
-        )
-    )
 
 
 def _insert(session: Session, rows: list[dict[str, Any]]) -> Sequence[Any]:

@@ -26,6 +26,7 @@ from services.contracts.operations.batching import (
     ListPersonalProgressRequest,
     PersonalProgressAnswer,
 )
+from services.contracts.shared import UnionFacts
 from services.kit.data.bulk import is_any_of
 from services.kit.problems import Problem
 from services.kit.rpc.work import Work
@@ -119,11 +120,13 @@ def _submit(session: Session, application: Application, receipt: ConsentReceipt)
     outlet = session.get_one(Outlet, chosen.outlet_code)
     _suit_charset(application, session.get_one(Branch, outlet.branch_code))
     submission = Submission(
-        union_id=application.union_id,
-        union_code=chosen.union_code,
-        union_name=chosen.union_name,
-        superior_union_id=chosen.superior_union_id,
-        superior_ids=chosen.superior_ids,
+        union=UnionFacts(
+            union_id=application.union_id,
+            code=chosen.union_code,
+            name=chosen.union_name,
+            superior_union_id=chosen.superior_union_id,
+            superior_ids=chosen.superior_ids,
+        ),
         channel=application.channel,
         outlet=outlet,
         contact_name=application.name,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -11,32 +11,22 @@ from services.batching.event_builders import publish_pending_changed
 from services.batching.models import Application, Card, MovedMember
 from services.batching.pending.application_states import State
 from services.batching.pending.pending import lock_pending, remove
+from services.batching.places import current, move_alone
 from services.contracts.events.membership import MemberTransferredData
 from services.kit.data.bulk import is_any_of
 from services.kit.events.subscribe import Event
 
 _CANCELLED = "会员已转会至其他工会，申请取消"
-_MOVES = 0x6D6F7665
-"""The advisory lock of the moves: held alone by one that is under way, and together by all that must miss none."""
-
-
-def let_nobody_move(session: Session) -> None:
-    """Waits for moves under way and lets no other begin until the transaction ends.
-
-    Whoever lists members or issues cards must do so first: it asks where they belong, and would not see a move that
-    commits meanwhile, as the move would not see what it inserts.
-    """
-    session.execute(select(func.pg_advisory_xact_lock_shared(_MOVES)))
 
 
 def member_transferred(session: Session, event: Event[MemberTransferredData]) -> None:
     """Stores the member's union, unless a later transfer is known; moves the card and ends queued applications."""
-    session.execute(select(func.pg_advisory_xact_lock(_MOVES)))
-    moved = event.data
+    move_alone(session)
+    moved, union = event.data, current(session, event.data.union)
     values = {
-        "union_id": moved.union.union_id,
-        "union_name": moved.union.name,
-        "superior_ids": moved.union.superior_ids,
+        "union_id": union.union_id,
+        "union_name": union.name,
+        "superior_ids": union.superior_ids,
         "version": moved.version,
         "transferred_at": moved.transferred_at,
     }

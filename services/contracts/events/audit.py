@@ -31,6 +31,7 @@ RECORD_KINDS = {
     "sign_in_name": "登录账号（不存在）",
     "transfer": "转会申请",
     "union": "工会",
+    "union_change": "工会撤并申请",
     "dead_letter": "死信",
     "feedback": "银行反馈",
 }

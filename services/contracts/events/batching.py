@@ -296,6 +296,11 @@ class MemberNoticesDueData(EventData):
     members: Annotated[list[NotifiedMember], ENCRYPTED]
 
 
+@dataclass(frozen=True, kw_only=True)
+class UnionsMovedData(EventData):
+    union_ids: Annotated[list[UUID], validate.Length(1)]
+
+
 VALIDATION_REQUESTED = EventContract(
     "batching",
     "validation_requested",
@@ -403,6 +408,13 @@ MEMBER_NOTICES_DUE = EventContract(
     "Applications were listed by a clerk, or submitted: members with a mobile number are told.",
     consumers=("notification",),
 )
+UNIONS_MOVED = EventContract(
+    "batching",
+    "unions_moved",
+    UnionsMovedData,
+    "Unions have another place in the tree: their batches, cards and lists are to follow.",
+    consumers=("batching",),
+)
 ACT_RECORDED = ACTS_RECORDED["batching"]
 STATUS_SAMPLED = STATUSES_SAMPLED["batching"]
 OVERDUE = WORK_OVERDUE["batching"]
@@ -422,6 +434,7 @@ EVENTS = (
     CARDS_CHANGED,
     COLLECTION_REMINDED,
     MEMBER_NOTICES_DUE,
+    UNIONS_MOVED,
     ACT_RECORDED,
     STATUS_SAMPLED,
     OVERDUE,

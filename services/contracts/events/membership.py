@@ -10,7 +10,7 @@ from marshmallow import validate
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.status import STATUSES_SAMPLED
 from services.contracts.overdue import ROLE_OF_KIND
-from services.contracts.shared import IMPORT_STATES, UNION_KINDS, PersonFacts, UnionFacts
+from services.contracts.shared import IMPORT_STATES, UNION_CHANGE_KINDS, UNION_KINDS, PersonFacts, UnionFacts
 from services.kit.events.contract import (
     CHUNK,
     ENCRYPTED,
@@ -60,12 +60,36 @@ class MembersCountedData(EventData):
 @dataclass(frozen=True, kw_only=True)
 class ChangedUnion(UnionFacts):
     kind: Annotated[str, choice(*UNION_KINDS)]
+    ended_at: Annotated[datetime | None, "when it was dissolved or merged"] = None
+    successor_union_id: Annotated[UUID | None, "the union that it was merged into, which is in the event as well"] = (
+        None
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnionsChangedData(EventData):
     unions: Annotated[list[ChangedUnion], CHUNK]
     rebuild_id: Annotated[UUID | None, "the rebuild of the reports that it belongs to"] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnionChangeNotedData(EventData):
+    change_id: UUID
+    kind: Annotated[str, choice(*UNION_CHANGE_KINDS)]
+    state: Annotated[str, choice("requested", "done", "declined", "withdrawn", "expired")]
+    union_id: UUID
+    union_name: str
+    target_union_name: Annotated[str | None, "the new superior, or the successor"] = None
+    told_union_ids: Annotated[list[UUID], "whose administrators are told"]
+    target_union_id: UUID | None = None
+    moved_account_ids: Annotated[list[UUID], "accounts of a merged union, whose holders sign in again"] = field(
+        default_factory=list
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnionMergedData(EventData):
+    union_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -381,12 +405,26 @@ MEMBERS_COUNTED = EventContract(
     "Members were registered, or are counted anew for a rebuild of the reports: without personal data.",
     consumers=("notification",),
 )
+UNION_CHANGE_NOTED = EventContract(
+    "membership",
+    "union_change_noted",
+    UnionChangeNotedData,
+    "A change of the tree of unions was requested, was carried out, or ended without: administrators are told.",
+    consumers=("notification",),
+)
+UNION_MERGED = EventContract(
+    "membership",
+    "union_merged",
+    UnionMergedData,
+    "A union was merged into another one: its members and applications are to follow.",
+    consumers=("membership",),
+)
 UNIONS_CHANGED = EventContract(
     "membership",
     "unions_changed",
     UnionsChangedData,
-    "Unions were created, renamed or moved; the event that was published last has their current place and name.",
-    consumers=("notification",),
+    "Unions were created, renamed, moved or merged; the event that was published last has their place and name.",
+    consumers=("validation", "batching", "revocation", "notification"),
 )
 MEMBER_NUMBERED = EventContract(
     "membership", "member_numbered", MemberNumberedData, "Members got their numbers and can be queued for a card."
@@ -526,6 +564,8 @@ EVENTS = (
     MEMBER_REGISTERED,
     MEMBERS_COUNTED,
     UNIONS_CHANGED,
+    UNION_CHANGE_NOTED,
+    UNION_MERGED,
     MEMBER_NUMBERED,
     MEMBERS_QUEUED,
     APPLICATION_CANCELLED,

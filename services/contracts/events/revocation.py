@@ -1,6 +1,6 @@
 """The events of revocation: a request, the superior union's decision, or that no decision is needed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -29,6 +29,9 @@ class RevocationRequestedData(EventData):
     requested_by: UUID
     requested_at: datetime
     reason_code: Annotated[str | None, choice(*REVOCATION_REASONS, allow_none=True), "null: none was asked for"] = None
+    former_reviewer_union_ids: Annotated[
+        list[UUID], "who was to decide before the union moved, in this order; of two events the longer list is newer"
+    ] = field(default_factory=list)
     applicant: Annotated[Applicant, ENCRYPTED]
 
 

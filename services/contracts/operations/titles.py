@@ -19,13 +19,14 @@ from services.contracts.operations.membership import (
     members,
     preferences,
     transfers,
+    union_changes,
 )
 from services.contracts.services import SERVICES
 from services.kit.operations.operators import OF_EVERY_SERVICE
 from services.kit.rpc.operation import Operation
 
 _MODULES = (
-    *(identity, accounts, delegations, members, transfers, imports, preferences),
+    *(identity, accounts, delegations, members, transfers, imports, preferences, union_changes),
     *(validation, batching, cards, revocation, notification, templates, overview, reports, operators),
 )
 _DECLARED = [

@@ -5,9 +5,21 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, TableValuedAlias, TypeDecorator, any_, cast, column, func, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    TableValuedAlias,
+    TypeDecorator,
+    any_,
+    cast,
+    column,
+    func,
+    inspect,
+    literal,
+    select,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
-from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
 from sqlalchemy.sql.type_api import TypeEngine
 from sqlalchemy.types import UserDefinedType
 
@@ -40,6 +52,17 @@ def insert_rows(model: type[DeclarativeBase] | Table, rows: Sequence[Mapping[str
     columns = {name: table.c[name].type for name in rows[0]}
     new = values_table("new", columns, [[row[name] for name in columns] for row in rows])
     return insert(table).from_select(list(columns), select(new))
+
+
+def store_newer(
+    session: Session, model: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]], at: InstrumentedAttribute[Any]
+) -> list[Any]:
+    """Stores at least one row, each in the place of one that is older by the column `at`; returns the keys of those."""
+    (key,) = inspect(model).primary_key
+    adding = insert(model).values(list(rows))
+    changed = {name: adding.excluded[name] for name in rows[0] if name != key.name}
+    stored = adding.on_conflict_do_update(index_elements=[key], set_=changed, where=at < adding.excluded[at.key])
+    return list(session.scalars(stored.returning(key)))
 
 
 class _ArrayText(UserDefinedType[Any]):

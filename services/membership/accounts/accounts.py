@@ -35,7 +35,7 @@ from services.membership.accounts.delegations import end_all_of
 from services.membership.identity import lockout, passwords, sessions
 from services.membership.members.member_documents import phone_digest
 from services.membership.models import Account, Union
-from services.membership.unions import own_and_subordinates, union_in_scope
+from services.membership.unions import open_union_in_scope, own_and_subordinates, require_open, union_in_scope
 
 ADMINISTRATOR, OPERATOR = "administrator", "operator"
 
@@ -80,11 +80,11 @@ def get_account(work: Work, request: AccountRequest) -> AccountItem:
 def create_account(work: Work, request: CreateAccountRequest) -> NewAccountAnswer:
     """Creates an account of a union in scope; its holder gets a link to choose the first password.
 
-    Raises NotFound, Forbidden for roles that the union or one account cannot have, Conflict `account_exists` and
-    `own_phone`.
+    Raises NotFound, Forbidden for roles that the union or one account cannot have, Conflict `account_exists`,
+    `own_phone` and `union_ended`.
     """
     session, caller = work.session, work.caller
-    union = union_in_scope(session, caller, request.union_id)
+    union = open_union_in_scope(session, caller, request.union_id)
     _check_roles(union, request.roles)
     account = account_without_password(union, request.account_name, request.display_name, request.roles)
     refuse_own_phone(session, caller, account, request.phone)
@@ -116,7 +116,7 @@ def update_account(work: Work, request: UpdateAccountRequest) -> AccountItem:
     """Changes the present fields of an account.
 
     Raises NotFound, Forbidden for a role that the union cannot have, Conflict `own_account` for one's own roles or
-    closing one's own account, and Conflict `last_administrator`.
+    closing one's own account, Conflict `last_administrator`, and `union_ended` for opening an account again.
     """
     session, caller = work.session, work.caller
     account, union = managed_account(session, caller, request.account_id)
@@ -128,6 +128,8 @@ def update_account(work: Work, request: UpdateAccountRequest) -> AccountItem:
         _check_roles(union, roles)
         if _administers(account) and (disabled or ADMINISTRATOR not in roles):
             _keep_an_administrator(session, caller, account)
+        if not disabled:
+            require_open(session, union.union_id)
         _change_rights(session, caller, account, roles, disabled=disabled)
     change_fields(account, request, ("display_name",))
     audit.record(session, old=before, new=changeable(account))
@@ -156,6 +158,20 @@ def managed_account(session: Session, caller: Caller, account_id: UUID) -> tuple
         raise _not_found()
     record_account(session, account)
     return account, _union_of(session, caller, account)
+
+
+def close_account(session: Session, account: Account, caller: Caller) -> None:
+    """Disables an account: ends its sessions, links and delegations."""
+    sessions.end_all(session, account, "account_disabled")
+    void_links(session, account)
+    account.disabled = True
+    end_all_of(session, account, caller)
+
+
+def move_account(session: Session, account: Account, union: Union) -> None:
+    """Moves an account into the union that its own was merged into: its holder signs in again."""
+    sessions.end_all(session, account, "roles_changed")
+    account.union_id = union.union_id
 
 
 def refuse_own(caller: Caller, account: Account, what: str) -> None:
@@ -223,14 +239,15 @@ def _change_rights(session: Session, caller: Caller, account: Account, roles: li
         sessions.end_all(session, account, "roles_changed")
         controls.controlled_by(session, account, caller, controls.ROLES)
         notify_holder(session, account, "roles_changed", caller)
-    if disabled:
-        sessions.end_all(session, account, "account_disabled")
-        void_links(session, account)
-    elif account.disabled:
+    if not disabled and account.disabled:
         controls.controlled_by(session, account, caller, controls.REOPENED)
         notify_holder(session, account, "reopened", caller)
-    account.roles, account.disabled = roles, disabled
-    end_all_of(session, account, caller)
+    account.roles = roles
+    if disabled:
+        close_account(session, account, caller)
+    else:
+        account.disabled = False
+        end_all_of(session, account, caller)
 
 
 def _union_of(session: Session, caller: Caller, account: Account) -> Union:

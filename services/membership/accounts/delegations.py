@@ -3,6 +3,7 @@
 Whom an account stands in for travels in its session (review_rights.py), which the gateway signs for each request.
 """
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -34,6 +35,7 @@ from services.kit.schemas import UNSET, Unset
 from services.membership.accounts.delegation_events import publish_delegation
 from services.membership.accounts.review_rights import REVIEWER, same_person
 from services.membership.models import Account, Delegation, Union
+from services.membership.unions import is_union_or_below, require_open
 
 _PRINCIPAL, _DEPUTY = aliased(Account, name="principal"), aliased(Account, name="deputy")
 _MAKER, _ENDER = aliased(Account, name="maker"), aliased(Account, name="ender")
@@ -60,6 +62,8 @@ def create_delegation(work: Work, request: CreateDelegation) -> DelegationAnswer
     if request.first_day < day:
         raise Invalid([FieldProblem("first_day", "day_is_over", "开始日期不能早于今天")])
     principal = _principal(session, caller, request.principal_id, lock=True)
+    require_open(session, principal.union.union_id)
+    principal = _principal(session, caller, request.principal_id)
     if str(request.deputy_id) == caller.account_id and principal.account.account_id != request.deputy_id:
         raise Forbidden("own_deputy", "不能指定自己为代审人", "请指定其他人，或由审核人本人委托。")
     deputy = _deputy_of(session, principal, request.deputy_id)
@@ -143,17 +147,23 @@ def end_all_of(session: Session, account: Account, caller: Caller) -> None:
     is_closed = account.disabled or _OPERATOR in account.roles
     gave = Delegation.principal_id == account.account_id if is_closed or REVIEWER not in account.roles else false()
     received = Delegation.deputy_id == account.account_id if is_closed else false()
-    open_ones = (
-        select(Delegation, _PRINCIPAL, _DEPUTY)
-        .join(_PRINCIPAL, _PRINCIPAL.account_id == Delegation.principal_id)
-        .join(_DEPUTY, _DEPUTY.account_id == Delegation.deputy_id)
-        .where(or_(gave, received), Delegation.ended_at.is_(None), Delegation.last_day >= today())
-        .order_by(Delegation.delegation_id)
-        .with_for_update(of=Delegation)
-    )
-    for found, principal, deputy in session.execute(open_ones):
-        _record(session, found)
-        _end(session, found, principal, deputy, caller)
+    _end_open(session, or_(gave, received), caller)
+
+
+def end_broken(session: Session, moved: Collection[UUID], superior: Union, caller: Caller) -> None:
+    """Ends the delegations of reviewers of unions that have moved below a superior whose deputy is not above any more.
+
+    Nobody makes one meanwhile, for the unions are locked.
+    """
+    principal_moves, deputy_moves = is_any_of(Delegation.union_id, moved), is_any_of(_DEPUTY.union_id, moved)
+    _end_open(session, _is_broken(principal_moves, deputy_moves, superior), caller)
+
+
+def count_broken(session: Session, union: Union, superior: Union) -> int:
+    """How many delegations would end if the union moved below the superior with all below it."""
+    moving = select(Union.union_id).where(is_union_or_below(union.union_id))
+    broken = _is_broken(Delegation.union_id.in_(moving), _DEPUTY.union_id.in_(moving), superior)
+    return session.scalar(select(func.count()).select_from(_open(broken).subquery())) or 0
 
 
 def state_of(one: Delegation) -> str:
@@ -211,6 +221,30 @@ def _check_free(session: Session, principal: Account, request: CreateDelegation)
     )
     if session.scalar(overlapping.limit(1)) is not None:
         raise Conflict("delegation_overlaps", "该审核人在此期间已有委托", "请修改日期，或先结束原委托。")
+
+
+def _end_open(session: Session, which: ColumnElement[bool], caller: Caller) -> None:
+    in_order = _open(which).order_by(Delegation.delegation_id).with_for_update(of=Delegation)
+    for found, principal, deputy in session.execute(in_order).all():
+        _record(session, found)
+        _end(session, found, principal, deputy, caller)
+
+
+def _open(which: ColumnElement[bool]) -> Select[Delegation, Account, Account]:
+    return (
+        select(Delegation, _PRINCIPAL, _DEPUTY)
+        .join(_PRINCIPAL, _PRINCIPAL.account_id == Delegation.principal_id)
+        .join(_DEPUTY, _DEPUTY.account_id == Delegation.deputy_id)
+        .where(which, Delegation.ended_at.is_(None), Delegation.last_day >= today())
+    )
+
+
+def _is_broken(
+    principal_moves: ColumnElement[bool], deputy_moves: ColumnElement[bool], superior: Union
+) -> ColumnElement[bool]:
+    """Whether a reviewer who moves has a deputy who does not, and is not above the new place."""
+    above = [superior.union_id, *superior.superior_ids]
+    return and_(principal_moves, ~deputy_moves, ~is_any_of(_DEPUTY.union_id, above))
 
 
 def _end(session: Session, found: Delegation, principal: Account, deputy: Account, caller: Caller) -> None:

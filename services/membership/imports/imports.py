@@ -35,6 +35,7 @@ from services.membership.imports.import_preview import previewed_rows
 from services.membership.imports.sheets import error_sheet, template
 from services.membership.imports.stored_sheets import stored_sheets
 from services.membership.models import ImportJob, ImportRow
+from services.membership.unions import require_open
 
 LARGEST_FILE = 20 * 1024 * 1024
 PREVIEW_LIFE = timedelta(hours=24)
@@ -48,8 +49,12 @@ _COUNTS = (
 
 
 def start_import(work: Work, request: StartImportRequest) -> ImportAnswer:
-    """Stores a file (base64) for the caller's union, to be read asynchronously. Raises Invalid for an invalid one."""
+    """Stores a file (base64) for the caller's union, to be read asynchronously.
+
+    Raises Invalid for an invalid one, Conflict `union_ended`.
+    """
     session, caller, now = work.session, work.caller, datetime.now(UTC)
+    require_open(session, UUID(caller.union_id))
     job = ImportJob(
         import_id=uuid7(),
         union_id=UUID(caller.union_id),
@@ -83,7 +88,7 @@ def preview_import(work: Work, request: ImportRequest) -> ImportPreviewAnswer:
 def confirm_import(work: Work, request: ConfirmImportRequest) -> ImportAnswer:
     """Starts the registration of the rows of these sheets, or of all readable ones; a repetition changes nothing.
 
-    Raises NotFound, Invalid for a sheet that cannot be registered, Conflict `import_not_previewed`.
+    Raises NotFound, Invalid for a sheet that cannot be registered, Conflict `import_not_previewed` and `union_ended`.
     """
     sheets = None if request.sheets is UNSET else request.sheets
     audit.record(work.session, ("import", request.import_id), new={"sheets": sheets})
@@ -99,6 +104,7 @@ def confirm_import(work: Work, request: ConfirmImportRequest) -> ImportAnswer:
     if not chosen <= set(readable):
         raise Invalid([FieldProblem("sheets", "sheet_unreadable", "所选工作表不能导入，请重新选择")])
     choose_sheets(work.session, job, chosen)
+    require_open(work.session, job.union_id)
     job.state = "running"
     publish_continued(work.session, job)
     progress(work.session, job)

@@ -11,6 +11,7 @@ from services.membership.applications.application_states import CardState
 from services.membership.facts import publish_changed
 from services.membership.members.members import member_answer
 from services.membership.models import Member
+from services.membership.unions import require_open
 
 
 def end_membership(work: Work, request: EndMembershipRequest) -> MemberAnswer:
@@ -30,10 +31,11 @@ def end_membership(work: Work, request: EndMembershipRequest) -> MemberAnswer:
 
 
 def resume_membership(work: Work, request: GetMemberRequest) -> MemberAnswer:
-    """Takes a former member back; raises NotFound, Conflict `has_not_left`."""
+    """Takes a former member back; raises NotFound, Conflict `has_not_left` and `union_ended`."""
     member = _own_member(work, request.member_id)
     if member.left_at is None:
         raise Conflict("has_not_left", "该会员没有退会", "请刷新后查看。")
+    require_open(work.session, member.union_id)
     audit.record(work.session, old={"left_because": member.left_because, "left_at": member.left_at})
     member.left_at = member.left_because = None
     publish_changed(work.session, member)

@@ -58,7 +58,7 @@ from services.membership.members.member_documents import document_digest, holder
 from services.membership.members.member_search import member_item
 from services.membership.members.number_searches import count, count_if_member_exists, numbers_in
 from services.membership.models import Application, ApplicationHistory, Member
-from services.membership.unions import union_in_scope, union_names
+from services.membership.unions import require_open, union_in_scope, union_names
 
 _IDENTITY = frozenset({"name", "document_type", "document_number", "birth_date", "sex"})
 """The fields that batching copied when the member was queued; they cannot change while an application is live."""
@@ -264,6 +264,8 @@ def _insert(session: Session, drafts: Mapping[bytes, Mapping[str, Any]]) -> dict
     """
     if not drafts:
         return {}
+    for union_id in {draft["union_id"] for draft in drafts.values()}:
+        require_open(session, union_id)
     returned = session.execute(
         insert(Member)
         .on_conflict_do_nothing(index_elements=[Member.document_digest])

@@ -44,7 +44,8 @@ def member_summary(work: Work, request: MemberSummaryRequest) -> MemberSummaryAn
 
 
 def _direct_subordinates(session: Session, union: Union) -> Sequence[Union]:
-    return session.scalars(select(Union).where(Union.superior_union_id == union.union_id).order_by(Union.code)).all()
+    direct = select(Union).where(Union.superior_union_id == union.union_id, Union.ended_at.is_(None))
+    return session.scalars(direct.order_by(Union.code)).all()
 
 
 def _card_states(session: Session, union_id: UUID, counted: ColumnElement[bool]) -> Mapping[UUID, Mapping[str, int]]:

@@ -47,6 +47,7 @@ from services.membership.facts import publish_changed
 from services.membership.members.member_documents import document_digest
 from services.membership.members.number_searches import count
 from services.membership.models import Member, Transfer, Union
+from services.membership.unions import require_open
 
 AT_ONCE = 100
 """Most transfers that one transaction accepts because their time has passed."""
@@ -68,9 +69,10 @@ def request_transfer(work: Work, request: RequestTransferRequest) -> TransferAns
     Who has left the old union comes at once, without its consent.
 
     Raises NotFound where no member has this document and name, Conflict `already_member` for the caller's own member,
-    and Conflict `transfer_open` where another request waits.
+    Conflict `transfer_open` where another request waits, and `union_ended`.
     """
     session, caller = work.session, work.caller
+    require_open(session, UUID(caller.union_id))
     count(work.database, caller, {"document_number": request.document_number}, REQUEST_TRANSFER.name)
     digest = document_digest(request.document_type, request.document_number)
     member = session.scalar(select(Member).where(Member.document_digest == digest).with_for_update())

@@ -155,7 +155,10 @@ def _rows_of_unions(
     """The direct subordinates; on the first page, before them, what the union itself has."""
     if not asked.choice.with_below:
         return [], Counted(0, is_exact=True)
-    direct = select(ReportUnion).where(ReportUnion.superior_union_id == asked.union.union_id).order_by(ReportUnion.code)
+    counts = select(ReportCount.union_id).where(ReportCount.union_id == ReportUnion.union_id, ReportCount.count != 0)
+    is_shown = or_(ReportUnion.ended_at.is_(None), counts.exists())
+    of_superior = select(ReportUnion).where(ReportUnion.superior_union_id == asked.union.union_id, is_shown)
+    direct = of_superior.order_by(ReportUnion.code)
     if request.sort is UNSET:
         found, counted = page_of(session, direct, request)
         rows = _union_rows(session, asked, [row.ReportUnion for row in found])
@@ -174,10 +177,15 @@ def _union_rows(session: Session, asked: Asked, unions: Sequence[ReportUnion]) -
     tallies = compared(session, ids, asked.period, asked.choice, ReportCount.union_id) if ids else {}
     return [
         replace(
-            _row(str(union.union_id), union.name, tallies.get((union.union_id,), Compared())), union_id=union.union_id
+            _row(str(union.union_id), _name(union), tallies.get((union.union_id,), Compared())),
+            union_id=union.union_id,
         )
         for union in unions
     ]
+
+
+def _name(union: ReportUnion) -> str:
+    return f"{union.name}（已撤销）" if union.ended_at else union.name
 
 
 def _with_subordinates(session: Session, union_ids: Sequence[UUID | None]) -> set[UUID]:

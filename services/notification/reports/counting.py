@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import select, text, update
@@ -15,6 +15,7 @@ from services.contracts.events.membership import ChangedUnion
 from services.contracts.masks import mask_numbers
 from services.contracts.shared import CodedName
 from services.kit.data.bulk import insert_rows, is_any_of, types_of, values_table
+from services.notification.message_inbox import move_messages
 from services.notification.models import (
     ReportApplication,
     ReportCount,
@@ -44,6 +45,7 @@ _FACTS = (
 )
 _CHANGES = types_of(ReportApplication, _FACTS)
 _MEMBER_FACTS = ("member_id", "union_id", "registered_at", "left_at", "version")
+Facts = TypeVar("Facts", ApplicationFacts, MemberFacts)
 _MEMBER_CHANGES = types_of(ReportMember, _MEMBER_FACTS)
 
 
@@ -52,6 +54,13 @@ class Place(NamedTuple):
 
     kind: str
     superior_ids: Sequence[UUID]
+
+
+class _Unions(NamedTuple):
+    """The places of unions and of their successors, and the successor of each; one that was not merged is its own."""
+
+    places: dict[UUID, Place]
+    successors: dict[UUID, UUID]
 
 
 class Row(NamedTuple):
@@ -70,31 +79,32 @@ class Row(NamedTuple):
 def count_applications(session: Session, facts: Iterable[ApplicationFacts]) -> None:
     """Merges facts into what is known of their applications, and changes the counts by the difference.
 
-    An application stays with the union that was named first.
+    An application stays with the union that was named first, or its successor.
     """
     news = merged_all(facts)
     hold_off_rebuild(session)
-    places = _lock_unions(session, {one.union_id for one in news.values()})
+    unions = _lock_unions(session, {one.union_id for one in news.values()})
+    news = {one.application_id: one for one in _of_successors(unions, news.values())}
     changes: Counter[Cell] = Counter()
     changed = []
     locked = _lock_applications(session, news)
-    if named_before := {known.union_id for known in locked}.difference(places):
-        places |= _lock_unions(session, named_before)
-    for known in locked:
+    unions = _with(session, unions, locked)
+    for known in _of_successors(unions, locked):
         after = merged(known, news[known.application_id])
         if after != known:
             changed.append(after)
             changes.update(counts_of(after))
             changes.subtract(counts_of(known))
     _store(session, changed)
-    _add(session, changes, places)
+    _add(session, changes, unions.places)
 
 
 def count_members(session: Session, members: Iterable[MemberFacts]) -> None:
     """Counts members that are not counted yet, and changes the counts of those whose membership has changed since."""
-    news = {one.member_id: one for one in sorted(members, key=lambda one: (one.member_id, one.version))}
+    newest = {one.member_id: one for one in sorted(members, key=lambda one: (one.member_id, one.version))}
     hold_off_rebuild(session)
-    places = _lock_unions(session, {one.union_id for one in news.values()})
+    unions = _lock_unions(session, {one.union_id for one in newest.values()})
+    news = {one.member_id: one for one in _of_successors(unions, newest.values())}
     new = session.execute(
         insert_rows(ReportMember, [asdict(one) for one in news.values()])
         .on_conflict_do_nothing()
@@ -104,23 +114,26 @@ def count_members(session: Session, members: Iterable[MemberFacts]) -> None:
     for member_id in new.scalars():
         changes.update(counts_of_member(news.pop(member_id)))
     locked = _lock_members(session, news)
-    if named_before := {known.union_id for known in locked}.difference(places):
-        places |= _lock_unions(session, named_before)
-    for known in locked:
+    unions = _with(session, unions, locked)
+    for known in _of_successors(unions, locked):
         after = news[known.member_id]
         changes.update(counts_of_member(after))
         changes.subtract(counts_of_member(known))
     _store_members(session, [news[known.member_id] for known in locked])
-    _add(session, changes, places)
+    _add(session, changes, unions.places)
 
 
 def change_unions(session: Session, unions: Collection[ChangedUnion], known_at: datetime) -> None:
-    """Stores names and places of unions, unless newer ones are known; the counts of moved unions move along."""
+    """Stores names and places of unions, unless newer ones are known; the counts of moved and merged unions move along.
+
+    The successor of a merged union is among the unions. Its messages move along, too.
+    """
     hold_off_rebuild(session)
     _add_unions(session, {one.union_id for one in unions})
     given = {one.union_id: one for one in unions}
     locked = select(ReportUnion).where(is_any_of(ReportUnion.union_id, given)).order_by(ReportUnion.union_id)
     moved: dict[UUID, tuple[Place, Place]] = {}
+    merged_into: dict[UUID, UUID] = {}
     for row in session.scalars(locked.with_for_update()):
         news = given[row.union_id]
         if row.known_at is not None and row.known_at >= known_at:
@@ -130,8 +143,13 @@ def change_unions(session: Session, unions: Collection[ChangedUnion], known_at: 
             moved[row.union_id] = before, after
         row.code, row.name, row.kind, row.known_at = news.code, news.name, news.kind, known_at
         row.superior_union_id, row.superior_ids = news.superior_union_id, list(news.superior_ids)
+        row.ended_at, row.successor_union_id = news.ended_at, news.successor_union_id
+        if news.successor_union_id is not None:
+            merged_into[row.union_id] = news.successor_union_id
     session.flush()
     _move_counts(session, moved)
+    for union_id, successor_id in merged_into.items():
+        _merge(session, union_id, successor_id)
 
 
 def store_names(session: Session, names: Iterable[CodedName]) -> None:
@@ -170,17 +188,37 @@ def note_rebuild_event(session: Session, rebuild_id: UUID | None, message_id: st
         session.execute(insert(ReportRebuildEvent).values(row).on_conflict_do_nothing())
 
 
-def _lock_unions(session: Session, union_ids: Collection[UUID]) -> dict[UUID, Place]:
-    """The places of unions, which no other transaction changes meanwhile; unknown unions are added before."""
+def _lock_unions(session: Session, union_ids: Collection[UUID]) -> _Unions:
+    """Unions, which no other transaction changes meanwhile, with their successors; unknown unions are added before."""
     known = session.scalars(select(ReportUnion.union_id).where(is_any_of(ReportUnion.union_id, union_ids)))
     _add_unions(session, set(union_ids).difference(known))
     locked = (
-        select(ReportUnion.union_id, ReportUnion.kind, ReportUnion.superior_ids)
+        select(ReportUnion.union_id, ReportUnion.kind, ReportUnion.superior_ids, ReportUnion.successor_union_id)
         .where(is_any_of(ReportUnion.union_id, union_ids))
         .order_by(ReportUnion.union_id)
         .with_for_update(read=True)
     )
-    return {row.union_id: Place(row.kind, row.superior_ids) for row in session.execute(locked)}
+    unions = _Unions({}, {})
+    for row in session.execute(locked):
+        unions.places[row.union_id] = Place(row.kind, row.superior_ids)
+        unions.successors[row.union_id] = row.successor_union_id or row.union_id
+    if successors := set(unions.successors.values()).difference(unions.places):
+        unions.places.update(_lock_unions(session, successors).places)
+    return unions
+
+
+def _with(session: Session, unions: _Unions, counted: Iterable[ApplicationFacts | MemberFacts]) -> _Unions:
+    """The unions, and those that were named before."""
+    named_before = {one.union_id for one in counted}.difference(unions.successors)
+    if not named_before:
+        return unions
+    more = _lock_unions(session, named_before)
+    return _Unions({**unions.places, **more.places}, {**unions.successors, **more.successors})
+
+
+def _of_successors(unions: _Unions, facts: Iterable[Facts]) -> list[Facts]:
+    """The facts, of the successors of merged unions."""
+    return [replace(one, union_id=unions.successors[one.union_id]) for one in facts]
 
 
 def _add_unions(session: Session, union_ids: Collection[UUID]) -> None:
@@ -243,16 +281,34 @@ def _store(session: Session, changed: Sequence[ApplicationFacts]) -> None:
 
 def _move_counts(session: Session, moved: Mapping[UUID, tuple[Place, Place]]) -> None:
     """Takes the own counts of moved unions from the unions that were above them to those that are."""
-    own = select(ReportCount).where(is_any_of(ReportCount.union_id, moved), ReportCount.is_below.is_(False))
     changes: Counter[Row] = Counter()
-    for count in session.scalars(own) if moved else ():
-        before, after = moved[count.union_id]
-        cell = Cell(count.union_id, count.month, count.measure, count.branch_code, count.channel, count.detail)
+    for cell, count in _own_counts(session, moved):
+        before, after = moved[cell.union_id]
         for row in _below(cell, before):
-            changes[row] -= count.count
+            changes[row] -= count
         for row in _below(cell, after):
-            changes[row] += count.count
+            changes[row] += count
     _write(session, changes)
+
+
+def _merge(session: Session, union_id: UUID, successor_id: UUID) -> None:
+    """Takes the counts and messages of a union to its successor; facts follow when they are next merged."""
+    changes: Counter[Cell] = Counter()
+    for cell, count in _own_counts(session, [union_id]):
+        changes[cell] -= count
+        changes[cell._replace(union_id=successor_id)] += count
+    _add(session, changes, _lock_unions(session, [union_id, successor_id]).places)
+    move_messages(session, union_id, successor_id)
+
+
+def _own_counts(session: Session, union_ids: Collection[UUID]) -> list[tuple[Cell, int]]:
+    if not union_ids:
+        return []
+    own = select(ReportCount).where(is_any_of(ReportCount.union_id, union_ids), ReportCount.is_below.is_(False))
+    return [
+        (Cell(one.union_id, one.month, one.measure, one.branch_code, one.channel, one.detail), one.count)
+        for one in session.scalars(own)
+    ]
 
 
 def _add(session: Session, changes: Counter[Cell], places: Mapping[UUID, Place]) -> None:

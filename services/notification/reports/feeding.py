@@ -21,12 +21,15 @@ from services.contracts.events.membership import MembersCountedData, UnionsChang
 from services.contracts.events.validation import ChecksCountedData
 from services.contracts.shared import ApplicationStep, CodedName
 from services.kit.events.envelope import Event
+from services.notification import message_inbox
 from services.notification.reports import counting
 from services.notification.reports.facts import ApplicationFacts, MemberFacts
 
 
 def unions_changed(session: Session, event: Event[UnionsChangedData]) -> None:
-    """Stores names and places of unions."""
+    """Stores names and places of unions; all of merged ones is their successors' from then on."""
+    if any(one.successor_union_id for one in event.data.unions):
+        message_inbox.merge_alone(session)
     counting.change_unions(session, event.data.unions, event.time)
     counting.note_rebuild_event(session, event.data.rebuild_id, event.id)
 

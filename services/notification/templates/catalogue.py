@@ -421,6 +421,44 @@ _OF_TIME = (
         },
     ),
 )
+_UNION_CHANGE = {**_UNION, "变更": "划转至杨浦区总工会"}
+_OF_UNIONS = (
+    _inbox(
+        "union_change_requested",
+        "申请工会撤并",
+        ADMINISTRATOR,
+        "工会撤并申请待确认",
+        "申请将{工会}{变更}，请核对后由申请人以外的管理员确认。",
+        _UNION_CHANGE,
+        ("工会", "变更"),
+    ),
+    _inbox(
+        "union_change_done",
+        "工会撤并完成",
+        ADMINISTRATOR,
+        "工会撤并已完成",
+        "{工会}已{变更}。",
+        _UNION_CHANGE,
+        ("工会", "变更"),
+    ),
+    _inbox(
+        "union_change_ended",
+        "工会撤并申请结束",
+        ADMINISTRATOR,
+        "工会撤并申请已结束",
+        "将{工会}{变更}的申请{结果}，工会不变。",
+        {**_UNION_CHANGE, "结果": "未获同意"},
+    ),
+    _inbox(
+        "account_union_merged",
+        "工会合并",
+        HOLDER,
+        "所在工会已合并",
+        "{工会}已并入{并入工会}，您的账号随之划入，会员、待办和批次均在合并后的工会办理。",
+        {**_UNION, "并入工会": "上海国华物业管理有限公司工会"},
+        ("并入工会",),
+    ),
+)
 _OF_ACCOUNTS = (
     _sms(
         "one_time_password",
@@ -521,7 +559,7 @@ _OF_THE_SYSTEM = (
 KINDS: Mapping[str, Kind] = {
     kind.code: kind
     for kinds in (
-        *(_OF_APPLICATIONS, _OF_BATCHES, _OF_REVOCATIONS, _OF_TRANSFERS, _OF_TIME, _OF_ACCOUNTS),
+        *(_OF_APPLICATIONS, _OF_BATCHES, _OF_REVOCATIONS, _OF_TRANSFERS, _OF_TIME, _OF_UNIONS, _OF_ACCOUNTS),
         _OF_THE_SYSTEM,
     )
     for kind in kinds

@@ -233,6 +233,11 @@ def phone_change_waits(account_name: str, requested_by: str | None) -> Message:
     return Message("phone_change_waits", {"申请人": requested_by, "账号": account_name}, "/phone-changes")
 
 
+def account_union_merged(union: str, successor: str) -> Message:
+    """To the holder of an account whose union was merged into another one."""
+    return Message("account_union_merged", {"工会": union, "并入工会": successor}, "/account")
+
+
 def sms_account_changed(account_name: str, change: str, changed_by: str | None) -> Message:
     """To the telephone numbers of an account, the old one too where it was changed."""
     values = {"账号": account_name, "变更": _ACCOUNT_CHANGES[change][1], "操作人": _by(changed_by)}
@@ -333,6 +338,18 @@ def sms_phone_taken(changed_at: datetime, held_until: datetime) -> Message:
     """To a member's new number."""
     values = {"时间": _at(changed_at), "解除时间": _at(held_until)}
     return Message("sms_phone_taken", values, name="phone_changed")
+
+
+_UNION_CHANGES = {"move": "划转至{}", "merge": "并入{}", "dissolve": "撤销"}
+_WITHOUT_CHANGE = {"declined": "未获同意", "withdrawn": "已由申请人撤回", "expired": "已失效"}
+
+
+def union_change(known: Mapping[str, Any]) -> Message:
+    """To administrators: a change of the tree of unions waits to be confirmed, was carried out, or ended without."""
+    change = _UNION_CHANGES[known["kind"]].format(known["target"])
+    values = {"工会": known["union"], "变更": change, "结果": _WITHOUT_CHANGE.get(known["state"], "")}
+    state = "ended" if known["state"] in _WITHOUT_CHANGE else known["state"]
+    return Message(f"union_change_{state}", values, "/union-changes")
 
 
 def alert_fires(alert: ReportedAlert | Alert) -> Message:

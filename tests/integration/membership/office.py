@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,6 +23,7 @@ from services.contracts.events.batching import (
 )
 from services.contracts.events.membership import MEMBER_REGISTERED
 from services.contracts.operations.membership import members as rpc
+from services.contracts.overdue import today
 from services.kit.data.database import Database, outbox
 from services.kit.events.contract import Data, EventContract
 from services.kit.events.envelope import Event
@@ -33,7 +34,7 @@ from services.kit.schemas import as_dict
 from services.membership.accounts import accounts
 from services.membership.applications import applications, cards, queueing
 from services.membership.members import member_search, members, numbering
-from services.membership.models import Account, Application, Member, Union
+from services.membership.models import Account, Application, Member, Transfer, Union
 from services.membership.unions import add_union
 from tests.documents import event_data, read
 from tests.mothers import a_member_form, a_union_code
@@ -217,6 +218,22 @@ def a_caller(union: Union, *roles: str) -> Caller:
     """Returns a caller of the union with these roles; all but clerks have subordinates in scope."""
     scope = Scope.OWN_UNION if roles == ("clerk",) else Scope.SUBORDINATES
     return Caller(account_id=str(uuid4()), roles=frozenset(roles), union_id=str(union.union_id), scope=scope)
+
+
+def a_transfer(member_id: UUID, old: Union, new: Union, by: Caller) -> Transfer:
+    """A request of an account to move a member, which waits."""
+    return Transfer(
+        transfer_id=uuid4(),
+        member_id=member_id,
+        from_union_id=old.union_id,
+        to_union_id=new.union_id,
+        affiliation="flexible",
+        reason="调动",
+        state="requested",
+        requested_by=UUID(by.account_id),
+        requested_at=datetime.now(UTC),
+        due_on=today() + timedelta(days=5),
+    )
 
 
 def an_account(office: Office, union: Union, *roles: str) -> Caller:

@@ -68,6 +68,7 @@ class AccountAnswer:
 class ListUnionsRequest(PageRequest):
     q: Annotated[str | Unset, text(50), "the beginning of the code, or part of the name"] = UNSET
     superior_union_id: Annotated[UUID | Unset, "only the direct subordinates of this union"] = UNSET
+    ended: Annotated[bool, "those that were dissolved or merged, in place of the others"] = False
     sort: Annotated[str, sortable("code", "name")] = "code"
 
 

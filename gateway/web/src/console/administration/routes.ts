@@ -9,6 +9,12 @@ export const routes: RouteRecordRaw[] = [
     meta: { title: "工会管理", roles: ["administrator"], menu: { group: "系统管理", order: 60 } },
   },
   {
+    path: "/union-changes",
+    name: "union-changes",
+    component: () => import("@/console/administration/UnionChangesPage.vue"),
+    meta: { title: "工会撤并", roles: ["administrator"], menu: { group: "系统管理", order: 60.5 } },
+  },
+  {
     path: "/accounts",
     name: "accounts",
     component: () => import("@/console/administration/AccountsPage.vue"),

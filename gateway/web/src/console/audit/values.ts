@@ -1,5 +1,6 @@
 // The changes of audit events in Chinese: names of fields, and values before and after.
 import { dateTime, NOTHING } from "@/locales/format";
+import { UNION_CHANGE_KINDS, UNION_CHANGE_STATES } from "@/console/administration/terms";
 import { ROLES } from "@/locales/terms";
 
 const NAMES: Record<string, string> = {
@@ -64,11 +65,23 @@ const NAMES: Record<string, string> = {
   document_end: "证件号码后四位",
   place: "查询位置",
   superior_union_id: "上级工会",
+  kind: "类型",
+  state: "状态",
+  target: "划转至、并入",
+  union: "工会",
   title: "标题",
   video_url: "视频地址",
 };
 
 const SENT = { batch: "办卡批次", recall: "撤回通知" };
+/** Kinds and states of requests. */
+const CHANGES: Record<string, string> = {
+  accepted: "已同意",
+  active: "生效",
+  ended: "已结束",
+  ...UNION_CHANGE_KINDS,
+  ...Object.fromEntries(Object.entries(UNION_CHANGE_STATES).map(([state, { text }]) => [state, text])),
+};
 const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
 export interface Change {
@@ -96,6 +109,7 @@ function wordOf(value: unknown, name: string): string {
   if (Array.isArray(value)) return value.map((one) => wordOf(one, name)).join("、") || NOTHING;
   if (typeof value !== "string" && typeof value !== "number") return JSON.stringify(value);
   if (name === "roles") return ROLES[value as keyof typeof ROLES] ?? String(value);
+  if (name === "kind" || name === "state") return CHANGES[String(value)] ?? String(value);
   if (name === "what") return SENT[value as keyof typeof SENT] ?? String(value);
   return MOMENT.test(String(value)) ? dateTime(String(value)) : String(value);
 }

@@ -1,0 +1,1 @@
+"""Changes of the tree of unions 工会撤并: one administrator requests, another one confirms, and it is carried out."""
