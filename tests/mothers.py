@@ -7,14 +7,17 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from openpyxl import Workbook
 from stdnum import luhn
 from stdnum.cn import ric, uscc
 from uuid_utils.compat import uuid7
 
 from services.contracts.consent import CURRENT_CONSENT
 from services.contracts.events.audit import ACTS_RECORDED, ActRecordedData
+from services.kit.documents.sheet_cells import saved
 from services.kit.rpc.methods import Caller
 from services.kit.schemas import as_dict
+from services.membership.union_imports.workbook import ACCOUNTS, UNIONS
 from services.validation.rules import Person
 
 
@@ -56,6 +59,19 @@ def a_validation_request(
             for application_id, person in zip(ids, persons, strict=True)
         ],
     }
+
+
+def a_union_workbook(unions: Sequence[Sequence[str]] = (), accounts: Sequence[Sequence[str]] = ()) -> bytes:
+    """A workbook of unions and accounts, with a title above the headings, as people fill it in."""
+    book = Workbook()
+    book.remove(book.worksheets[0])
+    for form, rows in ((UNIONS, unions), (ACCOUNTS, accounts)):
+        sheet = book.create_sheet(form.title)
+        sheet.append(["2026 年新建"])
+        sheet.append([form.written(name) for name in form.headings])
+        for row in rows:
+            sheet.append(list(row))
+    return saved(book)
 
 
 def a_union_code(serial: int) -> str:

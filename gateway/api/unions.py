@@ -1,14 +1,56 @@
 """Unions (工会): the own union and its subordinates."""
 
-from gateway.routes import rpc_route
+from werkzeug.wrappers import Response
+
+from gateway.answers import json_answer
+from gateway.reading import read_upload
+from gateway.routes import RequestContext, file_route, route, rpc_route
 from services.contracts.operations.membership import accounts as rpc
 from services.contracts.operations.membership import union_changes as changes
+from services.contracts.operations.membership import union_imports as imports
 
 _UNIONS = "/api/v1/unions"
 _UNION = f"{_UNIONS}/<uuid:union_id>"
 _CHANGES = "/api/v1/union-changes"
 
+_IMPORT = f"{_UNIONS}/import"
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@route(
+    "POST",
+    f"{_IMPORT}/check",
+    imports.CHECK_UNION_IMPORT,
+    uploads=True,
+    deadline=60,
+    summary="What a workbook of unions and accounts would create, and its wrong rows; nothing is created",
+)
+def check_import(context: RequestContext) -> Response:
+    return json_answer(context.call(imports.CHECK_UNION_IMPORT, context.complete(read_upload(context.request))))
+
+
+@route(
+    "POST",
+    _IMPORT,
+    imports.IMPORT_UNIONS,
+    status=201,
+    uploads=True,
+    deadline=60,
+    summary="Create all unions and accounts of a workbook, or nothing where a row is wrong",
+)
+def import_unions(context: RequestContext) -> Response:
+    return json_answer(context.call(imports.IMPORT_UNIONS, context.complete(read_upload(context.request))), 201)
+
+
 ROUTES = (
+    check_import,
+    import_unions,
+    file_route(
+        f"{_IMPORT}/template.xlsx",
+        imports.GET_UNION_TEMPLATE,
+        content_type=_XLSX,
+        summary="A workbook to fill in, with examples and an explanation of the columns",
+    ),
     rpc_route(
         "GET",
         _UNIONS,

@@ -32,6 +32,7 @@ from services.contracts.operations.membership import members as member_ops
 from services.contracts.operations.membership import preferences as preference_ops
 from services.contracts.operations.membership import transfers as transfer_ops
 from services.contracts.operations.membership import union_changes as union_change_ops
+from services.contracts.operations.membership import union_imports as union_import_ops
 from services.kit.data.database import Database
 from services.kit.data.retention import Retention
 from services.kit.events.relay import Relay
@@ -64,6 +65,7 @@ from services.membership.members import (
 from services.membership.retention import TABLES
 from services.membership.union_changes import merging
 from services.membership.union_changes import requests as union_changes
+from services.membership.union_imports import imports as union_imports
 
 
 class MembershipService(BaseService):
@@ -108,6 +110,9 @@ class MembershipService(BaseService):
     list_union_changes = handles(union_change_ops.LIST_UNION_CHANGES, union_changes.list_union_changes)
     confirm_union_change = handles(union_change_ops.CONFIRM_UNION_CHANGE, union_changes.confirm_union_change)
     decline_union_change = handles(union_change_ops.DECLINE_UNION_CHANGE, union_changes.decline_union_change)
+    check_union_import = handles(union_import_ops.CHECK_UNION_IMPORT, union_imports.check_union_import)
+    import_unions = handles(union_import_ops.IMPORT_UNIONS, union_imports.import_unions)
+    get_union_template = handles(union_import_ops.GET_UNION_TEMPLATE, union_imports.get_union_template)
     union_merged = subscribes(UNION_MERGED, merging.union_merged)
 
     @timer(interval=300)

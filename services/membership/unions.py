@@ -34,6 +34,8 @@ from services.membership.event_builders import publish_unions
 from services.membership.models import Union
 
 _GRASSROOTS_CODE = "81"
+UNION_EXISTS = "union_exists", "该统一社会信用代码已有工会使用", "请核对代码，或在工会列表中查找。"
+"""The refusal of a code that is taken."""
 _TREE = "union tree"
 """The advisory lock of the tree of unions."""
 KINDS_BELOW = {"city": ("superior",), "superior": ("grassroots", "superior"), "grassroots": ()}
@@ -116,12 +118,12 @@ def create_union(work: Work, request: CreateUnionRequest) -> UnionAnswer:
     session = work.session
     lock_tree(session, alone=False)
     superior = open_union_in_scope(session, work.caller, request.superior_union_id)
-    kind = _subordinate_kind(superior, request.kind)
+    kind = kind_below(superior, request.kind)
     union = add_union(session, request.name, request.code, kind, superior)
     try:
         session.flush()
     except IntegrityError as taken:
-        raise Conflict("union_exists", "该统一社会信用代码已有工会使用", "请核对代码，或在工会列表中查找。") from taken
+        raise Conflict(*UNION_EXISTS) from taken
     publish_unions(session, [union])
     new = {"code": union.code, "name": union.name, "superior_union_id": union.superior_union_id}
     audit.record(session, ("union", union.union_id), new=new, union_id=union.union_id)
@@ -143,6 +145,17 @@ def rename_union(work: Work, request: RenameUnionRequest) -> UnionAnswer:
     union.name = request.name
     publish_unions(work.session, [union])
     return union_answer(union)
+
+
+def kind_below(superior: Union, requested: str | Unset) -> str:
+    """The kind of a new subordinate of this union; raises Invalid."""
+    possible = KINDS_BELOW[superior.kind]
+    if not possible:
+        reason = "基层工会下不能再设工会，请选择区局（产业）工会"
+        raise Invalid([FieldProblem("superior_union_id", "grassroots_has_none_below", reason)])
+    if requested and requested not in possible:
+        raise Invalid([FieldProblem("kind", "kind_not_below_superior", "市总工会下只能设区局（产业）工会")])
+    return requested or possible[0]
 
 
 def add_union(session: Session, name: str, code: str, kind: str, superior: Union | None) -> Union:
@@ -191,17 +204,6 @@ def union_names(session: Session, union_ids: Collection[UUID]) -> dict[UUID, str
 def _is_in_scope(caller: Caller, union: Union) -> bool:
     own = UUID(caller.union_id)
     return union.union_id == own or (caller.scope >= Scope.SUBORDINATES and own in union.superior_ids)
-
-
-def _subordinate_kind(superior: Union, requested: str | Unset) -> str:
-    """The kind of a new subordinate of this union; raises Invalid."""
-    possible = KINDS_BELOW[superior.kind]
-    if not possible:
-        reason = "基层工会下不能再设工会，请选择区局（产业）工会"
-        raise Invalid([FieldProblem("superior_union_id", "grassroots_has_none_below", reason)])
-    if requested and requested not in possible:
-        raise Invalid([FieldProblem("kind", "kind_not_below_superior", "市总工会下只能设区局（产业）工会")])
-    return requested or possible[0]
 
 
 def _checked_code(code: str, kind: str) -> str:

@@ -20,13 +20,14 @@ from services.contracts.operations.membership import (
     preferences,
     transfers,
     union_changes,
+    union_imports,
 )
 from services.contracts.services import SERVICES
 from services.kit.operations.operators import OF_EVERY_SERVICE
 from services.kit.rpc.operation import Operation
 
 _MODULES = (
-    *(identity, accounts, delegations, members, transfers, imports, preferences, union_changes),
+    *(identity, accounts, delegations, members, transfers, imports, preferences, union_changes, union_imports),
     *(validation, batching, cards, revocation, notification, templates, overview, reports, operators),
 )
 _DECLARED = [

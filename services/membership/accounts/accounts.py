@@ -16,6 +16,7 @@ from services.contracts.operations.membership.accounts import (
     ListAccountsAnswer,
     ListAccountsRequest,
     NewAccountAnswer,
+    ResetLinkAnswer,
     UpdateAccountRequest,
 )
 from services.contracts.values import InvalidValue, clean_mobile
@@ -83,8 +84,15 @@ def create_account(work: Work, request: CreateAccountRequest) -> NewAccountAnswe
     Raises NotFound, Forbidden for roles that the union or one account cannot have, Conflict `account_exists`,
     `own_phone` and `union_ended`.
     """
-    session, caller = work.session, work.caller
-    union = open_union_in_scope(session, caller, request.union_id)
+    union = open_union_in_scope(work.session, work.caller, request.union_id)
+    account, sent = open_account(work.session, work.caller, union, request)
+    return NewAccountAnswer(**vars(account_answer(account, union)), **vars(sent))
+
+
+def open_account(
+    session: Session, caller: Caller, union: Union, request: CreateAccountRequest
+) -> tuple[Account, ResetLinkAnswer]:
+    """As `create_account`, of a union in scope that stays open; returns the account, and where the link was sent."""
     _check_roles(union, request.roles)
     account = account_without_password(union, request.account_name, request.display_name, request.roles)
     refuse_own_phone(session, caller, account, request.phone)
@@ -99,7 +107,7 @@ def create_account(work: Work, request: CreateAccountRequest) -> NewAccountAnswe
     lasts = timedelta(hours=read_settings(FirstLinkSettings).first_link_hours)
     sent = send_link(session, account, caller, lasts, is_first=True)
     audit.record(session, new={"account_name": account.account_name, **changeable(account)})
-    return NewAccountAnswer(**vars(account_answer(account, union)), **vars(sent))
+    return account, sent
 
 
 def account_without_password(union: Union, account_name: str, display_name: str, roles: list[str]) -> Account:

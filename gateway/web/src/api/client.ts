@@ -66,7 +66,7 @@ export async function save(path: string, asked?: object): Promise<void> {
 }
 
 /** Sends a file with progress (0 to 1), which fetch does not report. Throws ApiProblem. */
-export function upload<T>(path: string, file: File, key: string, onProgress: (part: number) => void): Promise<T> {
+export function upload<T>(path: string, file: File, key: string, onProgress?: (part: number) => void): Promise<T> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const form = new FormData();
@@ -74,7 +74,7 @@ export function upload<T>(path: string, file: File, key: string, onProgress: (pa
     request.open("POST", path);
     request.setRequestHeader("Idempotency-Key", key);
     if (accountId) request.setRequestHeader(ACCOUNT, accountId);
-    request.upload.onprogress = (event) => onProgress(event.total ? event.loaded / event.total : 0);
+    request.upload.onprogress = (event) => onProgress?.(event.total ? event.loaded / event.total : 0);
     request.onerror = () => reject(ApiProblem.unreachable());
     request.onload = async () => {
       if (request.status < 300) return resolve(JSON.parse(request.responseText) as T);

@@ -9,6 +9,7 @@ export type NewAccount = Schemas["membership.NewAccountAnswer"];
 export type PhoneChange = Schemas["membership.PhoneChangeAnswer"];
 export type UnionChange = Schemas["membership.UnionChangeAnswer"];
 export type UnionChangePreview = Schemas["membership.UnionChangePreview"];
+export type UnionImport = Schemas["membership.UnionImportAnswer"];
 export type Union = Schemas["membership.UnionAnswer"];
 export type SavedSearch = Schemas["audit.SavedSearchAnswer"];
 export type KeptFilter = Schemas["audit.KeptFilter"];
