@@ -63,10 +63,14 @@ _REVOCATIONS = """
 """
 _NOTIFIED_OF_REVOCATIONS = """
     select split_part(topic, ':', 4) as revocation_id,
-        coalesce(max(count) filter (where split_part(topic, ':', 3) = 'revocation_requested'), 0)::bigint as asked,
+        bool_or(split_part(topic, ':', 3) = 'revocation_requested')::int as asked,
         coalesce(sum(count) filter (where split_part(topic, ':', 3) = 'revocation_decided'), 0) as decided
     from inbox_message where split_part(topic, ':', 3) in ('revocation_requested', 'revocation_decided')
     group by split_part(topic, ':', 4) order by split_part(topic, ':', 4) collate "C"
+"""
+_ASKED = """
+    select distinct split_part(topic, ':', 4) as revocation_id from inbox_message
+    where split_part(topic, ':', 3) = 'revocation_requested' and settled_at is null
 """
 _DECIDED = """
     select count(*) filter (where decided_at > now() - interval '149 days') as least,
@@ -109,6 +113,10 @@ def clerks_were_notified(snapshots: Snapshots) -> Iterator[Violation]:
         Side("notification", snapshots.rows("notification", _NOTIFIED_OF_REVOCATIONS)),
         unless="is_old",
     )
+    asked = {row["revocation_id"] for row in snapshots.rows("notification", _ASKED)}
+    for row in snapshots.rows("revocation", _REVOCATIONS):
+        if not row["decided"] and not row["is_old"] and row["revocation_id"] not in asked:
+            yield Violation("revocation_told", row["revocation_id"], "waits, and no reviewers have an open message")
 
 
 def members_were_told(snapshots: Snapshots) -> Iterator[Violation]:

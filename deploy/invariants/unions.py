@@ -23,7 +23,8 @@ _PLACES = """
     from {unions} order by union_id
 """
 _OPEN_REQUESTS = """
-    select revocation_id, reviewer_union_id, superior_union_id from revocation join batch using (batch_no)
+    select revocation_id, batch.union_id, reviewer_union_id, superior_union_id
+    from revocation join batch using (batch_no)
     where state = 'requested' and reviewer_union_id is distinct from superior_union_id
 """
 _OF_ROWS = """
@@ -48,6 +49,8 @@ _MERGED = 'select union_id from "union" where successor_union_id is not null'
 _HOLDERS = {
     "membership": "select union_id, 'member' as holder from member union select union_id, 'account' from account"
     " union select union_id, 'application' from application union select union_id, 'step' from application_history"
+    " union select from_union_id, 'open transfer' from transfer where state = 'requested'"
+    " union select to_union_id, 'open transfer' from transfer where state = 'requested'"
     " union select superior_union_id, 'subordinate' from \"union\" where superior_union_id is not null",
     "batching": "select distinct union_id, 'application' as holder from application",
     "revocation": "select union_id, 'request' as holder from revocation"
@@ -75,8 +78,8 @@ def places_agree(snapshots: Snapshots) -> Iterator[Violation]:
                 detail = f"below {theirs['places']} in {service}, {ours['places'] if ours else 'unknown'} in membership"
                 yield Violation("union_places_agree", str(union_id), detail, {"membership": ours, service: theirs})
     for row in snapshots.rows("revocation", _OPEN_REQUESTS):
-        detail = f"union {row['reviewer_union_id']} decides, and {row['superior_union_id']} is the superior"
-        yield Violation("union_places_agree", str(row["revocation_id"]), detail)
+        detail = f"{row['reviewer_union_id']} decides on request {row['revocation_id']}, not {row['superior_union_id']}"
+        yield Violation("union_places_agree", str(row["union_id"]), detail, {"revocation": row})
 
 
 def merged_unions_hold_nothing(snapshots: Snapshots) -> Iterator[Violation]:

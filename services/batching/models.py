@@ -125,6 +125,7 @@ Index(
     Application.application_id,
     postgresql_where=PENDING,
 )
+Index("ix_application_union_id", Application.union_id)
 # One index for each order of the list; that of the time is above.
 for _column in (Application.member_no, Application.name, Application.document_expiry):
     Index(

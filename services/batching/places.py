@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, func, inspect, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, false, func, inspect, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
@@ -18,6 +18,7 @@ from services.contracts.events.batching import UNIONS_MOVED, UnionsMovedData
 from services.contracts.events.membership import UnionsChangedData
 from services.contracts.shared import UnionFacts, union_row
 from services.kit.data.bulk import is_any_of, store_newer
+from services.kit.data.links import shorten
 from services.kit.events.envelope import Event
 from services.kit.events.outbox import publish
 from services.kit.schemas import values_of
@@ -52,9 +53,12 @@ def unions_changed(session: Session, event: Event[UnionsChangedData]) -> None:
         {**union_row(one), "successor_union_id": one.successor_union_id, "known_at": event.time}
         for one in event.data.unions
     ]
-    stored = sorted(store_newer(session, KnownUnion, rows, KnownUnion.known_at))
-    for start in range(0, len(stored), _UNIONS_AT_ONCE):
-        publish(session, UNIONS_MOVED, UnionsMovedData(union_ids=stored[start : start + _UNIONS_AT_ONCE]))
+    stored = store_newer(session, KnownUnion, rows, KnownUnion.known_at)
+    if any(one.successor_union_id for one in event.data.unions):
+        stored = [*stored, *shorten(session, KnownUnion.union_id, KnownUnion.successor_union_id)]
+    moved = sorted(set(stored))
+    for start in range(0, len(moved), _UNIONS_AT_ONCE):
+        publish(session, UNIONS_MOVED, UnionsMovedData(union_ids=moved[start : start + _UNIONS_AT_ONCE]))
 
 
 def unions_moved(session: Session, event: Event[UnionsMovedData]) -> None:
@@ -68,7 +72,7 @@ def unions_moved(session: Session, event: Event[UnionsMovedData]) -> None:
         *((Card, with_name), (MovedMember, with_name)),
     )
     followed = [_follow(session, model, columns, event.data.union_ids) for model, columns in follows]
-    if max(followed) == ROWS_AT_ONCE:
+    if ROWS_AT_ONCE in followed:
         publish(session, UNIONS_MOVED, event.data)
 
 
@@ -107,14 +111,14 @@ def _follow(session: Session, model: Any, columns: Mapping[str, Any], union_ids:
     some = aliased(model)
 
     def is_elsewhere(row: Any) -> ColumnElement[bool]:
-        differs = [row.union_id != _NOW.union_id]
-        if "superior_ids" in columns:
-            differs.append(row.superior_ids != _NOW.superior_ids)
-        of_union = and_(
+        is_merged = KnownUnion.successor_union_id.is_not(None)
+        has_moved = row.superior_ids != _NOW.superior_ids if "superior_ids" in columns else false()
+        return and_(
+            is_any_of(KnownUnion.union_id, union_ids),
             row.union_id == KnownUnion.union_id,
             _NOW.union_id == func.coalesce(KnownUnion.successor_union_id, KnownUnion.union_id),
+            or_(is_merged, has_moved),
         )
-        return and_(is_any_of(KnownUnion.union_id, union_ids), of_union, or_(*differs))
 
     chosen = select(getattr(some, key.name)).where(is_elsewhere(some)).limit(ROWS_AT_ONCE)
     moving = update(model).where(key.in_(chosen.correlate(None)), is_elsewhere(model))

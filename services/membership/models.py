@@ -387,6 +387,7 @@ for _name, _columns in {
     "ix_member_union_id_document_end": (Member.document_end, Member.member_id),
 }.items():
     Index(_name, Member.union_id, *_columns, postgresql_where=EMPLOYED)
+Index("ix_member_union_id_left", Member.union_id, Member.member_id, postgresql_where=Member.left_at.is_not(None))
 # For searches over many unions, which no index by union serves; those that import members are in one of them alone.
 Index("ix_member_name_key", Member.name_key, Member.member_id, postgresql_where=EMPLOYED)
 Index(

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import structlog
@@ -36,7 +36,7 @@ Place = tuple[UUID, str]
 
 def work_overdue(session: Session, event: Event[WorkOverdueData]) -> None:
     """Publishes whom to remind of what: one reminder for each union and role, for own work and for that below."""
-    works = event.data.works
+    works = _of_successors(session, event.data.works)
     superiors = _superiors(session, {work.union_id for work in works})
     phones = _phones(session, [*superiors, *(above for path in superiors.values() for above in path)])
     sheets: dict[tuple[Place, bool], _Sheet] = defaultdict(_Sheet)
@@ -104,6 +104,15 @@ def _can_act(work: OverdueWork, place: Place) -> bool:
     """Whether it is work of the place's own, and not only of a union below."""
     union_id, role = place
     return union_id == work.union_id or (role == REVIEWER == ROLE_OF_KIND[work.kind] and work.level == "overdue")
+
+
+def _of_successors(session: Session, works: Sequence[OverdueWork]) -> Sequence[OverdueWork]:
+    """The works, of the successors of merged unions."""
+    merged = select(Union.union_id, Union.successor_union_id).where(
+        is_any_of(Union.union_id, {work.union_id for work in works}), Union.successor_union_id.is_not(None)
+    )
+    successors = {row.union_id: row.successor_union_id for row in session.execute(merged)}
+    return [replace(work, union_id=successors.get(work.union_id, work.union_id)) for work in works]
 
 
 def _superiors(session: Session, union_ids: Iterable[UUID]) -> dict[UUID, Sequence[UUID]]:

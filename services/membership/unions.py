@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from services.contracts.operations.membership.accounts import (
     CreateUnionRequest,
+    ListedUnion,
     ListUnionsAnswer,
     ListUnionsRequest,
     NamedUnion,
@@ -67,7 +68,17 @@ def list_unions(work: Work, request: ListUnionsRequest) -> ListUnionsAnswer:
             or_(Union.name.contains(request.q, autoescape=True), Union.code.startswith(code, autoescape=True))
         )
     rows, counted = page_of(work.session, matching, request)
-    return ListUnionsAnswer.of([union_answer(row.Union) for row in rows], request, counted)
+    merged_into = {row.Union.successor_union_id for row in rows if row.Union.successor_union_id}
+    names = union_names(work.session, merged_into) if merged_into else {}
+    items = [
+        ListedUnion(
+            **vars(union_answer(row.Union)),
+            ended_at=row.Union.ended_at,
+            successor_name=names.get(row.Union.successor_union_id),
+        )
+        for row in rows
+    ]
+    return ListUnionsAnswer.of(items, request, counted)
 
 
 def get_union(work: Work, request: UnionRequest) -> UnionAnswer:
@@ -79,7 +90,7 @@ def require_open(session: Session, union_id: UUID) -> Union:
     """The union, with its place as it is now, which stays until the transaction ends; raises Conflict `union_ended`."""
     union = session.get_one(Union, union_id, with_for_update={"read": True}, populate_existing=True)
     if union.ended_at is not None:
-        raise Conflict("union_ended", "该工会已撤销", "请刷新后查看。")
+        raise Conflict("union_ended", "该工会已撤销或合并", "请刷新后查看；已合并的，请重新登录后在合并后的工会办理。")
     return union
 
 

@@ -106,13 +106,13 @@ def revocation_requested(session: Session, event: Event[RevocationRequestedData]
     reviewers, topic = Audience(data.reviewer_union_id, "reviewer"), _request_topic(data.revocation_id)
     if not _is_newest(session, data):
         return
+    for former in sorted(set(data.former_reviewer_union_ids)):
+        settle(session, Audience(former, "reviewer"), topic)
     post(session, reviewers, topic, texts.revocation_requested(data.batch_no, data.union.name, data.reason_code))
     if _is_decided(session, data):
         settle(session, reviewers, topic)
     else:
         reopen(session, reviewers, topic)
-    for former in set(data.former_reviewer_union_ids) - {data.reviewer_union_id}:
-        settle(session, Audience(former, "reviewer"), topic)
 
 
 def revocation_approved(session: Session, event: Event[RevocationApprovedData]) -> None:
@@ -280,7 +280,7 @@ def union_change_noted(session: Session, event: Event[UnionChangeNotedData]) -> 
     """Asks administrators to confirm a change of the tree, and tells them what became of it."""
     data = event.data
     told = {"state": data.state, "kind": data.kind, "union": data.union_name, "target": data.target_union_name}
-    for union_id in data.told_union_ids:
+    for union_id in sorted(data.told_union_ids):
         audience, topic = Audience(union_id, "administrator"), f"union_change:{data.change_id}"
         post_known(session, audience, topic, partial(_further, told), texts.union_change)
     for account_id in data.moved_account_ids:

@@ -94,7 +94,8 @@ def reopen(session: Session, audience: Audience, topic: str) -> None:
 
 def is_posted(session: Session, audience: Audience, topic: str) -> bool:
     """Whether the audience has a message of this topic."""
-    return session.scalar(select(exists().where(InboxMessage.topic.in_(_topics(session, audience, topic))))) is True
+    topics = _topics(session, _current(session, audience), topic)
+    return session.scalar(select(exists().where(InboxMessage.topic.in_(topics)))) is True
 
 
 def let_none_be_merged(session: Session) -> None:
@@ -160,8 +161,9 @@ def _put(
 ) -> tuple[UUID, int, dict[str, Any] | None]:
     """The message of a topic, made or locked: its id, its count with this one, and what is known."""
     full_topic = _locked_topic(session, audience, topic)
+    topics = _topics(session, audience, topic)
     counted = InboxMessage.count + count if adds_up else InboxMessage.count
-    known = update(InboxMessage).where(InboxMessage.topic == full_topic).values(count=counted)
+    known = update(InboxMessage).where(InboxMessage.topic.in_(topics)).values(count=counted)
     new = insert(InboxMessage).values(
         message_id=uuid7(),
         union_id=audience.union_id,
@@ -206,7 +208,8 @@ def _write(session: Session, audience: Audience, message_id: UUID, message: Mess
 
 
 def _set_settled(session: Session, audience: Audience, topic: str, settled_at: Any) -> None:
-    _locked_topic(session, _current(session, audience), topic)
+    audience = _current(session, audience)
+    _locked_topic(session, audience, topic)
     of_topic = update(InboxMessage).where(InboxMessage.topic.in_(_topics(session, audience, topic)))
     session.execute(of_topic.values(settled_at=settled_at))
 
@@ -222,10 +225,9 @@ def _locked_topic(session: Session, audience: Audience, topic: str) -> str:
 
 
 def _topics(session: Session, audience: Audience, topic: str) -> list[str]:
-    """The whole topics of the audience: messages that came with a merged union keep theirs."""
-    now = _current(session, audience)
-    merged = session.scalars(select(ReportUnion.union_id).where(ReportUnion.successor_union_id == now.union_id))
-    return [_full_topic(replace(now, union_id=union_id), topic) for union_id in (now.union_id, *merged)]
+    """The whole topics of the current audience: messages that came with a merged union keep theirs."""
+    merged = session.scalars(select(ReportUnion.union_id).where(ReportUnion.successor_union_id == audience.union_id))
+    return [_full_topic(replace(audience, union_id=union_id), topic) for union_id in (audience.union_id, *merged)]
 
 
 def _current(session: Session, audience: Audience) -> Audience:

@@ -28,7 +28,7 @@ class Batch(Base):
     __table_args__ = (Index(None, "superior_ids", postgresql_using="gin"),)
 
     batch_no: Mapped[str] = mapped_column(primary_key=True)
-    union_id: Mapped[UUID]
+    union_id: Mapped[UUID] = mapped_column(index=True)
     union_code: Mapped[str]
     union_name: Mapped[str]
     superior_union_id: Mapped[UUID | None]

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, aliased
 from services.contracts.events.membership import UnionsChangedData
 from services.contracts.shared import UnionFacts, union_row
 from services.kit.data.bulk import is_any_of, store_newer
+from services.kit.data.links import shorten
 from services.kit.events.envelope import Event
 from services.revocation.models import Batch, KnownUnion, Revocation
 from services.revocation.request_states import RequestState
@@ -28,6 +29,8 @@ def unions_changed(session: Session, event: Event[UnionsChangedData]) -> None:
         for one in event.data.unions
     ]
     stored = store_newer(session, KnownUnion, rows, KnownUnion.known_at)
+    if any(one.successor_union_id for one in event.data.unions):
+        stored = [*stored, *shorten(session, KnownUnion.union_id, KnownUnion.successor_union_id)]
     changed = and_(
         is_any_of(KnownUnion.union_id, stored),
         _NOW.union_id == func.coalesce(KnownUnion.successor_union_id, KnownUnion.union_id),
@@ -46,7 +49,8 @@ def unions_changed(session: Session, event: Event[UnionsChangedData]) -> None:
             .values({column: _NOW.union_id})
             .execution_options(synchronize_session=False)
         )
-    _reassign_requests(session, stored)
+    now = select(func.coalesce(KnownUnion.successor_union_id, KnownUnion.union_id))
+    _reassign_requests(session, session.scalars(now.where(is_any_of(KnownUnion.union_id, stored))).all())
 
 
 def current(session: Session, union: UnionFacts) -> UnionFacts:

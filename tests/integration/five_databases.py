@@ -24,6 +24,7 @@ from services.batching.pending import checks
 from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
 from services.contracts.operations.batching import CheckPendingRequest, SubmitBatchRequest
+from services.contracts.operations.membership import union_changes as union_change_ops
 from services.contracts.operations.membership.members import QueueMembersRequest
 from services.contracts.operations.revocation import ApproveRevocation, RequestRevocation
 from services.kit.data.database import Database, outbox
@@ -39,6 +40,7 @@ from services.membership.audit.audit_chain import AuditKeys
 from services.membership.event_builders import publish_unions
 from services.membership.members import transfers
 from services.membership.models import Account, Member, Transfer, Union
+from services.membership.union_changes import requests as union_changes
 from services.membership.unions import add_union
 from services.notification.sms import SmsSettings
 from services.revocation import requests
@@ -197,6 +199,35 @@ class FiveDatabases:
             session.flush()
             assert transfers.accept_overdue(session, day + timedelta(days=1)) == 1
             return union.union_id
+
+    def merge(self, union_id: UUID, successor_id: UUID) -> None:
+        """One administrator of the city requests the merger, another one confirms; nothing is delivered yet."""
+        with self.begin("membership") as session:
+            city = session.scalars(select(Union).where(Union.superior_union_id.is_(None))).one()
+            ids = [self._administrator(session, city) for _ in range(2)]
+            request = union_change_ops.RequestUnionChangeRequest(
+                union_id=union_id, kind="merge", target_union_id=successor_id, reason="机构合并"
+            )
+            made = union_changes.request_union_change(Work(session, self._caller(ids[0], city)), request)
+            session.flush()
+            confirmed = union_change_ops.UnionChangeRequest(change_id=made.change_id)
+            answer = union_changes.confirm_union_change(Work(session, self._caller(ids[1], city)), confirmed)
+            assert answer.state == "done"
+
+    def _administrator(self, session: Session, city: Union) -> UUID:
+        account_id = uuid4()
+        named = {"account_id": account_id, "account_name": str(account_id), "display_name": "管理员"}
+        session.add(Account(**named, union_id=city.union_id, roles=["administrator"], password_hash=""))
+        session.flush()
+        return account_id
+
+    def _caller(self, account_id: UUID, city: Union) -> Caller:
+        return Caller(
+            account_id=str(account_id),
+            roles=frozenset({"administrator"}),
+            union_id=str(city.union_id),
+            scope=Scope.SUBORDINATES,
+        )
 
     def request_revocation(self, batch_no: str) -> UUID:
         """Requests a revocation as the clerk."""

@@ -2,35 +2,36 @@
 
 import os
 import random
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from deploy.broker import declare_all
 from deploy.invariants import System, check
 from deploy.permissions import SERVICES
 from services.batching.models import Application, Batch
-from services.contracts.operations.membership import union_changes as rpc
 from services.contracts.operations.notification import ListMessagesRequest
 from services.contracts.operations.reports import GetReportRequest
 from services.contracts.operations.validation import GetCheckRequest
 from services.kit.events.envelope import Event
-from services.kit.rpc.methods import Caller
-from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
-from services.membership.models import Account, Member, Union
-from services.membership.union_changes import requests
+from services.kit.schemas import required
+from services.membership.event_builders import publish_unions
+from services.membership.models import Member, Union
+from services.membership.unions import add_union
 from services.notification.message_inbox import list_messages
+from services.notification.models import InboxMessage
+from services.notification.reports import rebuild
 from services.notification.reports.answers import get_report
 from services.revocation.models import Revocation
 from services.validation.checks import get_check
 from tests.databases import DatabaseFactory
 from tests.integration.five_databases import FiveDatabases
-from tests.mothers import a_card_number
+from tests.mothers import a_card_number, a_union_code
 
 _KEYS = ("AUDIT_KEYS", "PERSONAL_DATA_KEYS", "BLIND_INDEX_KEY", "ENVIRONMENT")
 _AT_REST = ("sms_settled:*", "contact_texted:*", "act_log_holds:*")
@@ -44,35 +45,6 @@ class World(FiveDatabases):
         keys = {name: os.environ[name] for name in _KEYS}
         self.system = System(urls, dict.fromkeys(SERVICES, amqp_uri), keys, ())
         self.merged, self.successor = UUID(self.clerk.union_id), UUID(self.account("gubei").union_id)
-
-    def merge(self, union_id: UUID, successor_id: UUID) -> None:
-        """One administrator of the city requests the merger, another one confirms; nothing is delivered yet."""
-        with self.begin("membership") as session:
-            city = session.scalars(select(Union).where(Union.superior_union_id.is_(None))).one()
-            ids = [self._administrator(session, city) for _ in range(2)]
-            request = rpc.RequestUnionChangeRequest(
-                union_id=union_id, kind="merge", target_union_id=successor_id, reason="机构合并"
-            )
-            made = requests.request_union_change(Work(session, self._caller(ids[0], city)), request)
-            session.flush()
-            confirmed = rpc.UnionChangeRequest(change_id=made.change_id)
-            answer = requests.confirm_union_change(Work(session, self._caller(ids[1], city)), confirmed)
-            assert answer.state == "done"
-
-    def _administrator(self, session: Session, city: Union) -> UUID:
-        account_id = uuid4()
-        named = {"account_id": account_id, "account_name": str(account_id), "display_name": "管理员"}
-        session.add(Account(**named, union_id=city.union_id, roles=["administrator"], password_hash=""))
-        session.flush()
-        return account_id
-
-    def _caller(self, account_id: UUID, city: Union) -> Caller:
-        return Caller(
-            account_id=str(account_id),
-            roles=frozenset({"administrator"}),
-            union_id=str(city.union_id),
-            scope=Scope.SUBORDINATES,
-        )
 
     def violations(self) -> list[str]:
         return [str(one) for one in check(self.system, allowed=_AT_REST)]
@@ -158,6 +130,100 @@ def test_what_was_on_its_way_is_the_successors_in_whatever_order_it_comes(world:
     assert world.violations() == []
     assert world.unions("membership", Member.union_id).isdisjoint({world.merged})
     assert world.unions("batching", Application.union_id) == {world.successor}
+
+
+def run(world: World, events: Iterable[tuple[str, str, Event[Any]]]) -> None:
+    """Delivers these, and all that follows from them."""
+    for name, consumer, event in events:
+        assert world.handled(consumer, name, event), (name, consumer)
+    world.deliver()
+
+
+def test_of_a_chain_of_mergers_the_last_successor_has_everything_in_whatever_order_they_are_heard_of(
+    world: World,
+) -> None:
+    world.submit()
+    world.deliver()
+    with world.begin("membership") as session:
+        district = session.get_one(Union, session.get_one(Union, world.successor).superior_union_id)
+        last = add_union(session, "最后的工会", a_union_code(900_001), "grassroots", district)
+        session.flush()
+        publish_unions(session, [last])
+    world.deliver()
+    world.merge(world.merged, world.successor)
+    earlier = world.taken()
+    world.merge(world.successor, last.union_id)
+    later = world.taken()
+    of_successor = [one for one in later if one[0] == "unions_changed" and merged_in(one) == world.successor]
+    run(world, of_successor)
+    run(world, earlier)
+    run(world, [one for one in later if one not in of_successor])
+    assert world.violations() == []
+    assert world.unions("batching", Batch.union_id) == {last.union_id}
+
+
+def merged_in(published: tuple[str, str, Event[Any]]) -> UUID | None:
+    merged = (one.union_id for one in published[2].data.unions if one.successor_union_id)
+    return next(merged, None)
+
+
+def test_reviewers_of_a_merged_superior_are_asked_where_they_are_now(world: World) -> None:
+    batch_no = world.submit()
+    world.deliver()
+    world.request_revocation(batch_no)
+    world.deliver()
+    with world.begin("membership") as session:
+        superiors = [session.get_one(Union, one).superior_union_id for one in (world.merged, world.successor)]
+    world.merge(*map(required, superiors))
+    world.deliver()
+    assert world.violations() == []
+
+
+def test_a_decision_that_is_told_in_two_parts_is_one_message_though_the_union_is_merged_between(world: World) -> None:
+    batch_no = world.submit()
+    world.deliver()
+    revocation_id = world.request_revocation(batch_no)
+    world.deliver()
+    world.approve(revocation_id)
+    for name, consumer, event in world.taken():
+        assert world.handled(consumer, name, event)
+    released = world.taken()
+    world.merge(world.merged, world.successor)
+    world.deliver()
+    run(world, released)
+    assert world.violations() == []
+
+
+def test_requests_go_to_the_successors_superior_though_newer_news_of_the_successor_came_first(world: World) -> None:
+    batch_no = world.submit()
+    world.deliver()
+    world.request_revocation(batch_no)
+    world.deliver()
+    world.merge(world.merged, world.successor)
+    merger = world.taken()
+    with world.begin("membership") as session:
+        publish_unions(session, [session.get_one(Union, world.successor)])
+    world.deliver()
+    run(world, merger)
+    assert world.violations() == []
+
+
+def test_messages_go_to_the_successor_while_the_reports_are_rebuilt(world: World) -> None:
+    batch_no = world.submit()
+    world.deliver()
+    revocation_id = world.request_revocation(batch_no)
+    world.deliver()
+    world.merge(world.merged, world.successor)
+    world.deliver()
+    with world.begin("notification") as session:
+        rebuild.begin(session)
+    world.reviewer = world.account("changning")
+    world.approve(revocation_id)
+    world.deliver()
+    with world.begin("notification") as session:
+        decided = select(InboxMessage).where(InboxMessage.kind.in_(("revocation_requested", "revocation_approved")))
+        messages = session.scalars(decided).all()
+    assert {one.union_id for one in messages if one.settled_at is None} == {world.successor}
 
 
 def deliver_in_any_order(world: World, chance: random.Random) -> None:

@@ -115,6 +115,7 @@ def repaired(world: FiveDatabases, runner: Runner, system: System) -> Repaired:
         lose_decisions(world, lost_by, card=with_check_digit(f"62220212345678901{number}"))
     lose_steps_of_a_card(world, card=with_check_digit("622202123456789018"))
     lose_a_move(world)
+    lose_a_merger(world)
     strand_a_card(world, card=with_check_digit("622202123456789020"))
     revoked = a_batch(world, 1)
     revocation_id = world.request_revocation(revoked)
@@ -146,8 +147,9 @@ def repaired(world: FiveDatabases, runner: Runner, system: System) -> Repaired:
 
 
 def test_each_kind_of_repair_had_something_to_repair(repaired: Repaired) -> None:
-    # A submission that notification lacks is not counted in the reports either, until it is published again.
-    assert repaired.broken == {"report_counts", *(remedy.invariant for remedy in REMEDIES)}
+    # A submission that notification lacks is not counted in the reports either, until it is published again; a merged
+    # union that has members is ended as well.
+    assert repaired.broken == {"report_counts", "union_tree", *(remedy.invariant for remedy in REMEDIES)}
     assert repaired.did.keys() == {remedy.name for remedy in REMEDIES}
 
 
@@ -294,7 +296,10 @@ def test_what_is_away_or_missing_is_a_violation_of_its_own(
 
     said = {(one.invariant, one.offender): one.detail for one in found}
     assert "does not exist; not checked: checks_agree, check_finished" in said["service_readable", "validation"]
-    assert 'relation "batch" does not exist; not checked: batches_agree' in said["service_readable", "revocation"]
+    assert (
+        'relation "batch" does not exist; not checked: union_places_agree, batches_agree'
+        in said["service_readable", "revocation"]
+    )
     assert "cannot be read" in said["register_unchanged", "keys"]
     assert "not found" in next(detail for (name, _), detail in said.items() if name == "broker_readable")
 
@@ -407,6 +412,12 @@ def lose_steps_of_a_card(world: FiveDatabases, card: str) -> None:
     for step in ("collected", "activated"):
         world.report({"card_no": card, "step": step})
         world.deliver(losing("cards_changed", "membership"))
+
+
+def lose_a_merger(world: FiveDatabases) -> None:
+    """A union is merged, and its members stay."""
+    world.merge(*(UUID(world.account(name).union_id) for name in ("gubei", "guohua")))
+    world.deliver(lambda event, consumer: event == "union_merged")
 
 
 def lose_a_move(world: FiveDatabases) -> None:

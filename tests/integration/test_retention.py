@@ -13,7 +13,7 @@ import psycopg
 import pytest
 import requests
 from psycopg import sql
-from sqlalchemy import ARRAY, Boolean, Column, Date, DateTime, Float, Integer, LargeBinary, Uuid
+from sqlalchemy import ARRAY, JSON, Boolean, Column, Date, DateTime, Float, Integer, LargeBinary, Uuid
 
 from deploy import databases_document, retention_document
 from deploy.local.client import wait_until
@@ -98,6 +98,7 @@ _VALUES: dict[Any, Callable[[Column[Any], datetime], Any]] = {
     Integer: lambda *_: 1,
     Float: lambda *_: 1.0,
     ARRAY: lambda *_: [],
+    JSON: lambda *_: "{}",
     LargeBinary: lambda *_: uuid4().bytes,
 }
 

@@ -36,6 +36,7 @@ OURS = {
     "services/membership/imports/imports.py": "columns",
     "services/membership/imports/stored_sheets.py": "columns",
     "services/membership/imports/reading/sheet_reader.py": "lines of the process that it started",
+    "services/membership/union_imports/workbook_reader.py": "lines of the process that it started",
     "services/validation/checks.py": "columns",
     "services/validation/reconciliation.py": "a column of batching",
 }

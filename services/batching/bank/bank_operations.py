@@ -21,6 +21,7 @@ from services.batching.event_builders import steps
 from services.batching.facts import publish_counted
 from services.batching.models import Application, BankFeedback, Batch, BatchPerson, Card
 from services.batching.pending.application_states import State
+from services.batching.places import let_nobody_move
 from services.contracts.events.batching import ISSUE_TIMES_CORRECTED, IssueTimesCorrectedData
 from services.contracts.operations.batching import (
     CORRECT_PROCESSED_AT,
@@ -113,6 +114,7 @@ def correct_processed_at(work: Work, request: CorrectProcessedAtRequest) -> Corr
 
 
 def _locked(session: Session, batch_no: str) -> Batch:
+    let_nobody_move(session)
     batch = session.scalar(select(Batch).where(Batch.batch_no == batch_no).with_for_update(key_share=True))
     if batch is None:
         raise NotFound()

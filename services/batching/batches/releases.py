@@ -84,6 +84,7 @@ def _end(session: Session, application_id: UUID, detail: str | None) -> None:
 
 
 def _lock(session: Session, batch_no: str) -> Batch:
+    let_nobody_move(session)
     batch = session.scalar(select(Batch).where(Batch.batch_no == batch_no).with_for_update(key_share=True))
     if batch is None:
         raise Reject(f"There is no batch {batch_no}.")

@@ -146,9 +146,9 @@ def form_batch(session: Session, submission: Submission, applications: Sequence[
     """
     applications = sorted(applications, key=attrgetter("member_no", "application_id"))
     submitted_at = datetime.now(UTC).replace(microsecond=0)
-    batch_no = next_batch_no(session, submission.union.code, submitted_at.astimezone(SHANGHAI).date())
-    persons = tuple(_freeze(position, application) for position, application in enumerate(applications, 1))
     outlet, union = submission.outlet, current(session, submission.union)
+    batch_no = next_batch_no(session, union.code, submitted_at.astimezone(SHANGHAI).date())
+    persons = tuple(_freeze(position, application) for position, application in enumerate(applications, 1))
     register = Register(
         batch_no=batch_no,
         channel=submission.channel,

@@ -15,6 +15,7 @@ from services.batching.pending.application_states import Check, State, Step, sta
 from services.batching.pending.channels import Charset, channel_for, outside_charset
 from services.batching.pending.corrections import CORRECTABLE, correct
 from services.batching.pending.persons import document_digest, facts_of
+from services.batching.places import let_nobody_move
 from services.contracts.events.batching import (
     CHANNEL_ASSIGNED,
     MEMBERS_REMOVED,
@@ -59,7 +60,8 @@ _REQUIRED_OF_SPECIAL = ("document_expiry", "nationality")
 
 
 def lock_pending(session: Session, union_id: UUID) -> None:
-    """Locks a union's pending list against other changes until the transaction ends."""
+    """Locks a union's pending list against other changes until the transaction ends; nobody moves meanwhile."""
+    let_nobody_move(session)
     session.execute(text("select pg_advisory_xact_lock(hashtextextended(:list, 0))"), {"list": f"pending {union_id}"})
 
 

@@ -178,6 +178,7 @@ def close_account(session: Session, account: Account, caller: Caller) -> None:
 
 def move_account(session: Session, account: Account, union: Union) -> None:
     """Moves an account into the union that its own was merged into: its holder signs in again."""
+    record_account(session, account)
     sessions.end_all(session, account, "roles_changed")
     account.union_id = union.union_id
 

@@ -92,6 +92,7 @@ def confirm_import(work: Work, request: ConfirmImportRequest) -> ImportAnswer:
     """
     sheets = None if request.sheets is UNSET else request.sheets
     audit.record(work.session, ("import", request.import_id), new={"sheets": sheets})
+    require_open(work.session, UUID(work.caller.union_id))
     job = _own(work, request.import_id, for_update=True)
     readable = [sheet.sheet_no for sheet in stored_sheets(job) if sheet.reason is None]
     chosen = set(sheets or readable)
@@ -104,7 +105,6 @@ def confirm_import(work: Work, request: ConfirmImportRequest) -> ImportAnswer:
     if not chosen <= set(readable):
         raise Invalid([FieldProblem("sheets", "sheet_unreadable", "所选工作表不能导入，请重新选择")])
     choose_sheets(work.session, job, chosen)
-    require_open(work.session, job.union_id)
     job.state = "running"
     publish_continued(work.session, job)
     progress(work.session, job)

@@ -78,12 +78,14 @@ def request_transfer(work: Work, request: RequestTransferRequest) -> TransferAns
     member = session.scalar(select(Member).where(Member.document_digest == digest).with_for_update())
     if member is None or member.name != request.name or member.member_no is None:
         raise NotFound(title="未找到姓名与证件号码相符的会员", detail="请核对姓名、证件类型和证件号码。")
-    if str(member.union_id) == caller.union_id:
+    old = session.get_one(Union, member.union_id, populate_existing=True)
+    from_union_id = old.successor_union_id or old.union_id
+    if str(from_union_id) == caller.union_id:
         raise Conflict("already_member", "该会员已在本工会", "无需转会，请在卡片信息管理中查询。")
     transfer = Transfer(
         transfer_id=uuid7(),
         member_id=member.member_id,
-        from_union_id=member.union_id,
+        from_union_id=from_union_id,
         to_union_id=UUID(caller.union_id),
         affiliation=request.affiliation,
         reason=request.reason,

@@ -48,15 +48,17 @@ def carry_out(session: Session, kind: str, union: Union, target: Union | None, c
     _ACTS[kind](session, union, target, caller)
 
 
-def lock_union(session: Session, union: Union) -> Sequence[UUID]:
+def lock_unions(session: Session, union: Union, target: Union | None) -> Sequence[UUID]:
     """Has nobody join a union, nor its accounts change, until the transaction ends; returns the accounts.
 
-    Accounts are locked before unions, as elsewhere. Rows that only refer to the union are not held up.
+    Accounts are locked before unions, as elsewhere, and unions in the order of their ids. Rows that only refer to the
+    unions are not held up.
     """
     of_union = select(Account.account_id).where(Account.union_id == union.union_id).order_by(Account.account_id)
-    accounts = session.scalars(of_union.with_for_update()).all()
-    session.refresh(union, with_for_update={"key_share": True})
-    return accounts
+    session.execute(of_union.with_for_update())
+    for one in sorted(filter(None, (union, target)), key=lambda one: one.union_id):
+        session.refresh(one, with_for_update={"key_share": True})
+    return session.scalars(of_union).all()
 
 
 def _move(session: Session, union: Union, target: Union | None, caller: Caller) -> None:
@@ -64,7 +66,7 @@ def _move(session: Session, union: Union, target: Union | None, caller: Caller) 
 
 
 def _merge(session: Session, union: Union, target: Union | None, caller: Caller) -> None:
-    end_broken(session, merge(session, union, required(target)), required(target), caller)
+    merge(session, union, required(target), caller)
 
 
 def _dissolve(session: Session, union: Union, _target: Union | None, caller: Caller) -> None:

@@ -1,9 +1,10 @@
 """What is in the way of a change of the tree, and must be done before."""
 
 from collections.abc import Iterator
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from services.contracts.operations.membership.union_changes import Obstacle
 from services.membership.applications.application_states import LIVE
@@ -16,7 +17,7 @@ _IMPORTING = ("reading", "running")
 def obstacles(session: Session, kind: str, union: Union, target: Union | None) -> Iterator[Obstacle]:
     """What is in the way; nothing else may change the tree meanwhile."""
     if target is not None and target.ended_at is not None:
-        yield Obstacle(code="target_ended", reason=f"{target.name}已撤销")
+        yield Obstacle(code="target_ended", reason=f"{target.name}已撤销或合并")
     if kind == "move" and target is not None:
         yield from _to_move(union, target)
     if kind == "merge" and target is not None:
@@ -62,14 +63,20 @@ def _to_dissolve(session: Session, union: Union) -> Iterator[Obstacle]:
     here = union.union_id
     if count := count_of(session, is_below(union)):
         yield Obstacle(code="has_subordinates", reason=f"还有 {count} 家下级工会，请先划转或撤销")
-    if count := count_of(session, Member.union_id == here, Member.left_at.is_(None)):
+    if count := count_of(session, _is_of(union, Member.union_id), Member.left_at.is_(None)):
         yield Obstacle(code="has_members", reason=f"还有 {count} 名会员，请先转会或退会")
-    if count := count_of(session, Application.union_id == here, Application.state.in_(LIVE)):
+    if count := count_of(session, _is_of(union, Application.union_id), Application.state.in_(LIVE)):
         yield Obstacle(code="has_applications", reason=f"还有 {count} 人的办卡申请没有办结")
     either_side = or_(Transfer.from_union_id == here, Transfer.to_union_id == here)
     if count := count_of(session, either_side, Transfer.state == "requested"):
         yield Obstacle(code="has_transfers", reason=f"还有 {count} 件转会申请没有办结")
     yield from _imports(session, union)
+
+
+def _is_of(union: Union, column: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+    """The condition for rows of a union, and of those that were merged into it and are still on their way."""
+    merged = select(Union.union_id).where(Union.successor_union_id == union.union_id)
+    return or_(column == union.union_id, column.in_(merged))
 
 
 def _imports(session: Session, union: Union) -> Iterator[Obstacle]:

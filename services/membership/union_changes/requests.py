@@ -33,7 +33,7 @@ from services.kit.settings import read_settings, settings_class
 from services.membership.accounts import controls
 from services.membership.accounts.accounts import ADMINISTRATOR
 from services.membership.models import Account, Union, UnionChange
-from services.membership.union_changes.carrying_out import carry_out, lock_union, preview
+from services.membership.union_changes.carrying_out import carry_out, lock_unions, preview
 from services.membership.unions import lock_tree, own_and_subordinates, union_in_scope
 
 _FROM, _TARGET = aliased(Union, name="from_union"), aliased(Union, name="target_union")
@@ -126,7 +126,7 @@ def confirm_union_change(work: Work, request: UnionChangeRequest) -> UnionChange
     _check_independent(session, requester, session.get_one(Account, UUID(caller.account_id)))
     if not _may_ask(requester, union, target):
         raise Conflict("requester_gone", "申请人已不是上级工会的管理员，申请不再有效", "请重新申请。")
-    accounts = lock_union(session, union)
+    accounts = lock_unions(session, union, target)
     found = _free(session, change.kind, union, target)
     before = {"superior_union_id": union.superior_union_id}
     carry_out(session, change.kind, union, target, caller)
@@ -170,7 +170,7 @@ def _of_request(session: Session, caller: Caller, request: PreviewUnionChangeReq
     if str(union.union_id) == caller.union_id:
         raise Forbidden("own_union", "不能撤并本工会", "请由上级工会申请。")
     if union.ended_at is not None:
-        raise Conflict("union_ended", "该工会已撤销", "请刷新后查看。")
+        raise Conflict("union_ended", "该工会已撤销或合并", "请刷新后查看；已合并的，请重新登录后在合并后的工会办理。")
     return union, _target(session, caller, request.kind, request.target_union_id)
 
 

@@ -15,6 +15,8 @@ from services.contracts.events.membership import ChangedUnion
 from services.contracts.masks import mask_numbers
 from services.contracts.shared import CodedName
 from services.kit.data.bulk import insert_rows, is_any_of, types_of, values_table
+from services.kit.data.links import shorten
+from services.kit.schemas import required
 from services.notification.message_inbox import move_messages
 from services.notification.models import (
     ReportApplication,
@@ -133,7 +135,6 @@ def change_unions(session: Session, unions: Collection[ChangedUnion], known_at: 
     given = {one.union_id: one for one in unions}
     locked = select(ReportUnion).where(is_any_of(ReportUnion.union_id, given)).order_by(ReportUnion.union_id)
     moved: dict[UUID, tuple[Place, Place]] = {}
-    merged_into: dict[UUID, UUID] = {}
     for row in session.scalars(locked.with_for_update()):
         news = given[row.union_id]
         if row.known_at is not None and row.known_at >= known_at:
@@ -144,12 +145,13 @@ def change_unions(session: Session, unions: Collection[ChangedUnion], known_at: 
         row.code, row.name, row.kind, row.known_at = news.code, news.name, news.kind, known_at
         row.superior_union_id, row.superior_ids = news.superior_union_id, list(news.superior_ids)
         row.ended_at, row.successor_union_id = news.ended_at, news.successor_union_id
-        if news.successor_union_id is not None:
-            merged_into[row.union_id] = news.successor_union_id
     session.flush()
     _move_counts(session, moved)
-    for union_id, successor_id in merged_into.items():
-        _merge(session, union_id, successor_id)
+    merged = [one.union_id for one in unions if one.successor_union_id is not None]
+    if merged:
+        merged += shorten(session, ReportUnion.union_id, ReportUnion.successor_union_id)
+        for row in session.scalars(select(ReportUnion).where(is_any_of(ReportUnion.union_id, merged))).all():
+            _merge(session, row.union_id, required(row.successor_union_id))
 
 
 def store_names(session: Session, names: Iterable[CodedName]) -> None:

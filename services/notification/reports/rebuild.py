@@ -36,7 +36,7 @@ from services.notification.models import (
 )
 from services.notification.reports.counting import REBUILD_LOCK
 
-_EMPTIED = (ReportCount, ReportApplication, ReportMember, ReportUnion, ReportName, ReportRebuildEvent)
+_EMPTIED = (ReportCount, ReportApplication, ReportMember, ReportName, ReportRebuildEvent)
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ def begin(session: Session) -> UUID:
     newest = _newest(session)
     for table in _EMPTIED:
         session.execute(delete(table))
+    # Merged unions stay: messages for them go to their successors meanwhile.
+    session.execute(delete(ReportUnion).where(ReportUnion.successor_union_id.is_(None)))
     newest.rebuild_id, newest.started_at = uuid7(), datetime.now(UTC)
     newest.expected = newest.finished_at = None
     return newest.rebuild_id

@@ -14,8 +14,11 @@ from services.contracts.events.membership import (
     UnionMergedData,
 )
 from services.contracts.operations.membership.identity import Visit
+from services.contracts.operations.membership.transfers import RequestTransferRequest
+from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
 from services.membership.identity import sessions
+from services.membership.members import transfers
 from services.membership.models import (
     Account,
     Application,
@@ -180,3 +183,65 @@ def test_delegations_go_along_with_deputies_who_are_still_of_the_union_or_above(
     with office.begin() as session:
         kept = session.execute(select(Delegation.union_id, Delegation.ended_at)).all()
     assert {tuple(row) for row in kept} == {(office.other.union_id, None)}
+
+
+def test_delegations_to_who_is_not_above_the_successor_end(office: Office, asker: Caller, second: Caller) -> None:
+    with office.begin() as session:
+        street = add_union(session, "街道总工会", a_union_code(30), "superior", office.superior)
+    named(office, an_account(office, street, "reviewer"), an_account(office, office.superior, "reviewer"))
+    request = {"union_id": street.union_id, "kind": "merge", "target_union_id": office.other.union_id}
+    assert done(office, requests.preview_union_change, asker, **request)["delegations"] == 1
+    merge(office, asker, second, street, office.other)
+    with office.begin() as session:
+        assert session.scalars(select(Delegation.ended_at)).one() is not None
+
+
+def confirmed(office: Office, asker: Caller, second: Caller, union: Union, successor: Union) -> None:
+    """A merger whose members are still on their way."""
+    change = asked(office, asker, union, successor, kind="merge")
+    done(office, requests.confirm_union_change, second, change_id=change["change_id"])
+
+
+def test_a_successor_is_not_dissolved_while_members_are_on_their_way(
+    office: Office, asker: Caller, second: Caller, successor: Union
+) -> None:
+    office.numbered(2)
+    confirmed(office, asker, second, office.union, successor)
+    preview = done(office, requests.preview_union_change, asker, union_id=successor.union_id, kind="dissolve")
+    assert [one["reason"] for one in preview["obstacles"]] == ["还有 2 名会员，请先转会或退会"]
+
+
+def test_members_who_are_on_their_way_go_on_with_a_successor_that_is_merged_itself(
+    office: Office, asker: Caller, second: Caller, successor: Union
+) -> None:
+    with office.begin() as session:
+        last = add_union(session, "最后的工会", a_union_code(21), "grassroots", office.other)
+    office.numbered(2)
+    confirmed(office, asker, second, office.union, successor)
+    confirmed(office, asker, second, successor, last)
+    follow(office)
+    assert unions_of(office, Member.union_id) == {last.union_id}
+
+
+@pytest.mark.parametrize("by", ["the successor", "a third union"])
+def test_a_member_on_the_way_is_the_successors_for_a_transfer(
+    office: Office, asker: Caller, second: Caller, successor: Union, by: str
+) -> None:
+    with office.begin() as session:
+        third = add_union(session, "第三家工会", a_union_code(22), "grassroots", office.other)
+    (member_id,) = office.numbered()
+    confirmed(office, asker, second, office.union, successor)
+    with office.begin() as session:
+        member = session.get_one(Member, member_id)
+        named_member = {name: getattr(member, name) for name in ("name", "document_type", "document_number")}
+    request = RequestTransferRequest(**named_member, affiliation="employer", reason="调动")
+    clerk = an_account(office, successor if by == "the successor" else third, "clerk")
+    if by == "the successor":
+        with pytest.raises(Problem) as refusal, office.begin() as session:
+            transfers.request_transfer(office.work(session, clerk), request)
+        assert refusal.value.code == "already_member"
+    else:
+        with office.begin() as session:
+            transfers.request_transfer(office.work(session, clerk), request)
+        follow(office)
+        assert unions_of(office, Transfer.from_union_id) == {successor.union_id}

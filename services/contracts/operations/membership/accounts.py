@@ -73,8 +73,14 @@ class ListUnionsRequest(PageRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ListedUnion(UnionAnswer):
+    ended_at: datetime | None
+    successor_name: Annotated[str | None, "of the union that it was merged into"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ListUnionsAnswer(PageAnswer):
-    items: list[UnionAnswer]
+    items: list[ListedUnion]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,15 @@ Revision: 0032
 import sqlalchemy as sa
 from alembic import op
 
+from services.kit.data.schema.online_steps import add_index
+
 revision = "0032"
 down_revision = "0031"
+
+
+def prepare(connection: sa.Connection) -> None:
+    """Builds the index while others write."""
+    add_index(connection, "ix_member_union_id_left", "member (union_id, member_id) where left_at is not null")
 
 
 def upgrade() -> None:
@@ -19,4 +26,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Forgets into which unions they were merged; what was theirs stays with the successors."""
+    op.drop_index("ix_member_union_id_left", "member")
     op.drop_column("union", "successor_union_id")
