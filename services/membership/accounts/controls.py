@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, DateTime, cast, literal, select, true, uni
 from sqlalchemy.orm import Session, aliased
 from uuid_utils.compat import uuid7
 
+from services.kit.problems import Forbidden
 from services.kit.rpc.methods import Caller
 from services.kit.settings import read_settings, settings_class
 from services.membership.models import Account, AccountControl
@@ -73,6 +74,18 @@ def are_independent(session: Session, one: Account, other: Account) -> bool:
         return False
     made = AccountControl.kind == MADE
     return one.account_id not in _linked(session, other, made) and other.account_id not in _linked(session, one, made)
+
+
+def refuse_unless_independent(session: Session, requester: Account, confirmer: Account) -> None:
+    """Raises Forbidden `own_request` and `same_administrator` for who may not confirm what another one requested."""
+    if requester.account_id == confirmer.account_id:
+        raise Forbidden("own_request", "不能确认自己提交的申请", "请由其他管理员确认。")
+    if not are_independent(session, requester, confirmer):
+        raise Forbidden(
+            "same_administrator",
+            "您的账号与申请人的账号为同一手机号，或由对方开通，或近期由同一管理员变更，不能确认该申请",
+            "请由其他管理员或上级工会的管理员确认。",
+        )
 
 
 def _since() -> datetime:

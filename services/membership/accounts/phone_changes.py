@@ -23,7 +23,7 @@ from services.contracts.operations.membership.accounts import (
 from services.kit.data.lists.page_rows import page_of
 from services.kit.events.envelope import correlation
 from services.kit.operations import audit
-from services.kit.problems import Conflict, Forbidden, NotFound, Problem
+from services.kit.problems import Conflict, NotFound, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
@@ -108,7 +108,7 @@ def confirm_phone_change(work: Work, request: PhoneChangeRequest) -> PhoneChange
         raise Conflict("own_account", "不能确认更换自己的手机号", "请由其他管理员操作。")
     _check_open(account)
     refuse_own_phone(session, caller, account, change.phone)
-    _check_independent(session, change, caller, requester, confirmer)
+    controls.refuse_unless_independent(session, requester, confirmer)
     if not _may_ask(session, requester, union):
         raise Conflict("requester_gone", "申请人已不是该账号的管理员，申请不再有效", "请重新申请。")
     old = account.phone
@@ -243,19 +243,6 @@ def _lock_in_order(session: Session, caller: Caller, account_id: UUID) -> None:
     """Locks the account and the caller's in order, so that two who act on each other do not deadlock."""
     both = Account.account_id.in_([account_id, UUID(caller.account_id)])
     session.execute(select(Account.account_id).where(both).order_by(Account.account_id).with_for_update())
-
-
-def _check_independent(
-    session: Session, change: PhoneChange, caller: Caller, requester: Account, confirmer: Account
-) -> None:
-    if str(change.requested_by) == caller.account_id:
-        raise Forbidden("own_request", "不能确认自己提交的申请", "请由其他管理员确认。")
-    if not controls.are_independent(session, requester, confirmer):
-        raise Forbidden(
-            "same_administrator",
-            "您的账号与申请人的账号为同一手机号，或由对方开通，或近期由同一管理员变更，不能确认该申请",
-            "请由其他管理员或上级工会的管理员确认。",
-        )
 
 
 def _may_ask(session: Session, requester: Account, union: Union) -> bool:

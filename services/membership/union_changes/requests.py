@@ -123,7 +123,7 @@ def confirm_union_change(work: Work, request: UnionChangeRequest) -> UnionChange
     change, union, target, requester = waiting = _waiting(session, caller, request.change_id)
     if not _may_decide(caller, union, target):
         raise _not_found()
-    _check_independent(session, requester, session.get_one(Account, UUID(caller.account_id)))
+    controls.refuse_unless_independent(session, requester, session.get_one(Account, UUID(caller.account_id)))
     if not _may_ask(requester, union, target):
         raise Conflict("requester_gone", "申请人已不是上级工会的管理员，申请不再有效", "请重新申请。")
     accounts = lock_unions(session, union, target)
@@ -217,17 +217,6 @@ def _may_decide(caller: Caller, union: Union, target: Union | None) -> bool:
 
 def _reaches(own: UUID, union: Union, target: Union | None) -> bool:
     return own in union.superior_ids and all(own in (one.union_id, *one.superior_ids) for one in _given(target))
-
-
-def _check_independent(session: Session, requester: Account, confirmer: Account) -> None:
-    if requester.account_id == confirmer.account_id:
-        raise Forbidden("own_request", "不能确认自己提交的申请", "请由其他管理员确认。")
-    if not controls.are_independent(session, requester, confirmer):
-        raise Forbidden(
-            "same_administrator",
-            "您的账号与申请人的账号为同一手机号，或由对方开通，或近期由同一管理员变更，不能确认该申请",
-            "请由其他管理员或上级工会的管理员确认。",
-        )
 
 
 def _may_ask(requester: Account, union: Union, target: Union | None) -> bool:
