@@ -86,6 +86,7 @@ def create_account(work: Work, request: CreateAccountRequest) -> NewAccountAnswe
     """
     union = open_union_in_scope(work.session, work.caller, request.union_id)
     account, sent = open_account(work.session, work.caller, union, request)
+    audit.record(work.session, new={"account_name": account.account_name, **changeable(account)})
     return NewAccountAnswer(**vars(account_answer(account, union)), **vars(sent))
 
 
@@ -106,7 +107,6 @@ def open_account(
     controls.controlled_by(session, account, caller, controls.MADE)
     lasts = timedelta(hours=read_settings(FirstLinkSettings).first_link_hours)
     sent = send_link(session, account, caller, lasts, is_first=True)
-    audit.record(session, new={"account_name": account.account_name, **changeable(account)})
     return account, sent
 
 

@@ -15,6 +15,7 @@ from services.contracts.operations.membership.accounts import CreateAccountReque
 from services.contracts.operations.membership.union_imports import WrongRow
 from services.kit.data.bulk import is_any_of
 from services.kit.events.contract import in_chunks
+from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Invalid, Problem, invalid_fields
 from services.kit.rpc.methods import Caller
 from services.kit.schemas import schema_of
@@ -51,6 +52,7 @@ def create(session: Session, caller: Caller, rows: Sequence[FilledRow]) -> Creat
     made = _create_unions(session, [row for row in rows if row.form is UNIONS], known, created)
     for part in in_chunks(made):
         publish_unions(session, part)
+    audit.record(session, *audit.references("union", (union.union_id for union in made)))
     created.unions = len(made)
     for row in rows:
         if row.form is ACCOUNTS:

@@ -28,8 +28,8 @@ def check_union_import(work: Work, request: ImportUnionsRequest) -> UnionImportA
     """What an import would create, and which rows are wrong; nothing is created. Raises Invalid for a file."""
     rows, not_read = _rows_of(request)
     audit.record(work.session, new={"file_name": request.file_name})
-    with work.session.begin_nested() as trial:
-        found = create(work.session, work.caller, rows)
+    with work.database.begin() as trial:
+        found = create(trial, work.caller, rows)
         trial.rollback()
     return _answer(found, not_read)
 

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from services.contracts.events.membership import RESET_LINK_MADE, UNIONS_CHANGED
 from services.contracts.operations.membership.union_imports import GetUnionTemplateRequest, ImportUnionsRequest
 from services.kit.documents.sheet_cells import saved
+from services.kit.operations import audit
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
@@ -93,6 +94,17 @@ def test_a_check_says_what_would_be_created_and_creates_nothing(office: Office, 
     assert checked(office, administrator, RIGHT) == ALL_RIGHT
     assert union_of(office, STREET) is None
     assert office.published(RESET_LINK_MADE) == []
+
+
+def test_the_audit_log_names_what_was_created_and_nothing_of_a_check(office: Office, administrator: Caller) -> None:
+    for act, created in ((imports.check_union_import, 0), (imports.import_unions, 4)):
+        event = audit.AuditEvent("membership.import_unions", administrator)
+        with office.begin() as session:
+            audit.begin(session, event)
+            act(office.work(session, administrator), request_of(RIGHT))
+        assert len(event.records) == created
+        assert event.new["file_name"] == "工会.xlsx"
+        assert "account_name" not in event.new
 
 
 def test_each_wrong_row_is_named_with_its_reason_and_nothing_is_created(office: Office, administrator: Caller) -> None:
