@@ -54,12 +54,21 @@ def build(stack: Stack) -> World:
     # Nobody may decide on requests of an account of the same administrator.
     makers = {**dict.fromkeys(RELATIONS, district), "foreign": city}
     clerks = {relation: an_account(makers[relation], union_id, ["clerk"]) for relation, union_id in unions.items()}
+    beside = _found(city, district.account["union"]["union_id"], "superior")
+    targets = {
+        **dict.fromkeys(("own", "above"), beside),
+        "below": _found(city, own, "superior"),
+        "foreign": _found(city, own_city, "superior"),
+    }
     things = {relation: _stock(clerks[relation], unions[relation], place) for relation in RELATIONS}
     for relation, thing in things.items():
         account_id = an_account(city, thing["union_id"], ["clerk"]).account["account_id"]
         asked = {"phone": a_phone(), "reason": "矩阵"}
         change = makers[relation].post(f"accounts/{account_id}/phone-changes", asked)
         thing |= {"account_id": account_id, "change_id": change["change_id"]}
+        move = {"kind": "move", "target_union_id": targets[relation], "reason": "矩阵"}
+        asked_move = makers[relation].post(f"unions/{thing['union_id']}/changes", move)
+        thing["union_change_id"] = asked_move["change_id"]
         thing["act_id"] = _act_on(city, thing["member_id"])
     things["own"]["session_id"] = NOBODYS_ID  # ending one's own session would end the matrix
     return World(

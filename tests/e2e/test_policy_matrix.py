@@ -48,6 +48,10 @@ BELOW_ONLY = {
     "revocation.reject_revocation",
     "revocation.reveal_applicant",
     "membership.rename_union",
+    "membership.preview_union_change",
+    "membership.request_union_change",
+    "membership.confirm_union_change",
+    "membership.decline_union_change",
 }
 """What a superior union does for those below it, and none for itself: that is 403 for one's own."""
 
@@ -89,6 +93,7 @@ def body_of(route: Route, thing: Thing, outlet: dict[str, str]) -> dict[str, Any
         "revocation.decide_revocations": {
             "decisions": [{"revocation_id": thing["revocation_id"], "decision": "reject", "remark": "矩阵"}]
         },
+        "membership.request_union_change": {"kind": "dissolve", "reason": "矩阵"},
         "membership.find_person": {"document_number": "310115196501150016"},
     }
     return bodies.get(route.allowed_by, {})
@@ -109,7 +114,12 @@ OF_A_SET = {
     "revocation.decide_revocations",
 }
 """Routes that take a set, and ignore or refuse one by one what is not in the caller's scope."""
-ENDING = ("DELETE /api/v1/pending/{application_id}", "POST /api/v1/pending/remove", "POST /api/v1/batches")
+ASKED = {"membership.preview_union_change": {"kind": "dissolve"}}
+"""What a query needs besides the thing."""
+ENDING = (
+    *("DELETE /api/v1/pending/{application_id}", "POST /api/v1/pending/remove", "POST /api/v1/batches"),
+    *(f"POST /api/v1/union-changes/{{change_id}}/{verdict}" for verdict in ("decline", "confirm")),
+)
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +171,10 @@ def ask(world: World, route: Route, role: str, relation: str) -> requests.Respon
         sent["json"] = body_of(route, thing, world.outlet)
     elif _asks_by_union(route):
         sent["params"] = {"union_id": thing["union_id"]}
-    path = route.template.format_map({**FREE_NAMES, **thing})
+    else:
+        sent["params"] = ASKED.get(route.allowed_by)
+    named = {"change_id": thing["union_change_id"]} if route.template.startswith("/api/v1/union-changes/") else {}
+    path = route.template.format_map({**FREE_NAMES, **thing, **named})
     return client.http.request(route.method, f"{client.base}{path}", timeout=60, **sent)
 
 

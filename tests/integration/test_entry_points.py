@@ -26,6 +26,7 @@ READ_NO_SETTINGS = {
     "deploy.local.fork_server",
     "services.kit.rpc.caller_keys",
     "services.membership.imports.reading.sheet_reader",
+    "services.membership.union_imports.workbook_reader",
 }
 """Programs that work without any, on the working copy or on their input."""
 

@@ -116,13 +116,12 @@ def list_union_changes(work: Work, request: ListUnionChangesRequest) -> UnionCha
 def confirm_union_change(work: Work, request: UnionChangeRequest) -> UnionChangeAnswer:
     """Carries out a change that another administrator requested.
 
-    Raises NotFound, Forbidden `own_request` and `same_administrator` for a caller who is not independent of the
-    requester, Conflict `union_change_ended`, `requester_gone`, and `union_change_obstructed`.
+    Raises NotFound, Forbidden `own_union`, or `own_request` and `same_administrator` for a caller who is not
+    independent of the requester, Conflict `union_change_ended`, `requester_gone`, and `union_change_obstructed`.
     """
     session, caller = work.session, work.caller
     change, union, target, requester = waiting = _waiting(session, caller, request.change_id)
-    if not _may_decide(caller, union, target):
-        raise _not_found()
+    _refuse_unless_above(caller, union, target)
     controls.refuse_unless_independent(session, requester, session.get_one(Account, UUID(caller.account_id)))
     if not _may_ask(requester, union, target):
         raise Conflict("requester_gone", "申请人已不是上级工会的管理员，申请不再有效", "请重新申请。")
@@ -146,13 +145,13 @@ def confirm_union_change(work: Work, request: UnionChangeRequest) -> UnionChange
 def decline_union_change(work: Work, request: UnionChangeRequest) -> UnionChangeAnswer:
     """Ends a waiting change: another administrator declines it, or the requester withdraws it.
 
-    Raises NotFound, Conflict `union_change_ended`.
+    Raises NotFound, Forbidden `own_union`, Conflict `union_change_ended`.
     """
     session, caller = work.session, work.caller
     change, union, target, requester = waiting = _waiting(session, caller, request.change_id)
     is_own = str(requester.account_id) == caller.account_id
-    if not is_own and not _may_decide(caller, union, target):
-        raise _not_found()
+    if not is_own:
+        _refuse_unless_above(caller, union, target)
     _decide(change, caller, "withdrawn" if is_own else "declined")
     audit.record(session, old={"state": "requested"}, new={"state": change.state})
     _publish(session, waiting, _asked(session, requester))
@@ -208,6 +207,13 @@ def _waiting(session: Session, caller: Caller, change_id: UUID) -> _Change:
 
 def _not_found() -> NotFound:
     return NotFound(title="未找到该申请")
+
+
+def _refuse_unless_above(caller: Caller, union: Union, target: Union | None) -> None:
+    if str(union.union_id) == caller.union_id:
+        raise Forbidden("own_union", "不能确认或结束本工会的撤并", "请由上级工会的管理员操作。")
+    if not _may_decide(caller, union, target):
+        raise _not_found()
 
 
 def _may_decide(caller: Caller, union: Union, target: Union | None) -> bool:

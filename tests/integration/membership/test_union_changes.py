@@ -297,8 +297,8 @@ def test_a_union_that_is_founded_while_its_superior_moves_goes_along(
 def test_nobody_confirms_or_declines_a_change_of_the_own_union(office: Office, asker: Caller, empty: Union) -> None:
     own = an_account(office, empty, "administrator")
     change_id = asked(office, asker, empty)["change_id"]
-    assert refused(office, requests.confirm_union_change, own, change_id=change_id) == "not_found"
-    assert refused(office, requests.decline_union_change, own, change_id=change_id) == "not_found"
+    assert refused(office, requests.confirm_union_change, own, change_id=change_id) == "own_union"
+    assert refused(office, requests.decline_union_change, own, change_id=change_id) == "own_union"
 
 
 def test_a_union_that_is_dissolved_meanwhile_cannot_be_changed_again(
