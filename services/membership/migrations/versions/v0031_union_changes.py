@@ -11,9 +11,13 @@ revision = "0031"
 down_revision = "0030"
 
 
+def prepare(connection: sa.Connection) -> None:
+    """Locks the table of unions alone: nearly every statement reads it, and could wait in a circle otherwise."""
+    connection.execute(sa.text('alter table "union" add column if not exists ended_at timestamptz'))
+
+
 def upgrade() -> None:
     """No union has been dissolved yet; nobody has requested a change."""
-    op.add_column("union", sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True))
     op.create_table(
         "union_change",
         sa.Column("change_id", sa.Uuid(), nullable=False),
