@@ -1,7 +1,5 @@
 """The operations on imports of members: upload a file, preview, confirm or cancel it, get progress and errors."""
 
-import base64
-import binascii
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -34,10 +32,11 @@ from services.membership.imports.import_parts import PART, choose_sheets, end_im
 from services.membership.imports.import_preview import previewed_rows
 from services.membership.imports.sheets import error_sheet, template
 from services.membership.imports.stored_sheets import stored_sheets
+from services.membership.imports.uploads import uploaded
 from services.membership.models import ImportJob, ImportRow
 from services.membership.unions import require_open
 
-LARGEST_FILE = 20 * 1024 * 1024
+MOST_MEGABYTES = 20
 PREVIEW_LIFE = timedelta(hours=24)
 """Choice: how long a preview can be confirmed before the import ends."""
 FILE_KINDS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".csv", ".txt")
@@ -159,13 +158,7 @@ def get_template(work: Work, request: GetImportTemplateRequest) -> FileAnswer:
 def _checked_content(file_name: str, content: str) -> bytes:
     if not file_name.lower().endswith(FILE_KINDS):
         raise Invalid([FieldProblem("file", "file_type", "请上传 .xlsx、.xls、.xlsb、.ods 或 .csv 文件")])
-    try:
-        decoded = base64.b64decode(content, validate=True)
-    except binascii.Error as error:
-        raise Invalid([FieldProblem("file", "invalid", "文件内容无法读取，请重新上传")]) from error
-    if not decoded or len(decoded) > LARGEST_FILE:
-        raise Invalid([FieldProblem("file", "file_size", "文件应不为空且不超过 20 MB")])
-    return decoded
+    return uploaded(content, MOST_MEGABYTES)
 
 
 def _rows_in(session: Session, job: ImportJob, state: str) -> Iterable[ImportRow]:

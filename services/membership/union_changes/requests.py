@@ -212,16 +212,12 @@ def _not_found() -> NotFound:
 def _refuse_unless_above(caller: Caller, union: Union, target: Union | None) -> None:
     if str(union.union_id) == caller.union_id:
         raise Forbidden("own_union", "不能确认或结束本工会的撤并", "请由上级工会的管理员操作。")
-    if not _may_decide(caller, union, target):
+    if not _reaches(UUID(caller.union_id), union, target):
         raise _not_found()
 
 
-def _may_decide(caller: Caller, union: Union, target: Union | None) -> bool:
-    """Whether the caller's union is above the changed one, and the target's or above it."""
-    return _reaches(UUID(caller.union_id), union, target)
-
-
 def _reaches(own: UUID, union: Union, target: Union | None) -> bool:
+    """Whether a union is above the changed one, and is the target or above it."""
     return own in union.superior_ids and all(own in (one.union_id, *one.superior_ids) for one in _given(target))
 
 
@@ -319,7 +315,7 @@ def _answers(session: Session, caller: Caller, rows: Sequence[_Row]) -> list[Uni
 def _answer(caller: Caller, row: _Row, independent: set[UUID]) -> UnionChangeAnswer:
     change, union, former, target, requester, decider = row
     state, is_own = _state_of(change), str(requester.account_id) == caller.account_id
-    may_decide = _may_decide(caller, union, target)
+    may_decide = _reaches(UUID(caller.union_id), union, target)
     return UnionChangeAnswer(
         change_id=change.change_id,
         kind=change.kind,

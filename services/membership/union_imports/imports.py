@@ -1,8 +1,5 @@
 """Imports of unions and accounts: a workbook is checked by a trial, and created if every row is right."""
 
-import base64
-import binascii
-
 from services.contracts.operations.membership.union_imports import (
     MOST_WRONG,
     GetUnionTemplateRequest,
@@ -15,11 +12,12 @@ from services.kit.problems import FieldProblem, Invalid
 from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.work import Work
 from services.membership.imports.reading.unreadable import UnreadableSheet
+from services.membership.imports.uploads import uploaded
 from services.membership.union_imports.creating import Created, create
 from services.membership.union_imports.workbook import ACCOUNTS, UNIONS, FilledRow, filled_rows, template
 from services.membership.union_imports.workbook_reader import read_workbook
 
-LARGEST_FILE = 5 * 1024**2
+MOST_MEGABYTES = 5
 MOST_UNIONS, MOST_ACCOUNTS = 2000, 500
 """Choice: what one transaction creates within seconds; each account is sent a text message."""
 
@@ -55,12 +53,7 @@ def get_union_template(_work: Work, _request: GetUnionTemplateRequest) -> FileAn
 
 
 def _rows_of(request: ImportUnionsRequest) -> tuple[list[FilledRow], list[str]]:
-    try:
-        content = base64.b64decode(request.content, validate=True)
-    except binascii.Error as error:
-        raise Invalid([FieldProblem("file", "invalid", "文件内容无法读取，请重新上传")]) from error
-    if not content or len(content) > LARGEST_FILE:
-        raise Invalid([FieldProblem("file", "file_size", "文件应不为空且不超过 5 MB")])
+    content = uploaded(request.content, MOST_MEGABYTES)
     try:
         rows, not_read = filled_rows(read_workbook(content))
     except UnreadableSheet as unreadable:
