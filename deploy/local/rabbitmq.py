@@ -39,8 +39,24 @@ _QUEUE_DEPTHS = """
     _ -> proplists:get_value(messages, rabbit_amqqueue:info(Queue, [messages]))
   end} || Queue <- rabbit_amqqueue:list(<<"%s">>)].
 """
-
-
+# A node before 3.10.20 hands on no dead letter any more when it deletes queues that are just being declared.
+_DELETE_VHOST = """
+Vhost = <<"%s">>,
+Connections = fun() ->
+  [Pid || Pid <- rabbit_networking:connections(),
+          (catch rabbit_networking:connection_info(Pid, [vhost])) =:= [{vhost, Vhost}]] end,
+Channels = fun() ->
+  [Pid || Pid <- rabbit_channel:list(), (catch rabbit_channel:info(Pid, [vhost])) =:= [{vhost, Vhost}]] end,
+Close = fun Again(Left) ->
+  Open = Connections(),
+  [catch rabbit_networking:close_connection(Pid, "the virtual host is deleted") || Pid <- Open],
+  case Left =:= 0 orelse (Open =:= [] andalso Channels() =:= []) of
+    true -> ok;
+    false -> timer:sleep(20), Again(Left - 1)
+  end end,
+Close(500),
+catch rabbit_vhost:delete(Vhost, <<"%s">>).
+"""
 _DELETE_IF_EMPTY = """
 {ok, Queue} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"%s">>, queue, <<"%s">>)),
 case ra:leader_query(amqqueue:get_pid(Queue), fun rabbit_fifo:query_messages_total/1) of
@@ -99,8 +115,8 @@ class RabbitMQ:
         )
 
     def delete_vhost(self, name: str) -> None:
-        """Delete a virtual host with its queues; connections to it are closed."""
-        self.evaluate(f'catch rabbit_vhost:delete(<<"{name}">>, <<"{ADMINISTRATOR}">>).')
+        """Close the connections to a virtual host, and delete it with its queues when no client declares any more."""
+        self.evaluate(_DELETE_VHOST % (name, ADMINISTRATOR))
 
     def queue_depths(self, vhost: str) -> dict[str, int]:
         """Return the messages in each queue of a virtual host now, ready and unacknowledged together."""

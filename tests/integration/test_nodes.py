@@ -6,8 +6,12 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
+from threading import Event, get_ident
 
+import amqp
 import kombu
 import pytest
 from sqlalchemy import create_engine, text
@@ -18,7 +22,9 @@ from deploy.local import postgres, rabbitmq
 from deploy.local.nodes import Nodes
 from deploy.local.ports import is_free
 from gateway.reading import UPLOAD_LIMIT
-from tests.integration.messaging.world import Outside, eventually
+from services.kit.amqp.connection import open_connection
+from services.kit.amqp.queues import declare_working_queue
+from tests.integration.messaging.world import DEAD, QUEUE, Outside, eventually
 
 
 def test_nodes_that_run_are_found_and_not_started_again(nodes: Nodes) -> None:
@@ -148,6 +154,38 @@ def test_nodes_keep_what_they_hold_and_where_they_are_over_a_kill_and_a_stop(own
     assert first == after_the_kill == after_the_stop
     assert after_the_stop.postgres.has_database("membership")
     assert after_the_stop.rabbitmq.queue_depths("cards") == {}
+
+
+def declare_until_the_end(uri: str, begun: Event) -> None:
+    """Declare working queues, one after another, until the broker closes the connection."""
+    with suppress(amqp.AMQPError, OSError), open_connection(uri, "test") as connection:
+        for number in count():
+            with connection.channel() as channel:
+                declare_working_queue(channel, f"probe.{get_ident()}-{number}", DEAD)
+            begun.set()
+
+
+@pytest.mark.long("nodes of its own")
+def test_a_virtual_host_deleted_while_its_clients_declare_takes_no_other_queue_along(own_folder: Path) -> None:
+    broker = rabbitmq.start(own_folder)
+    with ThreadPoolExecutor(4) as pool:
+        for attempt in range(20):
+            broker.create_vhost(f"gone-{attempt}")
+            begun = Event()
+            clients = [pool.submit(declare_until_the_end, broker.uri(f"gone-{attempt}"), begun) for _ in range(4)]
+            assert begun.wait(60)
+            broker.delete_vhost(f"gone-{attempt}")
+            for client in clients:
+                client.result(60)
+
+    broker.create_vhost("kept")
+    with Outside(broker.uri("kept")) as outside:
+        declare_working_queue(outside.channel, QUEUE, DEAD)
+        outside.publish("", QUEUE, b"bad")
+        bad = eventually(lambda: outside.channel.basic_get(QUEUE))
+        outside.channel.basic_reject(bad.delivery_tag, requeue=False)
+
+        assert eventually(lambda: outside.get(DEAD)).body == b"bad"
 
 
 @pytest.mark.long("nodes of its own")
