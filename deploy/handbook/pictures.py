@@ -50,6 +50,12 @@ def _tick_three(page: Page) -> None:
         boxes.nth(place).check()
 
 
+def _scan_first(page: Page) -> None:
+    first = page.evaluate("fetch('/api/v1/cards?status=made&size=1').then((answer) => answer.json())")["items"][0]
+    page.goto(f"/collect/{first['application_id']}")
+    page.get_by_role("button", name="登记领卡").wait_for()
+
+
 def _open_complete(page: Page) -> None:
     page.get_by_role("button", name="完善信息").first.click()
     page.get_by_role("dialog").wait_for()
@@ -116,6 +122,7 @@ PICTURES = (
     Picture("batch", "批次详情", "/batches/{batch_no}", "银行退回", "jianlang"),
     Picture("register", "打印清册", "/batches", "待审核", "jianlang", _open_register),
     Picture("cards", "领卡管理", "/cards", "未领卡", "jianlang"),
+    Picture("collect", "扫码领卡", "/cards", "未领卡", "jianlang", _scan_first),
     Picture("transfers", "会员转会", "/transfers", "最晚办理", "jianlang"),
     Picture("revocation", "撤销办卡批次申请", "/batches", "待审核", "jianlang", _press("撤销办卡批次申请")),
     Picture("revocations", "撤销审核", "/revocations", "待审核", "yangpu"),

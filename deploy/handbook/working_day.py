@@ -14,6 +14,7 @@ from services.membership.seed import demo_password
 _PEOPLE = 20260501
 _BROWSER = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/138.0.0.0 Safari/537.36 Edg/138.0.0.0"
 _CONTACT = {"contact_name": "王芳", "contact_phone": "13812345678"}
+_OUTLET = "国华广场"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ def work(stack: Stack) -> WorkingDay:
     requests.put(f"{bank}/control", json={"mode": "manual"}, timeout=5).raise_for_status()
     people = make_people(_PEOPLE)
     clerk = signed_in_client(stack, "jianlang")
+    _hand_out_cards(signed_in_client(stack, "city"))
     first, second, rest = people.ordinary[:12], people.ordinary[12:16], people.ordinary[16:24]
     waiting = [*rest, *people.failing[::3], people.failing[-1], people.registry_retired]
     _import(clerk, [*first, *second, *waiting, people.rare_name, people.passport, *people.broken_rows])
@@ -64,6 +66,12 @@ def signed_in_client(stack: Stack, account_name: str) -> ApiClient:
     return client.sign_in(account_name, demo_password())
 
 
+def _hand_out_cards(city: ApiClient) -> None:
+    """Lets unions hand out the cards of the branch that the batches go to."""
+    branch_code = city.get("outlets", q=_OUTLET)["items"][0]["branch_code"]
+    city.patch(f"branches/{branch_code}", {"union_hands_out": True})
+
+
 def _import(clerk: ApiClient, people: list[Person]) -> None:
     sheet = fill_in(clerk.download("members/imports/template.xlsx"), people)
     clerk.import_members("会员名册.xlsx", sheet)
@@ -72,7 +80,7 @@ def _import(clerk: ApiClient, people: list[Person]) -> None:
 def _submit(clerk: ApiClient, people: list[Person]) -> str:
     _queue(clerk, people)
     _check(clerk)
-    outlet = clerk.get("outlets", q="国华广场")["items"][0]
+    outlet = clerk.get("outlets", q=_OUTLET)["items"][0]
     chosen = {"branch_code": outlet["branch_code"], "outlet_code": outlet["code"]}
     consent = {"consent_version": clerk.get("consent-text")["version"]}
     return str(clerk.post("batches", {"channel": "ordinary", **chosen, **_CONTACT, **consent})["batch_no"])

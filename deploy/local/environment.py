@@ -291,6 +291,7 @@ def service_environment(service: str, context: RuntimeContext) -> dict[str, str]
         "REGISTRY_URL": f"http://{LOOPBACK}:{ports['registry-1']}",
         "SMS_URL": f"http://{LOOPBACK}:{ports['sms-1']}",
         "PUBLIC_URL": f"http://{LOOPBACK}:{ports['gateway']}",
+        "COLLECTION_CODES": "yes",
     }
 
 

@@ -29,6 +29,12 @@ ROUTES = (
         rpc.LIST_CARDS,
         summary="Cards of the union, the oldest first; reviewers and administrators see those of subordinates too",
     ),
+    rpc_route(
+        "GET",
+        f"{_CARDS}/<uuid:application_id>",
+        rpc.GET_CARD,
+        summary="The card of an application of the own union, whose code on paper was scanned",
+    ),
     export,
     file_route(
         f"{_CARDS}/collection-list.pdf",

@@ -91,6 +91,7 @@ class BatchingService(BaseService):
     # Cards
 
     list_cards = handles(card_ops.LIST_CARDS, cards.list_cards)
+    get_card = handles(card_ops.GET_CARD, cards.get_card)
     export_cards = handles(card_ops.EXPORT_CARDS, cards.export_cards)
     get_collection_list = handles(card_ops.GET_COLLECTION_LIST, cards.get_collection_list)
     mark_collected = handles(card_ops.MARK_COLLECTED, cards.mark_collected)

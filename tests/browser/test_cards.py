@@ -1,6 +1,8 @@
 """Cards 领卡管理 on the page: who has not collected one, live reports of the bank, collection at the union."""
 
+import re
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import requests
@@ -79,6 +81,51 @@ def test_a_superior_sees_the_cards_below_and_marks_none(
     with page.expect_download() as saved:
         page.get_by_role("button", name="导出").click()
     assert saved.value.suggested_filename.endswith(".xlsx")
+
+
+def test_a_clerk_marks_collection_by_scanning_the_codes_on_paper(
+    desk: Desk, cards: list[dict[str, Any]], page_of: PageOf
+) -> None:
+    first, second, _ = cards
+    page = page_of(desk.clerk)
+    open_cards(page)
+    page.get_by_role("button", name="扫码领卡").click()
+    scanner = page.get_by_role("textbox", name="领卡码")
+    expect(scanner).to_be_focused()
+
+    page.keyboard.type("6224781234567891\n")
+    expect(page.get_by_role("alert")).to_contain_text("这不是领卡码")
+    scanner.fill("")
+    page.keyboard.type(f"https://cards.example/collect/{first['application_id']}\n")
+    expect(page.get_by_role("heading", name=first["name"])).to_be_visible()
+    expect(page.get_by_role("main")).to_contain_text(first["member_no"])
+    assert serious_findings(page) == []
+    page.get_by_role("button", name="登记领卡").click()
+    expect(page.get_by_role("status")).to_contain_text("已登记领卡")
+    expect(scanner).to_be_focused()
+
+    page.keyboard.type(f"{second['application_id']}\n")
+    page.get_by_role("button", name="登记领卡").click()
+    expect(page.get_by_role("heading", name="本次已登记 2 人")).to_be_visible()
+    statuses = {one["application_id"]: one["status"] for one in desk.clerk.get("cards")["items"]}
+    assert [statuses[one["application_id"]] for one in cards] == ["collected", "collected", "made"]
+
+    page.goto(f"/collect/{first['application_id']}")
+    expect(page.get_by_role("status")).to_contain_text("已领卡，无需登记")
+    expect(page.get_by_role("button", name="登记领卡")).to_have_count(0)
+    page.goto(f"/collect/{uuid4()}")
+    expect(page.get_by_role("alert")).to_contain_text("本工会没有这张卡")
+    assert serious_findings(page) == []
+
+
+def test_a_code_scanned_by_a_telephone_that_is_not_signed_in_comes_back_after_signing_in(
+    desk: Desk, cards: list[dict[str, Any]], page_of: PageOf, page: Page
+) -> None:
+    page.goto(f"/collect/{cards[0]['application_id']}")
+    expect(page).to_have_url(re.compile(r"/sign-in\?back=/collect/"))
+    reviewer = page_of(desk.office.reviewer)
+    reviewer.goto(f"/collect/{cards[0]['application_id']}")
+    expect(reviewer.get_by_role("heading", name="页面不存在")).to_be_visible()
 
 
 def whole_number(desk: Desk, card: dict[str, Any]) -> str:

@@ -27,19 +27,24 @@ from services.batching.models import Application, BankFeedback, Branch, Card, Ca
 from services.batching.pending.persons import card_digest
 from services.batching.seed import seed
 from services.contracts.events.batching import CARDS_CHANGED, COLLECTION_REMINDED
+from services.contracts.operations.batching import RegisterAnswer
 from services.contracts.operations.cards import (
+    CardAnswer,
     CollectionListRequest,
     ExportCardsRequest,
+    GetCardRequest,
     ListCardsRequest,
     MarkCollectedRequest,
 )
 from services.kit import clock
 from services.kit.data import migrate
-from services.kit.problems import Conflict, Invalid
+from services.kit.problems import Conflict, Invalid, NotFound
+from services.kit.rpc.files import FileAnswer
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
 from services.kit.schemas import as_dict
+from services.kit.settings import read_settings
 from tests.databases import DatabaseFactory
 from tests.integration.batching_desk import Desk, a_card_feedback, a_feedback, a_message, fresh
 from tests.mothers import a_card_number, a_union, an_applicant
@@ -360,6 +365,64 @@ def test_only_cards_that_the_union_hands_out_are_on_the_list_to_sign(desk: Desk)
         assert desk.application(application_id).member_no in words
         assert number[-4:] in words
         assert number not in words
+
+
+@pytest.fixture
+def codes_on_paper(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("COLLECTION_CODES", "yes")
+    read_settings.cache_clear()
+    yield
+    monkeypatch.undo()
+    read_settings.cache_clear()
+
+
+def codes_on(file: FileAnswer | RegisterAnswer) -> int:
+    """How many codes for collection a PDF has."""
+    return sum(len(page.images) for page in PdfReader(BytesIO(b64decode(file.content))).pages)
+
+
+def test_paper_has_codes_only_if_that_is_set_and_the_union_hands_out_the_cards(
+    desk: Desk, codes_on_paper: None
+) -> None:
+    batch_no, _ = desk.a_batch(3)
+    assert codes_on(desk.print_register(batch_no, "pdf")) == 0
+    hand_out(desk)
+    assert codes_on(desk.print_register(batch_no, "pdf")) == 3
+    issued(desk, 2)
+    with desk.begin() as session:
+        assert codes_on(cards.get_collection_list(desk.work(session), CollectionListRequest())) == 2
+    assert listed(desk)["collection_codes"] is True
+
+
+def test_paper_has_no_codes_unless_that_is_set(desk: Desk) -> None:
+    hand_out(desk)
+    batch_no, _ = desk.a_batch(1)
+    assert codes_on(desk.print_register(batch_no, "pdf")) == 0
+    assert listed(desk)["collection_codes"] is False
+
+
+def scanned(desk: Desk, application_id: UUID) -> CardAnswer:
+    with desk.begin() as session:
+        return cards.get_card(desk.work(session), GetCardRequest(application_id=application_id))
+
+
+def test_a_scanned_code_shows_the_card_of_the_own_union_and_no_other(desk: Desk) -> None:
+    hand_out(desk)
+    ((application_id, number),) = issued(desk).items()
+    card = scanned(desk, application_id)
+    assert (card.application_id, card.status, card.can_be_marked) == (application_id, "made", True)
+    assert number not in str(card)
+
+    for stranger, unknown in ((Desk(desk.engine, a_union()), application_id), (desk, uuid4())):
+        with pytest.raises(NotFound):
+            scanned(stranger, unknown)
+
+
+def test_a_scanned_code_says_where_no_card_is_made_yet(desk: Desk) -> None:
+    _, (application_id,) = desk.a_batch(1)
+    with pytest.raises(Conflict) as not_made:
+        scanned(desk, application_id)
+    assert not_made.value.code == "card_not_made"
 
 
 def test_a_clerk_marks_cards_as_collected_and_the_banks_word_is_a_repetition(desk: Desk) -> None:

@@ -5,14 +5,18 @@ import zipfile
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
+from uuid import UUID
 
 import pypdf
 import pytest
+import segno
 from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
 from services.batching.batches.counting import count_month
+from services.batching.cards.collection_codes import address_of
+from services.batching.cards.collection_list import collection_list
 from services.batching.models import Branch
 from services.batching.register.attachments import attachments_zip
 from services.batching.register.consent_form import consent_form
@@ -25,6 +29,7 @@ from services.kit.documents.typeface import document_typeface
 from services.kit.problems import Problem
 
 NAMES = ("韩梅", "欧阳䶮", "𬎆𫖯𠅤", "迪丽·热巴", "Christopher Montgomery-Featherstonehaugh the Younger", "=SUM(A1)")
+RECIPIENTS = [(f"{number:010}", f"会员{number}", "**** 7891") for number in range(40)]
 
 
 def a_register(size: int = 6, **changes: Any) -> Register:
@@ -95,6 +100,44 @@ def test_every_name_and_every_whole_number_is_on_it() -> None:
     assert text.count("31010119750308002X") == 80
     for name in NAMES:
         assert name.replace(" ", "") in text
+
+
+def codes_in(content: bytes) -> list[list[bytes]]:
+    """The modules of each code for collection, row by row, in the order of the paper."""
+    pictures = [one.image for page in pypdf.PdfReader(io.BytesIO(content)).pages for one in page.images]
+    modules = [(picture.width, picture.convert("L").tobytes()) for picture in pictures if picture]
+    return [
+        [bytes(pixel < 128 for pixel in pixels[start : start + width]) for start in range(0, width * width, width)]
+        for width, pixels in modules
+    ]
+
+
+def code_of(application_id: UUID) -> list[bytes]:
+    return [bytes(row) for row in segno.make(address_of(application_id), error="m", micro=False, mask=3).matrix]
+
+
+def test_where_unions_hand_out_cards_each_row_has_the_code_of_its_application() -> None:
+    register, codes = a_register(40), [UUID(int=number) for number in range(40)]
+    content = register_pdf(register, codes)
+
+    assert codes_in(content) == [code_of(one) for one in codes]
+    text = "".join(pages_of(content)).replace("\n", "")
+    assert all(person.name.replace(" ", "") in text.replace(" ", "") for person in register.persons)
+    assert all(word in text for word in ("领卡码", *HEADINGS, *SEALS, register.total_text()))
+    assert content == register_pdf(register, codes)
+
+
+def test_other_registers_and_lists_have_no_codes() -> None:
+    assert codes_in(register_pdf(a_register())) == codes_in(collection_list("甲工会", "2026-11-30", RECIPIENTS)) == []
+
+
+def test_each_row_of_a_collection_list_may_have_a_code() -> None:
+    codes = [UUID(int=number) for number in range(len(RECIPIENTS))]
+    content = collection_list("甲工会", "2026-11-30", RECIPIENTS, codes)
+
+    assert codes_in(content) == [code_of(one) for one in codes]
+    text = "".join(pages_of(content)).replace("\n", "").replace(" ", "")
+    assert all(name in text for _, name, _ in RECIPIENTS)
 
 
 def test_the_same_content_gives_the_same_bytes_and_embeds_its_fonts() -> None:

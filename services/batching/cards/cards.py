@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from services.batching import overdue
-from services.batching.cards import card_reports
+from services.batching.cards import card_reports, collection_codes
 from services.batching.cards.card_reports import Report
 from services.batching.cards.card_states import CardStep, Status
 from services.batching.cards.collection_list import TITLE, collection_list
@@ -25,6 +25,7 @@ from services.contracts.operations.cards import (
     CardFilter,
     CollectionListRequest,
     ExportCardsRequest,
+    GetCardRequest,
     ListCardsAnswer,
     ListCardsRequest,
     MarkCollectedAnswer,
@@ -40,7 +41,7 @@ from services.kit.data.lists.ordering import in_order
 from services.kit.data.lists.page_rows import page_of
 from services.kit.documents.sheet_cells import XLSX, heading_row, saved, text_row
 from services.kit.operations import audit
-from services.kit.problems import Conflict, Problem, invalid_fields
+from services.kit.problems import Conflict, NotFound, Problem, invalid_fields
 from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
@@ -72,7 +73,20 @@ def list_cards(work: Work, request: ListCardsRequest) -> ListCardsAnswer:
         counted,
         counts=_counts(work.session, of_unions),
         overdue_days=read_settings(overdue.OverdueSettings).overdue_uncollected_days,
+        collection_codes=collection_codes.are_printed(),
     )
+
+
+def get_card(work: Work, request: GetCardRequest) -> CardAnswer:
+    """The card of an application of the caller's union; raises NotFound, and Conflict `card_not_made`."""
+    session, own = work.session, UUID(work.caller.union_id)
+    of_application = _cards().where(Card.application_id == request.application_id, Card.union_id == own)
+    if row := session.execute(of_application).one_or_none():
+        return _answer(row, work.caller)
+    application = session.get(Application, request.application_id)
+    if application is None or application.union_id != own:
+        raise NotFound()
+    raise Conflict("card_not_made", "卡尚未制成", "银行反馈办卡成功后才能登记领卡。")
 
 
 def export_cards(work: Work, request: ExportCardsRequest) -> FileAnswer:
@@ -109,7 +123,8 @@ def get_collection_list(work: Work, request: CollectionListRequest) -> FileAnswe
     members = audit.references("member", (row.Card.member_id for row in rows))
     audit.record(work.session, *members, new={"batch_no": request.batch_no or None, "cards": len(rows)})
     recipients = [(row.Application.member_no, row.Application.name, mask_card(row.Card.card_no)) for row in rows]
-    content = collection_list(work.caller.union_name or "", today().isoformat(), recipients)
+    codes = [row.Card.application_id for row in rows] if collection_codes.are_printed() else []
+    content = collection_list(work.caller.union_name or "", today().isoformat(), recipients, codes)
     return file_answer(f"{TITLE}-{today():%Y%m%d}.pdf", "application/pdf", content)
 
 

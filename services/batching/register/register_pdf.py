@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from io import BytesIO
+from uuid import UUID
 
 from reportlab.graphics.barcode.qr import QrCode
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
+from services.batching.cards import collection_codes
 from services.batching.register.register import CHANNEL_NAMES, HEADINGS, SEAL_DATE, SEALS, TITLE, Register
 from services.kit.documents.typeface import Typeface, document_typeface
 from services.kit.problems import Problem
@@ -19,6 +22,10 @@ SIZE = 8.5
 LINE = 11.5
 COLUMNS = (30, 62, 112, 94, 112, 58, INNER - 468)
 """The widths of the columns, in the order of HEADINGS."""
+CODE_MARGIN = 4
+CODE_COLUMN = collection_codes.SIZE + 2 * CODE_MARGIN
+COLUMNS_BESIDE_CODES = (30, 62, 94, 78, 112, 58, INNER - 434 - CODE_COLUMN, CODE_COLUMN)
+"""The same where each person has a code for collection."""
 QR_SIZE = 64
 QR_FORM = "batch_no"
 HEAD_TOP = HEIGHT - 76
@@ -34,8 +41,27 @@ Line = list[list[str]]
 """The cells of one row, each wrapped into lines."""
 
 
-def register_pdf(register: Register) -> bytes:
-    """The register on A4 pages; raises Problem `font_lacks` naming the names that cannot be printed."""
+@dataclass(frozen=True)
+class _Row:
+    """A row of the table, with the application whose code for collection its last cell shows."""
+
+    cells: Line
+    code: UUID | None = None
+
+    @property
+    def height(self) -> float:
+        of_code = collection_codes.SIZE + 2 * CODE_MARGIN if self.code else 0
+        return max(max(map(len, self.cells)) * LINE + 5, of_code)
+
+
+_SHORTEST = _Row([[""]]).height
+
+
+def register_pdf(register: Register, codes: Sequence[UUID] = ()) -> bytes:
+    """The register on A4 pages; raises Problem `font_lacks` naming the names that cannot be printed.
+
+    `codes` are the applications of the persons, in order, where each row has a code for collection.
+    """
     typeface = document_typeface()
     refuse_unprintable(register, typeface)
     buffer = BytesIO()
@@ -43,12 +69,17 @@ def register_pdf(register: Register) -> bytes:
     _define_qr(canvas, register.batch_no)
     head = _wrapped_facts(register, typeface)
     table_top = HEAD_TOP - max(sum(map(_head_height, head)), QR_SIZE) - 4
-    rows = [_cells(person.texts(), typeface) for person in register.persons]
-    pages = list(_paginate(rows, table_top - TABLE_BOTTOM - _height([[""]])))
+    columns = COLUMNS_BESIDE_CODES if codes else COLUMNS
+    code_of_row: Sequence[UUID | None] = codes or [None] * len(register.persons)
+    rows = [
+        _Row(_cells(person.texts(), columns, typeface), code)
+        for person, code in zip(register.persons, code_of_row, strict=True)
+    ]
+    pages = list(_paginate(rows, table_top - TABLE_BOTTOM - _SHORTEST))
     digest = register.digest()
     for number, page in enumerate(pages, 1):
         _draw_head(canvas, typeface, head)
-        bottom = _draw_table(canvas, typeface, page, table_top)
+        bottom = _draw_table(canvas, typeface, page, columns, table_top)
         if number == len(pages):
             _draw_end(canvas, typeface, register, bottom)
         _draw_foot(canvas, typeface, digest, f"第 {number} 页 共 {len(pages)} 页")
@@ -98,28 +129,24 @@ def _head_height(facts: Line) -> float:
     return max(map(len, facts)) * HEAD_LINE + 2
 
 
-def _cells(texts: Sequence[str], typeface: Typeface) -> Line:
-    return [typeface.wrap(text, width - 6, SIZE) for text, width in zip(texts, COLUMNS, strict=True)]
+def _cells(texts: Sequence[str], columns: Sequence[float], typeface: Typeface) -> Line:
+    return [typeface.wrap(text, width - 6, SIZE) for text, width in zip(texts, columns, strict=False)]
 
 
-def _paginate(rows: Sequence[Line], available: float) -> Iterator[list[Line]]:
+def _paginate(rows: Sequence[_Row], available: float) -> Iterator[list[_Row]]:
     """The rows of each page; total and seals follow on the last page, with at least one person."""
-    page: list[Line] = []
+    page: list[_Row] = []
     left = available
     for row in rows:
-        if page and _height(row) > left:
+        if page and row.height > left:
             yield page
             page, left = [], available
         page.append(row)
-        left -= _height(row)
-    if left < _height([[""]]) + SEALS_HEIGHT and len(page) > 1:
+        left -= row.height
+    if left < _SHORTEST + SEALS_HEIGHT and len(page) > 1:
         yield page[:-1]
         page = page[-1:]
     yield page
-
-
-def _height(row: Line) -> float:
-    return max(len(cell) for cell in row) * LINE + 5
 
 
 def _define_qr(canvas: Canvas, text: str) -> None:
@@ -144,21 +171,24 @@ def _draw_head(canvas: Canvas, typeface: Typeface, head: Sequence[Line]) -> None
     canvas.restoreState()
 
 
-def _draw_table(canvas: Canvas, typeface: Typeface, rows: Sequence[Line], top: float) -> float:
+def _draw_table(
+    canvas: Canvas, typeface: Typeface, rows: Sequence[_Row], columns: Sequence[float], top: float
+) -> float:
     """Draws heading and rows; returns where they end."""
-    heading: Line = [[name] for name in HEADINGS]
+    names = HEADINGS if columns is COLUMNS else (*HEADINGS, collection_codes.HEADING)
+    heading = _Row([[name] for name in names])
     y = top
     canvas.setFillGray(0.92)
-    canvas.rect(MARGIN, y - _height(heading), INNER, _height(heading), stroke=0, fill=1)
+    canvas.rect(MARGIN, y - heading.height, INNER, heading.height, stroke=0, fill=1)
     canvas.setFillGray(0)
     canvas.setLineWidth(0.4)
     lines: list[tuple[float, float, float, float]] = [(MARGIN, y, WIDTH - MARGIN, y)]
     for row in (heading, *rows):
-        _draw_row(canvas, typeface, row, y)
-        y -= _height(row)
+        _draw_row(canvas, typeface, row, columns, y)
+        y -= row.height
         lines.append((MARGIN, y, WIDTH - MARGIN, y))
     x: float = MARGIN
-    for width in (0, *COLUMNS):
+    for width in (0, *columns):
         x += width
         lines.append((x, top, x, y))
     canvas.lines(lines)
@@ -167,10 +197,9 @@ def _draw_table(canvas: Canvas, typeface: Typeface, rows: Sequence[Line], top: f
 
 def _draw_end(canvas: Canvas, typeface: Typeface, register: Register, top: float) -> None:
     """Draws the total, and the boxes in which union, clerk and bank confirm it."""
-    height = _height([[""]])
-    canvas.rect(MARGIN, top - height, INNER, height)
+    canvas.rect(MARGIN, top - _SHORTEST, INNER, _SHORTEST)
     typeface.draw(canvas, MARGIN + 3, top - LINE + 0.5, register.total_text(), SIZE)
-    top -= height
+    top -= _SHORTEST
     width = INNER / len(SEALS)
     for number, seal in enumerate(SEALS):
         x = MARGIN + number * width
@@ -181,12 +210,14 @@ def _draw_end(canvas: Canvas, typeface: Typeface, register: Register, top: float
         )
 
 
-def _draw_row(canvas: Canvas, typeface: Typeface, row: Line, top: float) -> None:
+def _draw_row(canvas: Canvas, typeface: Typeface, row: _Row, columns: Sequence[float], top: float) -> None:
     x: float = MARGIN
-    for cell, width in zip(row, COLUMNS, strict=True):
+    for cell, width in zip(row.cells, columns, strict=False):
         for number, text in enumerate(cell):
             typeface.draw(canvas, x + 3, top - LINE * (number + 1) + 0.5, text, SIZE)
         x += width
+    if row.code:
+        collection_codes.draw_code(canvas, x + CODE_MARGIN, top - CODE_MARGIN - collection_codes.SIZE, row.code)
 
 
 def _draw_foot(canvas: Canvas, typeface: Typeface, digest: str, page: str) -> None:

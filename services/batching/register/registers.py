@@ -1,10 +1,14 @@
 """Registers of stored batches: loaded as frozen, verified by their hash, returned as files."""
 
+from collections.abc import Sequence
+from uuid import UUID
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.batching.batches.batches import load_batch
-from services.batching.models import Batch, BatchPerson
+from services.batching.cards import collection_codes
+from services.batching.models import Batch, BatchPerson, Branch
 from services.batching.pending.consents import consented_version
 from services.batching.register.attachments import attachments_zip
 from services.batching.register.register import Register, RegisteredPerson
@@ -16,9 +20,9 @@ from services.kit.problems import NotFound, Problem
 from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.work import Work
 
-_FORMS = {
-    "pdf": (register_pdf, "application/pdf"),
-    "xlsx": (register_xlsx, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+_CONTENT_TYPES = {
+    "pdf": "application/pdf",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 
 
@@ -27,10 +31,10 @@ def print_register(work: Work, request: GetRegisterRequest) -> RegisterAnswer:
     session, batch_no, form = work.session, request.batch_no, request.format
     batch = _load_own_batch(work, batch_no)
     audit.record(session, new={"format": form, "register_hash": batch.register_hash})
-    write, content_type = _FORMS[form]
-    content = write(_frozen_register(session, batch))
+    register = _frozen_register(session, batch)
+    content = register_xlsx(register) if form == "xlsx" else register_pdf(register, _codes(session, batch))
     batch.register_state = "printed"
-    file = file_answer(f"办卡清册-{batch_no}.{form}", content_type, content)
+    file = file_answer(f"办卡清册-{batch_no}.{form}", _CONTENT_TYPES[form], content)
     return RegisterAnswer(**vars(file), register_hash=batch.register_hash)
 
 
@@ -75,6 +79,14 @@ def _frozen_register(session: Session, batch: Batch) -> Register:
     if register.digest() != batch.register_hash:
         raise Problem("register_differs", 500, "清册内容与提交时不一致", "请勿使用此清册，并立即联系技术支持。")
     return register
+
+
+def _codes(session: Session, batch: Batch) -> Sequence[UUID]:
+    """The applications of the batch in the register's order, where it has codes for collection."""
+    if not collection_codes.are_printed() or not session.get_one(Branch, batch.branch_code).union_hands_out:
+        return ()
+    in_order = select(BatchPerson.application_id).where(BatchPerson.batch_no == batch.batch_no)
+    return session.scalars(in_order.order_by(BatchPerson.position)).all()
 
 
 def _line(person: BatchPerson) -> RegisteredPerson:

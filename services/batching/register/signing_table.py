@@ -3,10 +3,12 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
+from services.batching.cards import collection_codes
 from services.kit.documents.typeface import Typeface
 
 WIDTH, HEIGHT = A4
@@ -16,6 +18,7 @@ _BOTTOM = 56
 _ROW = 26
 _SMALL_SIZE = 8.5
 _SMALL_LINE = 11
+_CODE_MARGIN = 4
 
 Column = tuple[str, float]
 """A column's heading and width."""
@@ -23,11 +26,15 @@ Column = tuple[str, float]
 
 @dataclass(frozen=True)
 class SigningTable:
-    """The rows that people sign, without their numbers; each page ends with the `foot`."""
+    """The rows that people sign, without their numbers; each page ends with the `foot`.
+
+    `codes` are the applications of the rows, where each row ends with a code for collection.
+    """
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[str]]
     foot: str
+    codes: Sequence[UUID] = ()
 
     def draw(self, canvas: Canvas, typeface: Typeface, top: float) -> None:
         """Draws the rows, numbered, below the headings from `top` on, and ends the last page."""
@@ -36,17 +43,24 @@ class SigningTable:
         y = self._draw_row(canvas, typeface, top, headings)
         for number, row in enumerate(self.rows, 1):
             texts = [str(number), *row]
-            if y - self._height(typeface, texts) < _BOTTOM:
+            shortest = collection_codes.SIZE + 2 * _CODE_MARGIN if self.codes else _ROW
+            if y - self._height(typeface, texts, shortest) < _BOTTOM:
                 self._end_page(canvas, typeface, page)
                 page += 1
                 y = self._draw_row(canvas, typeface, HEIGHT - MARGIN, headings)
-            y = self._draw_row(canvas, typeface, y, texts)
+            top, y = y, self._draw_row(canvas, typeface, y, texts, shortest)
+            if self.codes:
+                right = MARGIN + sum(width for _, width in self.columns)
+                left, bottom = right - _CODE_MARGIN - collection_codes.SIZE, top - _CODE_MARGIN - collection_codes.SIZE
+                collection_codes.draw_code(canvas, left, bottom, self.codes[number - 1])
         self._end_page(canvas, typeface, page)
 
-    def _draw_row(self, canvas: Canvas, typeface: Typeface, top: float, texts: Sequence[str]) -> float:
+    def _draw_row(
+        self, canvas: Canvas, typeface: Typeface, top: float, texts: Sequence[str], shortest: float = _ROW
+    ) -> float:
         """Draws a row of boxes; a text too long for its box is smaller and wrapped. Returns the top of the next row."""
         canvas.setLineWidth(0.4)
-        height = self._height(typeface, texts)
+        height = self._height(typeface, texts, shortest)
         x: float = MARGIN
         for text, (_, width) in zip(texts, self.columns, strict=True):
             canvas.rect(x, top - height, width, height)
@@ -59,10 +73,10 @@ class SigningTable:
             x += width
         return top - height
 
-    def _height(self, typeface: Typeface, texts: Sequence[str]) -> float:
+    def _height(self, typeface: Typeface, texts: Sequence[str], shortest: float) -> float:
         columns = zip(texts, self.columns, strict=True)
         most = max(len(_small_lines(typeface, text, width)) for text, (_, width) in columns)
-        return max(_ROW, most * _SMALL_LINE + 4)
+        return max(shortest, most * _SMALL_LINE + 4)
 
     def _end_page(self, canvas: Canvas, typeface: Typeface, page: int) -> None:
         typeface.draw(canvas, MARGIN, 32, self.foot, 8)

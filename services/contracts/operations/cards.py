@@ -83,6 +83,12 @@ class ListCardsAnswer(PageAnswer):
     items: list[CardAnswer]
     counts: Annotated[CardCounts, "of all cards of the chosen unions, whatever the rest of the filter"]
     overdue_days: Annotated[int, "after how many working days an uncollected card is overdue"]
+    collection_codes: Annotated[bool, "registers and collection lists have codes to scan on collection"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GetCardRequest:
+    application_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +115,7 @@ class MarkCollectedAnswer:
 LIST_CARDS = query(
     "batching.list_cards", ListCardsRequest, ListCardsAnswer, allow=subordinates(*STAFF), may_lag=SUPERIORS
 )
+GET_CARD = query("batching.get_card", GetCardRequest, CardAnswer, allow=own_union("clerk"))
 EXPORT_CARDS = command(
     "batching.export_cards", ExportCardsRequest, FileAnswer, allow=subordinates(*STAFF), title="导出领卡名单"
 )

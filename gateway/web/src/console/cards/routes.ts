@@ -12,4 +12,10 @@ export const routes: RouteRecordRaw[] = [
       menu: { group: "会员服务卡管理", order: 35 },
     },
   },
+  {
+    path: "/collect/:application_id?",
+    name: "collect",
+    component: () => import("@/console/cards/CollectPage.vue"),
+    meta: { title: "扫码领卡", roles: ["clerk"] },
+  },
 ];
