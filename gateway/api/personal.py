@@ -79,6 +79,13 @@ ROUTES = (
         summary="My applications and their steps",
     ),
     rpc_route(
+        "DELETE",
+        f"{_APPLICATIONS}/<uuid:application_id>",
+        batching.CANCEL_PERSONALLY,
+        status=204,
+        summary="Cancel my application before it is submitted, and withdraw my consent",
+    ),
+    rpc_route(
         "GET",
         f"{_PERSONAL}/progress",
         batching.LIST_PERSONAL_PROGRESS,

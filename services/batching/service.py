@@ -113,6 +113,7 @@ class BatchingService(BaseService):
     # Members on the phone
 
     list_personal_progress = handles(ops.LIST_PERSONAL_PROGRESS, personal_applications.list_progress)
+    cancel_personally = handles(ops.CANCEL_PERSONALLY, personal_applications.cancel)
 
     # Events of other services, and the bank
 

@@ -1,5 +1,8 @@
 """Accessibility checks of pages by axe."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from playwright.sync_api import Page
 
 from deploy.local.web import WEB
@@ -18,12 +21,23 @@ def serious_findings(page: Page, *more: str) -> list[str]:
 
     `more` are further impacts that count.
     """
+    found = _violations(page, {"resultTypes": ["violations"]})
+    return _named(violation for violation in found if violation["impact"] in (*_SERIOUS, *more))
+
+
+def findings_of(page: Page, rule: str) -> list[str]:
+    """Returns the findings of one rule of axe, whether or not it is among the usual ones."""
+    return _named(_violations(page, {"resultTypes": ["violations"], "runOnly": [rule]}))
+
+
+def _violations(page: Page, options: dict[str, Any]) -> list[dict[str, Any]]:
     page.evaluate(_COME_TO_REST)
     page.evaluate(_AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("async () => (await axe.run(document, {resultTypes: ['violations']})).violations")
-    return [
-        f"{violation['id']}: {node['html'][:160]}"
-        for violation in found
-        if violation["impact"] in (*_SERIOUS, *more)
-        for node in violation["nodes"]
-    ]
+    found: list[dict[str, Any]] = page.evaluate(
+        "async (options) => (await axe.run(document, options)).violations", options
+    )
+    return found
+
+
+def _named(violations: Iterable[dict[str, Any]]) -> list[str]:
+    return [f"{violation['id']}: {node['html'][:160]}" for violation in violations for node in violation["nodes"]]

@@ -1,6 +1,7 @@
 """A member applies on the phone 个人办卡, at 360 pixels: one-time password, own data, outlet, consent, progress."""
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -8,7 +9,7 @@ from playwright.sync_api import Page, expect
 from deploy.handbook.chromium import answer_captcha_on_the_phone
 from deploy.local.client import wait_until
 from deploy.local.stack import Stack
-from tests.browser.accessibility import serious_findings
+from tests.browser.accessibility import findings_of, serious_findings
 from tests.browser.bank import answer_batch
 from tests.browser.conftest import NewPage
 from tests.desks import Desk, a_desk, a_phone, form_of, people
@@ -49,11 +50,15 @@ def page(new_page: NewPage) -> Page:
     return new_page(viewport=_PHONE)
 
 
-def sign_in(page: Page, stack: Stack, phone: str) -> None:
+def begin_session(page: Page, stack: Stack, phone: str) -> None:
     page.goto("/m/")
     page.get_by_label("手机号").fill(phone)
     page.get_by_label("验证码").fill(requested_code(stack, phone, lambda: request_code(page)))
     page.get_by_role("button", name="登录").click()
+
+
+def sign_in(page: Page, stack: Stack, phone: str) -> None:
+    begin_session(page, stack, phone)
     expect(page.get_by_role("heading", name="会员信息梳理")).to_be_visible()
 
 
@@ -64,11 +69,16 @@ def request_code(page: Page) -> None:
 
 
 def complete_profile(page: Page) -> None:
-    page.get_by_label("证件到期日").fill("2040-01-02")
+    choose_day(page, "证件到期日", "2040-01-02")
     page.get_by_label("联系地址").fill("上海市长宁区古北路555弄8号")
     page.get_by_label("我已核对以上信息").check()
     page.get_by_role("button", name="下一步：选择网点").click()
     expect(page.get_by_role("heading", name="选择经办网点")).to_be_visible()
+
+
+def choose_day(page: Page, label: str, day: str) -> None:
+    for wheel, part in zip("年月日", day.split("-"), strict=True):
+        page.get_by_label(f"{label}：{wheel}").select_option(part)
 
 
 def choose_outlet(page: Page) -> None:
@@ -130,6 +140,12 @@ def test_a_member_applies_and_follows_the_card_until_it_is_issued_on_pages_that_
     expect(page.get_by_text("银行卡号")).to_be_visible()
     assert fits(page)
     address = desk.clerk.get("outlets", q="古北")["items"][0]["address"]
+    assert (
+        page.get_by_role("link", name=address).get_attribute("href")
+        == f"geo:0,0?q={quote(f'交通银行古北路支行 {address}')}"
+    )
+    assert page.get_by_role("link", name="021-62750301").get_attribute("href") == "tel:02162750301"
+    assert page.get_by_role("link", name="帮助热线").get_attribute("href") == "tel:02112351"
     wait_until(lambda: [text for text in messages_to(stack, member.phone) if address in text], "where to collect it")
 
     wanted = page.get_by_role("switch", name="办卡进度和领卡短信")
@@ -169,7 +185,7 @@ def test_what_is_missing_is_told_and_a_reload_and_the_way_back_lose_nothing(
     expect(page.get_by_text("请填写证件到期日")).to_be_visible()
     expect(page.get_by_text("请填写联系地址")).to_be_visible()
     expect(page.get_by_text("请核对信息后勾选")).to_be_visible()
-    expect(page.get_by_label("证件到期日")).to_be_focused()
+    expect(page.get_by_label("证件到期日：年")).to_be_focused()
 
     complete_profile(page)
     choose_outlet(page)
@@ -219,6 +235,110 @@ def test_a_wrong_one_time_password_is_reported(page: Page) -> None:
     page.get_by_role("button", name="登录").click()
 
     expect(page.get_by_role("alert")).to_contain_text("验证码不正确或已失效")
+
+
+def test_a_wrong_one_time_password_is_reported_also_after_too_many_requests(
+    member: Flexible, page: Page, stack: Stack
+) -> None:
+    page.goto("/m/")
+    page.get_by_label("手机号").fill(member.phone)
+    request_code(page)
+    page.reload()
+    page.get_by_label("手机号").fill(member.phone)
+    answer_captcha_on_the_phone(page)
+    page.get_by_role("button", name="获取验证码").click()
+    expect(page.get_by_role("alert")).to_contain_text("秒后再试")
+    page.get_by_label("验证码").fill("000000")
+
+    page.get_by_role("button", name="登录").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("验证码不正确或已失效")
+    expect(page.get_by_role("alert")).not_to_contain_text("秒后再试")
+
+
+def test_a_member_cancels_what_the_union_has_queued_before_the_bank_has_it(
+    member: Flexible, page: Page, stack: Stack, desk: Desk
+) -> None:
+    desk.clerk.post("members/queue", {"member_ids": [member.member_id]})
+    wait_until(lambda: in_pending(desk, member), "the member is on the union's list")
+    begin_session(page, stack, member.phone)
+    expect(page.get_by_text("待所在工会提交")).to_be_visible()
+    page.get_by_role("button", name="取消申请并撤回同意").click()
+    assert is_fit(page)
+    page.get_by_role("dialog").get_by_role("button", name="继续办理").click()
+    page.get_by_role("button", name="取消申请并撤回同意").click()
+    page.get_by_role("dialog").get_by_role("button", name="取消申请", exact=True).click()
+
+    expect(page.get_by_text("本人取消申请并撤回同意")).to_be_visible()
+    assert not in_pending(desk, member)
+    assert desk.clerk.get(f"members/{member.member_id}")["card_state"] == "none"
+
+
+def in_pending(desk: Desk, member: Flexible) -> bool:
+    items = [*desk.clerk.get("pending")["items"], *desk.clerk.get("pending", channel="special")["items"]]
+    return any(one["member_id"] == member.member_id for one in items)
+
+
+def small_texts(page: Page) -> list[str]:
+    """Visible texts of less than 18 pixels."""
+    found: list[str] = page.evaluate(
+        """() => {
+            const all = [];
+            const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+            for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+                const parent = node.parentElement;
+                const isShown = parent.checkVisibility() && node.textContent.trim() && !parent.closest("script, style");
+                if (isShown && parseFloat(getComputedStyle(parent).fontSize) < 18) all.push(node.textContent.trim());
+            }
+            return all;
+        }"""
+    )
+    return found
+
+
+def is_large(page: Page) -> bool:
+    """Whether all texts are large, their contrast is 7:1, and nothing reaches beyond the edge."""
+    assert small_texts(page) == []
+    assert findings_of(page, "color-contrast-enhanced") == []
+    return is_fit(page)
+
+
+def test_large_type_is_chosen_once_and_kept_on_every_page(
+    member: Flexible, page: Page, stack: Stack, desk: Desk
+) -> None:
+    page.goto("/m/")
+    expect(page.get_by_text("办理流程")).to_be_visible()
+    page.get_by_role("button", name="大字版").click()
+    expect(page.get_by_text("办理流程")).to_be_hidden()
+    expect(page.get_by_role("img", name="图形码图片")).to_be_visible()
+    assert is_large(page)
+    sign_in(page, stack, member.phone)
+    expect(page.get_by_role("button", name="大字版")).to_have_attribute("aria-pressed", "true")
+    assert is_large(page)
+    complete_profile(page)
+    expect(page.get_by_role("radio").first).to_be_visible()
+    assert is_large(page)
+    choose_outlet(page)
+    expect(page.get_by_label("我已阅读并单独同意")).to_be_visible()
+    assert is_large(page)
+    page.get_by_label("我已阅读并单独同意").check()
+    page.get_by_role("button", name="确认提交").click()
+    expect(page.get_by_text("银行办理中")).to_be_visible()
+    assert is_large(page)
+
+    page.get_by_role("button", name="大字版").click()
+    assert small_texts(page) != []
+
+
+def test_outlets_of_the_members_district_come_first_and_are_found_by_several_words(
+    member: Flexible, page: Page, stack: Stack
+) -> None:
+    sign_in(page, stack, member.phone)
+    complete_profile(page)
+    expect(page.get_by_role("radiogroup").locator("label").first).to_contain_text("长宁区")
+    page.get_by_label("查找网点").fill("杨浦 建设银行")
+    expect(page.get_by_role("radio")).to_have_count(1)
+    expect(page.get_by_role("radiogroup")).to_contain_text("黄兴路支行")
 
 
 def test_who_signs_out_leaves_nothing_on_the_phone(member: Flexible, page: Page, stack: Stack) -> None:

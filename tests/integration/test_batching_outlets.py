@@ -87,6 +87,17 @@ def test_a_new_branch_with_an_outlet_can_be_chosen(desk: Desk) -> None:
     assert batch["outlet"]["address"] == NEW_OUTLET["address"]
 
 
+def test_outlets_are_found_by_several_words_and_those_near_come_first(desk: Desk) -> None:
+    do(desk, outlets.create_branch, **BRANCH)
+    do(desk, outlets.create_outlet, **NEW_OUTLET)
+    assert codes(desk, q="曹杨 普陀") == codes(desk, q="  普陀区\u3000曹杨路 500 ") == ["abc-pt-01"]
+    assert codes(desk, q="曹杨 杨浦区") == codes(desk, q="曹% _杨") == []
+
+    everywhere = codes(desk)
+    assert codes(desk, near="闵行区") == ["ccb-mh-01", *(one for one in everywhere if one != "ccb-mh-01")] != everywhere
+    assert codes(desk, near="没有的区") == everywhere
+
+
 def test_no_code_is_given_twice(desk: Desk) -> None:
     do(desk, outlets.create_branch, **BRANCH)
     do(desk, outlets.create_outlet, **NEW_OUTLET)

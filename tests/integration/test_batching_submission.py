@@ -27,6 +27,7 @@ from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.batching import BATCH_SUBMITTED, MEMBERS_REMOVED
 from services.contracts.operations.batching import (
     BatchRequest,
+    CancelPersonallyRequest,
     GetRegisterRequest,
     ListBatchesRequest,
     ListPersonalProgressRequest,
@@ -508,6 +509,41 @@ def test_a_member_sees_outlet_and_banks_progress_of_no_application_but_the_own(d
     shown = progress_of(desk, member)
     assert (shown["application_id"], shown["bank_progress"]) == (own, "accepted")
     assert shown["outlet"]["name"] == "交通银行古北路支行"
+
+
+def cancel(desk: Desk, member: Caller, application_id: UUID) -> None:
+    with desk.begin() as session:
+        request = CancelPersonallyRequest(application_id=application_id)
+        personal_applications.cancel(Work(session, member), request)
+
+
+def test_a_member_cancels_the_own_application_before_it_is_submitted(desk: Desk) -> None:
+    [own] = desk.queue(an_applicant(), personal_application={"outlet_code": "bocom-cn-01"})
+    [others] = desk.queue(an_applicant())
+    member = Caller(member_id=str(desk.application(own).member_id), roles=frozenset({"member"}), scope=Scope.SELF)
+    for unknown in (others, uuid4()):
+        with pytest.raises(NotFound):
+            cancel(desk, member, unknown)
+
+    cancel(desk, member, own)
+    cancel(desk, member, own)
+
+    assert desk.states([own, others]) == ["removed", "queued"]
+    [published] = desk.published(MEMBERS_REMOVED)
+    assert (published["reason"], published["detail"]) == ("cancelled", "本人取消申请并撤回同意")
+    desk.validate({own: "passed"})
+    assert desk.states([own]) == ["removed"]
+    assert desk.sent_to_bank(bank.SUBMITTED) == []
+
+
+def test_a_member_whose_application_is_at_the_bank_is_sent_to_the_union(desk: Desk) -> None:
+    [own] = desk.queue(an_applicant(), personal_application={"outlet_code": "bocom-cn-01"})
+    desk.validate({own: "passed"})
+    member = Caller(member_id=str(desk.application(own).member_id), roles=frozenset({"member"}), scope=Scope.SELF)
+    with pytest.raises(Conflict) as refused:
+        cancel(desk, member, own)
+    assert refused.value.code == "already_submitted"
+    assert desk.states([own]) == ["submitted"]
 
 
 def test_a_personal_application_waits_for_the_registry_and_then_resumes(desk: Desk) -> None:

@@ -41,9 +41,11 @@ def list_branches(work: Work, request: ListBranchesRequest) -> ListBranchesAnswe
 
 
 def list_outlets(work: Work, request: ListOutletsRequest) -> ListOutletsAnswer:
-    """Outlets of a branch, or of all; `q` is part of the name, address or district."""
+    """Outlets of a branch, or of all, those near first; each word of `q` is in the name, the address or district."""
     matching = select(Outlet, Branch).join(Branch, Branch.code == Outlet.branch_code)
     columns = {"code": Outlet.code, "name": Outlet.name, "district": Outlet.district}
+    if request.near is not UNSET:
+        matching = matching.order_by(Outlet.district != request.near)
     matching = matching.order_by(*in_order(request.sort, columns, Outlet.code))
     if request.state != "all":
         matching = matching.where(_has_state(request.state))
@@ -52,10 +54,14 @@ def list_outlets(work: Work, request: ListOutletsRequest) -> ListOutletsAnswer:
     if request.district is not UNSET:
         matching = matching.where(Outlet.district == request.district)
     if request.q is not UNSET:
-        sought = {Outlet.name: request.q, Outlet.district: request.q, Outlet.address: clean_address(request.q)}
-        matching = matching.where(or_(*(place.contains(part, autoescape=True) for place, part in sought.items())))
+        matching = matching.where(*map(_has_word, request.q.split()))
     rows, counted = page_of(work.session, matching, request)
     return ListOutletsAnswer.of([outlet_answer(row.Outlet, row.Branch) for row in rows], request, counted)
+
+
+def _has_word(word: str) -> ColumnElement[bool]:
+    sought = {Outlet.name: word, Outlet.district: word, Outlet.address: clean_address(word)}
+    return or_(*(place.contains(part, autoescape=True) for place, part in sought.items()))
 
 
 def outlet_of_branch(session: Session, branch_code: str, outlet_code: str) -> Outlet:

@@ -12,7 +12,7 @@ from services.batching.batches.batches import bank_progress
 from services.batching.batches.outlets import can_be_chosen
 from services.batching.batches.submission import Submission, form_batch
 from services.batching.models import Application, Branch, ConsentReceipt, Outlet, PersonalApplication
-from services.batching.pending.application_states import Check
+from services.batching.pending.application_states import Check, State
 from services.batching.pending.channels import channel_for
 from services.batching.pending.checks import request_checks
 from services.batching.pending.consents import receipts_of, record_on_phone
@@ -21,6 +21,7 @@ from services.batching.pending.persons import facts_of
 from services.contracts.events.membership import MembersQueuedData
 from services.contracts.events.membership import PersonalApplication as PersonalApplicationData
 from services.contracts.operations.batching import (
+    CancelPersonallyRequest,
     CollectionOutlet,
     ListPersonalProgressAnswer,
     ListPersonalProgressRequest,
@@ -28,11 +29,13 @@ from services.contracts.operations.batching import (
 )
 from services.contracts.shared import UnionFacts
 from services.kit.data.bulk import is_any_of
-from services.kit.problems import Problem
+from services.kit.operations import audit
+from services.kit.problems import Conflict, NotFound, Problem
 from services.kit.rpc.work import Work
 
 log = structlog.get_logger()
 
+CANCELLED_PERSONALLY = "本人取消申请并撤回同意"
 _UNPRINTABLE = "姓名用字无法打印，请到所在工会办理"
 NATIONALITY = "CHN"
 """Only holders of a resident ID can apply personally, and only citizens hold one."""
@@ -48,6 +51,24 @@ def list_progress(work: Work, _request: ListPersonalProgressRequest) -> ListPers
         .order_by(Application.application_id.desc())
     )
     return ListPersonalProgressAnswer(items=[_progress_answer(row.Application, row.Outlet) for row in rows])
+
+
+def cancel(work: Work, request: CancelPersonallyRequest) -> None:
+    """Ends the caller's own application, whoever made it, before it is submitted: the consent is withdrawn.
+
+    Afterwards the union asks for its revocation (the consent's paragraph 7): Conflict `already_submitted`. An
+    application that has ended stays as it is. Raises NotFound for one of another member.
+    """
+    session = work.session
+    audit.record(session, ("application", request.application_id))
+    application = session.get(Application, request.application_id, with_for_update={"key_share": True})
+    if application is None or application.member_id != UUID(work.caller.member_id):
+        raise NotFound()
+    if application.state in (State.SUBMITTED, State.ISSUED):
+        advice = "申请已送银行办理。如需取消，请联系所在工会提出撤销申请，银行尚未制卡的不再制卡。"
+        raise Conflict("already_submitted", "申请已不能取消", advice)
+    this = Application.application_id == application.application_id
+    remove(session, application.union_id, "cancelled", this, detail=CANCELLED_PERSONALLY)
 
 
 def start(

@@ -263,7 +263,8 @@ class UpdateBranchRequest:
 class ListOutletsRequest(PageRequest):
     branch_code: Annotated[str | Unset, text(20)] = UNSET
     district: Annotated[str | Unset, text(20), "the whole name of a district: 杨浦区"] = UNSET
-    q: Annotated[str | Unset, text(50), "part of the name, address or district"] = UNSET
+    near: Annotated[str | Unset, text(20), "a district whose outlets come before all others"] = UNSET
+    q: Annotated[str | Unset, text(50), "words, each of them a part of the name, address or district"] = UNSET
     state: Annotated[str, choice(*PLACE_STATES), "an outlet of a closed branch counts as closed"] = "open"
     sort: Annotated[str, sortable("code", "name", "district")] = "code"
 
@@ -591,6 +592,11 @@ class ListPersonalProgressAnswer:
     items: Annotated[list[PersonalProgressAnswer], "newest first"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class CancelPersonallyRequest:
+    application_id: UUID
+
+
 # Counts for the workbench
 
 
@@ -718,4 +724,7 @@ CORRECT_PROCESSED_AT = command(
 )
 LIST_PERSONAL_PROGRESS = query(
     "batching.list_personal_progress", ListPersonalProgressRequest, ListPersonalProgressAnswer, allow=own_data("member")
+)
+CANCEL_PERSONALLY = command(
+    "batching.cancel_personally", CancelPersonallyRequest, allow=own_data("member"), title="本人取消申请并撤回同意"
 )

@@ -7,7 +7,7 @@ type State = PersonalApplication["state"];
 
 function anApplication(...states: State[]): PersonalApplication {
   const steps = states.map((state) => ({ state, at: "2026-11-25T02:00:00+00:00", note: null }));
-  return { state: states.at(-1), steps } as PersonalApplication;
+  return { state: states.at(-1), steps, outlet_code: "icbc-yp-01" } as PersonalApplication;
 }
 
 const shown = (...given: Parameters<typeof timeline>) => timeline(...given).map(({ title, kind }) => `${title} ${kind}`);
@@ -51,8 +51,15 @@ describe("the progress of an application", () => {
   });
 
   it("says what to do with the card once it is issued", () => {
-    expect(headline("issued", "made").advice).toContain("领卡");
-    expect(headline("issued", "lost")).toMatchObject({ title: "卡已挂失", tone: "bad" });
-    expect(headline("submitted", null).title).toBe("银行办理中");
+    expect(headline(anApplication("issued"), "made").advice).toContain("领卡");
+    expect(headline(anApplication("issued"), "lost")).toMatchObject({ title: "卡已挂失", tone: "bad" });
+    expect(headline(anApplication("submitted"), null).title).toBe("银行办理中");
+  });
+
+  it("waits for the union where the union applies for the member", () => {
+    const byUnion = { ...anApplication("queued"), outlet_code: null };
+    expect(headline(byUnion).title).toBe("待所在工会提交");
+    expect(shown(byUnion, null)[0]).toBe("已列入所在工会办卡名单 now");
+    expect(headline({ ...byUnion, state: "submitted" }).title).toBe("银行办理中");
   });
 });

@@ -42,15 +42,23 @@ const OF_CARD: Record<NonNullable<Profile["card_status"]>, { title: string; advi
   closed: { title: "卡已销卡", advice: "如需咨询请联系所在工会。", tone: "plain" },
 };
 
+/** Of an application that the union makes: its clerk has it checked and submits it. */
+const OF_UNION = {
+  title: "已列入所在工会办卡名单",
+  headline: { title: "待所在工会提交", advice: "所在工会校验后提交银行办理，请留意短信。", tone: "busy" as Tone },
+};
+
 /** What the member has to do now, by the application, and by the card once it is issued. */
-export const headline = (state: State, card: Profile["card_status"] = null) =>
-  state === "issued" && card ? OF_CARD[card] : HEADLINES[state];
+export function headline({ state, outlet_code }: Pick<PersonalApplication, "state" | "outlet_code">, card: Profile["card_status"] = null) {
+  if (state === "queued" && outlet_code === null) return OF_UNION.headline;
+  return state === "issued" && card ? OF_CARD[card] : HEADLINES[state];
+}
 
 /** The steps taken, oldest first, then those to come; `bank` is how far the bank is while it has not decided. */
 export function timeline(application: PersonalApplication, bank: BankProgress, card: readonly CardStep[] = []): ShownStep[] {
   const last = application.steps.length - 1;
   const taken = application.steps.map(({ state, at, note }, place): ShownStep => ({
-    title: TITLES[state],
+    title: state === "queued" && application.outlet_code === null ? OF_UNION.title : TITLES[state],
     kind: place < last ? "done" : kindOfLast(state),
     at,
     note,

@@ -5,7 +5,7 @@ import type { ComponentPublicInstance } from "vue";
 
 export type Values = Record<string, unknown>;
 
-const INPUTS = ["ElSelect", "ElDatePicker", "ElRadioGroup", "ElCheckboxGroup", "ElInputNumber", "ElCheckbox"];
+const INPUTS = ["ElSelect", "ElDatePicker", "ElRadioGroup", "ElCheckboxGroup", "ElInputNumber", "ElCheckbox", "DateWheels"];
 const NATIVE = "input:not([type=radio]):not([type=checkbox]), textarea";
 
 export function fieldsOf(wrapper: VueWrapper) {

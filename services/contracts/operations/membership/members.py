@@ -447,7 +447,9 @@ class ApplyPersonallyRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class PersonalApplicationAnswer(ApplicationAnswer):
-    outlet_code: str
+    outlet_code: Annotated[
+        str | None, "that the member chose on the phone; null where the union applies for the member"
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

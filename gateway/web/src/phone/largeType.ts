@@ -1,0 +1,20 @@
+// The large type of the phone pages 大字版: kept on this phone, for whoever uses it.
+import { ref } from "vue";
+
+const KEPT = "large-type";
+export const isLarge = ref(false);
+
+/** As it was chosen on this phone before. */
+export function showKeptType(): void {
+  show(localStorage.getItem(KEPT) === "yes");
+}
+
+export function chooseType(large: boolean): void {
+  localStorage.setItem(KEPT, large ? "yes" : "no");
+  show(large);
+}
+
+function show(large: boolean): void {
+  isLarge.value = large;
+  document.documentElement.classList.toggle("large", large);
+}
