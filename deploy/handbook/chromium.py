@@ -35,6 +35,12 @@ def chromium(*, shows_pdf: bool = False) -> Iterator[Browser]:
         browser.close()
 
 
+def choose_day_on_the_phone(page: Page, label: str, day: str) -> None:
+    """Turns the wheels of a date to a day: `2040-01-02`."""
+    for wheel, part in zip("年月日", day.split("-"), strict=True):
+        page.get_by_label(f"{label}：{wheel}").select_option(part)
+
+
 def answer_captcha_on_the_phone(page: Page) -> None:
     """Requests a new captcha on the phone's first page and fills in its answer."""
     another = page.get_by_role("button", name="看不清，换一张图形码")

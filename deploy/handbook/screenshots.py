@@ -12,7 +12,7 @@ import requests
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from deploy.handbook.chromium import answer_captcha_on_the_phone, chromium
+from deploy.handbook.chromium import answer_captcha_on_the_phone, choose_day_on_the_phone, chromium
 from deploy.handbook.pictures import OVERDUE_PICTURES, PICTURES, Picture
 from deploy.handbook.working_day import WorkingDay, signed_in_client, work
 from deploy.local import stack, web
@@ -92,7 +92,7 @@ def _take_phone(browser: Browser, running: Stack) -> None:
     page.get_by_role("button", name="登录").click()
     page.get_by_role("heading", name="会员信息梳理").wait_for()
     _keep(page, "phone-profile")
-    page.get_by_label("证件到期日").fill("2040-01-02")
+    choose_day_on_the_phone(page, "证件到期日", "2040-01-02")
     page.get_by_label("联系地址").fill("上海市长宁区古北路555弄8号")
     page.get_by_label("我已核对以上信息").check()
     page.get_by_role("button", name="下一步：选择网点").click()

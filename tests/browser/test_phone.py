@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
-from deploy.handbook.chromium import answer_captcha_on_the_phone
+from deploy.handbook.chromium import answer_captcha_on_the_phone, choose_day_on_the_phone
 from deploy.local.client import wait_until
 from deploy.local.stack import Stack
 from tests.browser.accessibility import findings_of, serious_findings
@@ -69,16 +69,11 @@ def request_code(page: Page) -> None:
 
 
 def complete_profile(page: Page) -> None:
-    choose_day(page, "证件到期日", "2040-01-02")
+    choose_day_on_the_phone(page, "证件到期日", "2040-01-02")
     page.get_by_label("联系地址").fill("上海市长宁区古北路555弄8号")
     page.get_by_label("我已核对以上信息").check()
     page.get_by_role("button", name="下一步：选择网点").click()
     expect(page.get_by_role("heading", name="选择经办网点")).to_be_visible()
-
-
-def choose_day(page: Page, label: str, day: str) -> None:
-    for wheel, part in zip("年月日", day.split("-"), strict=True):
-        page.get_by_label(f"{label}：{wheel}").select_option(part)
 
 
 def choose_outlet(page: Page) -> None:
