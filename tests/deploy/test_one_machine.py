@@ -25,8 +25,8 @@ _FIRST_PASSWORD = re.compile(r"[A-Za-z0-9-]{8,}")
 _OPERATE = f"{PROJECT}/deploy/systemd"
 _PORTS = {"BANK": 8201, "REGISTRY": 8202, "SMS": 8203}
 """Of the simulators; story_on_machine.py knows them too."""
-_FOR_PROGRAMS = ("PROOF_OF_WORK_BITS=16", "AUDIT_HEAD_MINUTES=0")
-"""For a story that is told by a program, which signs in all the time and waits for signed heads."""
+_FOR_PROGRAMS = ("PROOF_OF_WORK_BITS=16", "AUDIT_HEAD_MINUTES=0", "SMS_QUIET_HOURS=0-0")
+"""For a story that a program tells at any hour: it signs in all the time, waits for signed heads and text messages."""
 
 
 def guide() -> dict[str, list[str]]:
