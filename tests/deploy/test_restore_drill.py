@@ -102,7 +102,7 @@ class Drill:
             named[f"DATABASE_URL_{service.upper()}"] = self.system.database_urls[service]
             named[f"AMQP_URI_{service.upper()}"] = self.system.amqp_uris[service]
             named[f"DATABASE_OWNER_URL_{service.upper()}"] = backups.owner_url(_FOLDER, service)
-        command = [sys.executable, "-W", "ignore", "-m", "deploy.repair", "--settle", "10", *arguments]
+        command = [sys.executable, "-W", "ignore", "-m", "deploy.repair", "--settle", "4", *arguments]
         done = subprocess.run(
             command, env={"PATH": os.environ["PATH"], **named}, cwd=ROOT, capture_output=True, text=True, check=False
         )
