@@ -252,9 +252,12 @@ def test_a_wrong_one_time_password_is_reported_also_after_too_many_requests(
 
 
 def test_a_member_cancels_what_the_union_has_queued_before_the_bank_has_it(
-    member: Flexible, page: Page, stack: Stack, desk: Desk
+    page: Page, stack: Stack, desk: Desk
 ) -> None:
-    desk.clerk.post("members/queue", {"member_ids": [member.member_id]})
+    (person,) = people(1)
+    [member_id] = desk.register(person)
+    member = Flexible(member_id, person.name, person.phone)
+    desk.clerk.post("members/queue", {"member_ids": [member_id]})
     wait_until(lambda: in_pending(desk, member), "the member is on the union's list")
     begin_session(page, stack, member.phone)
     expect(page.get_by_text("待所在工会提交")).to_be_visible()
@@ -303,12 +306,12 @@ def test_large_type_is_chosen_once_and_kept_on_every_page(
 ) -> None:
     page.goto("/m/")
     expect(page.get_by_text("办理流程")).to_be_visible()
-    page.get_by_role("button", name="大字版").click()
+    page.get_by_role("button", name="大字").click()
     expect(page.get_by_text("办理流程")).to_be_hidden()
     expect(page.get_by_role("img", name="图形码图片")).to_be_visible()
     assert is_large(page)
     sign_in(page, stack, member.phone)
-    expect(page.get_by_role("button", name="大字版")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="大字")).to_have_attribute("aria-pressed", "true")
     assert is_large(page)
     complete_profile(page)
     expect(page.get_by_role("radio").first).to_be_visible()
@@ -321,7 +324,7 @@ def test_large_type_is_chosen_once_and_kept_on_every_page(
     expect(page.get_by_text("银行办理中")).to_be_visible()
     assert is_large(page)
 
-    page.get_by_role("button", name="大字版").click()
+    page.get_by_role("button", name="大字").click()
     assert small_texts(page) != []
 
 

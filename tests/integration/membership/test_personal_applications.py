@@ -108,7 +108,7 @@ def test_progress_is_shown_step_by_step(office: Office) -> None:
 
 
 def test_a_member_sees_what_the_union_applies_for_too(office: Office) -> None:
-    member_id = a_member(office)
+    (member_id,) = office.numbered(phone=PHONE)
     office.queue(member_id)
     with office.begin() as session:
         work = on_the_phone(office, session, member_id)
