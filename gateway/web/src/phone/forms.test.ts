@@ -131,7 +131,7 @@ describe("the phone's first page", () => {
     press("获取验证码");
     await settle();
 
-    expect(open.api.commands.at(-1)?.body).toMatchObject({ captcha_id: "c-2", captcha_answer: "p3x9" });
+    expect(open.api.commands.slice(-1)[0]?.body).toMatchObject({ captcha_id: "c-2", captcha_answer: "p3x9" });
   });
 });
 
@@ -241,7 +241,7 @@ describe("confirming the application", () => {
     checkBox();
     press("确认提交");
     await settle();
-    expect(open.api.commands.at(-1)?.body).toMatchObject({ consent_version: "2026-2" });
+    expect(open.api.commands.slice(-1)[0]?.body).toMatchObject({ consent_version: "2026-2" });
   });
 });
 

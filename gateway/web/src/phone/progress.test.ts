@@ -7,7 +7,7 @@ type State = PersonalApplication["state"];
 
 function anApplication(...states: State[]): PersonalApplication {
   const steps = states.map((state) => ({ state, at: "2026-11-25T02:00:00+00:00", note: null }));
-  return { state: states.at(-1), steps, outlet_code: "icbc-yp-01" } as PersonalApplication;
+  return { state: states.slice(-1)[0], steps, outlet_code: "icbc-yp-01" } as PersonalApplication;
 }
 
 const shown = (...given: Parameters<typeof timeline>) => timeline(...given).map(({ title, kind }) => `${title} ${kind}`);
@@ -32,8 +32,8 @@ describe("the progress of an application", () => {
   });
 
   it("has nothing to come once it is over", () => {
-    expect(shown(anApplication("queued", "submitted", "issued"), null).at(-1)).toBe("办卡成功 done");
-    expect(shown(anApplication("queued", "removed"), null).at(-1)).toBe("申请未通过 failed");
+    expect(shown(anApplication("queued", "submitted", "issued"), null).slice(-1)[0]).toBe("办卡成功 done");
+    expect(shown(anApplication("queued", "removed"), null).slice(-1)[0]).toBe("申请未通过 failed");
   });
 
   it("goes on with what happens to the card, the oldest first", () => {

@@ -147,7 +147,7 @@ export async function openDialog({ dialog, props = {}, opensBy, reads }: DialogC
       await settle();
     },
     emitted: (event: string) => inner.emitted(event) ?? [],
-    isClosed: () => inner.emitted("close") !== undefined || inner.emitted("update:modelValue")?.at(-1)?.[0] === false,
+    isClosed: () => inner.emitted("close") !== undefined || inner.emitted("update:modelValue")?.slice(-1)[0]?.[0] === false,
   };
 }
 

@@ -58,7 +58,7 @@ describe("the sign-in page", () => {
     await open.fill({ 验证码: "p3x9" });
     press("登录");
     await settle();
-    expect(open.api.commands.at(-1)?.body).toMatchObject({ captcha_id: "c-2", captcha_answer: "p3x9" });
+    expect(open.api.commands.slice(-1)[0]?.body).toMatchObject({ captcha_id: "c-2", captcha_answer: "p3x9" });
   });
 
   it("tells of a wrong captcha at its field alone, with what to do, and goes there", async () => {
