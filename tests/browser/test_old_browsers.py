@@ -3,15 +3,20 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page
 
 from deploy.handbook.chromium import chromium as a_chromium
 from deploy.local.client import wait_until
 from deploy.local.stack import Stack
-from tests.browser import test_phone as phone
-from tests.browser.conftest import ROWS, NewPage, PageOf, fill_sign_in
+from tests import phones
+from tests.browser.conftest import PageOf
 from tests.browser.old_browser import installed_old_chromium
-from tests.desks import DESK_PASSWORD, Desk, a_desk, form_of, people
+from tests.browser.old_page import OldPage
+from tests.desks import Desk, a_desk, form_of, people
+
+_MENU = (
+    "[...document.querySelectorAll('.side-menu a')].map((one) => [one.getAttribute('href'), one.textContent.trim()])"
+)
 
 pytestmark = pytest.mark.long("installs Chromium 86")
 
@@ -24,50 +29,53 @@ def chromium() -> Iterator[Browser]:
         yield browser
 
 
-def test_a_clerk_signs_in_and_queues_members(desk: Desk, page: Page) -> None:
-    desk.register(*people(3))
-    page.goto("/members")
-    fill_sign_in(page, desk.account_name, DESK_PASSWORD)
-    expect(page.locator(ROWS)).to_have_count(3)
-    page.get_by_role("checkbox", name="选择本页全部").check()
-    page.get_by_role("button", name="至待办").first.click()
+def test_a_clerk_finds_members_and_queues_them(desk: Desk, page_of: PageOf) -> None:
+    first, *_ = members = people(3)
+    desk.register(*members)
+    page = OldPage(page_of(desk.clerk))
+    page.open("/members", first.name)
+    page.tick("选择本页全部")
+    page.press("添加选中的未办卡会员至待办")
     wait_until(lambda: desk.clerk.get("pending")["total"] == 3, "they are on the list")
-    page.goto("/pending")
-    expect(page.locator(ROWS)).to_have_count(3)
+    page.open("/pending", first.name)
 
 
 @pytest.mark.parametrize("account", ["jianlang", "yangpu", "yangpu-admin", "city", "ops"])
 def test_each_page_of_the_menu_opens(page_of: PageOf, account: str) -> None:
-    page = page_of(account)
-    page.goto("/")
-    links = page.get_by_role("navigation", name="功能菜单").get_by_role("link")
-    expect(links.first).to_be_visible()
-    addresses = [str(link.get_attribute("href")) for link in links.all()]
-    assert len(addresses) > 2
-    for address in addresses:
-        page.goto(address)
-        expect(page.get_by_role("heading", level=1)).to_be_visible()
-        expect(page.get_by_text("正在打开…")).to_have_count(0)
+    page = OldPage(page_of(account))
+    page.open("/", "业务工作台")
+    titles = page.page.evaluate(_MENU)
+    assert len(titles) > 2
+    for address, title in titles:
+        page.open(address, title)
+        wait_until(lambda: page.page.evaluate("document.querySelector('h1') !== null"), f"{address} is open")
 
 
-def test_a_member_applies_on_the_phone(stack: Stack, pages_url: str, new_page: NewPage) -> None:
+def test_a_member_applies_on_the_phone(stack: Stack, pages_url: str, page_of: PageOf) -> None:
     desk, (person,) = a_desk(pages_url), people(1)
     unknown = {"document_expiry": None, "address": None}
     desk.clerk.post("members", form_of(person, affiliation="flexible", **unknown))
     desk.wait_for_numbers()
-    page = new_page(viewport={"width": 360, "height": 740})
-    phone.sign_in(page, stack, person.phone)
-    phone.complete_profile(page)
-    phone.choose_outlet(page)
-    page.get_by_label("我已阅读并单独同意").check()
-    page.get_by_role("button", name="确认提交").click()
-    expect(page.get_by_text("银行办理中")).to_be_visible()
-    assert phone.fits(page)
+    page = OldPage(page_of(phones.signed_in(stack, person.phone), viewport={"width": 360, "height": 740}))
+    page.open("/m/", "会员信息梳理")
+    for wheel, part in {"年": "2040", "月": "01", "日": "02"}.items():
+        page.fill(f"证件到期日：{wheel}", part)
+    page.fill("联系地址", "上海市长宁区古北路555弄8号")
+    page.tick("我已核对以上信息")
+    page.press("下一步：选择网点")
+    page.wait_for("交通银行古北路支行")
+    page.tick("交通银行古北路支行")
+    page.press("下一步：同意并确认")
+    page.wait_for("版本")
+    page.tick("我已阅读并单独同意")
+    page.press("确认提交")
+    page.wait_for("银行办理中")
+    assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 @pytest.mark.parametrize("path", ["/", "/m/"])
 def test_an_older_browser_is_told_what_the_pages_need(page: Page, path: str) -> None:
     page.add_init_script("delete String.prototype.replaceAll")
-    page.goto(path)
-    expect(page.get_by_role("alert").filter(has_text="浏览器版本过低")).to_be_visible()
-    expect(page.locator("#app")).to_be_hidden()
+    old = OldPage(page)
+    old.open(path, "浏览器版本过低")
+    assert "正在打开" not in old.text()
