@@ -98,8 +98,9 @@ def _profile(session: Session, member: Member) -> PersonalProfileAnswer:
 
 
 def _applications_of(session: Session, member_id: UUID) -> list[PersonalApplicationAnswer]:
-    """A member's applications, made on the phone or by the union, newest first."""
-    return [PersonalApplicationAnswer(**values_of(one)) for one in applications_of(session, member_id)]
+    """A member's applications that were made on the phone."""
+    applications = applications_of(session, member_id)
+    return [PersonalApplicationAnswer(**values_of(one)) for one in applications if one.outlet_code is not None]
 
 
 def _lock(work: Work) -> Member:

@@ -107,15 +107,6 @@ def test_progress_is_shown_step_by_step(office: Office) -> None:
     assert (shown.state, [step.state for step in shown.steps]) == ("submitted", ["queued", "submitted"])
 
 
-def test_a_member_sees_what_the_union_applies_for_too(office: Office) -> None:
-    (member_id,) = office.numbered(phone=PHONE)
-    office.queue(member_id)
-    with office.begin() as session:
-        work = on_the_phone(office, session, member_id)
-        (shown,) = personal_applications.list_applications(work, GetPersonalApplicationsRequest()).items
-    assert (shown.state, shown.outlet_code) == ("queued", None)
-
-
 def test_what_is_shown_of_oneself_is_masked(office: Office) -> None:
     shown = profile(office, a_member(office))
     assert shown["phone"] == "139****0001"

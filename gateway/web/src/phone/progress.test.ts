@@ -7,7 +7,7 @@ type State = PersonalApplication["state"];
 
 function anApplication(...states: State[]): PersonalApplication {
   const steps = states.map((state) => ({ state, at: "2026-11-25T02:00:00+00:00", note: null }));
-  return { state: states.slice(-1)[0], steps, outlet_code: "icbc-yp-01" } as PersonalApplication;
+  return { state: states.slice(-1)[0], steps } as PersonalApplication;
 }
 
 const shown = (...given: Parameters<typeof timeline>) => timeline(...given).map(({ title, kind }) => `${title} ${kind}`);
@@ -56,10 +56,11 @@ describe("the progress of an application", () => {
     expect(headline(anApplication("submitted"), null).title).toBe("银行办理中");
   });
 
-  it("waits for the union where the union applies for the member", () => {
-    const byUnion = { ...anApplication("queued"), outlet_code: null };
-    expect(headline(byUnion).title).toBe("待所在工会提交");
-    expect(shown(byUnion, null)[0]).toBe("已列入所在工会办卡名单 now");
-    expect(headline({ ...byUnion, state: "submitted" }).title).toBe("银行办理中");
+  it("tells what the member has cancelled from what did not pass", () => {
+    const cancelled = anApplication("queued", "removed");
+    cancelled.steps[1]!.note = "本人取消申请并撤回同意";
+    expect(headline(cancelled).title).toBe("申请已取消");
+    expect(shown(cancelled, null)[1]).toBe("申请已取消 failed");
+    expect(headline(anApplication("queued", "removed")).title).toBe("申请未通过");
   });
 });

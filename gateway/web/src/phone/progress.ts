@@ -42,15 +42,13 @@ const OF_CARD: Record<NonNullable<Profile["card_status"]>, { title: string; advi
   closed: { title: "卡已销卡", advice: "如需咨询请联系所在工会。", tone: "plain" },
 };
 
-/** Of an application that the union makes: its clerk has it checked and submits it. */
-const OF_UNION = {
-  title: "已列入所在工会办卡名单",
-  headline: { title: "待所在工会提交", advice: "所在工会校验后提交银行办理，请留意短信。", tone: "busy" as Tone },
-};
+/** The note of an application that the member has cancelled. */
+const CANCELLED = "本人取消申请并撤回同意";
+const OF_CANCELLED = { title: "申请已取消", advice: "您已撤回同意。以后可重新申请办卡。", tone: "plain" as Tone };
 
 /** What the member has to do now, by the application, and by the card once it is issued. */
-export function headline({ state, outlet_code }: Pick<PersonalApplication, "state" | "outlet_code">, card: Profile["card_status"] = null) {
-  if (state === "queued" && outlet_code === null) return OF_UNION.headline;
+export function headline({ state, steps }: Pick<PersonalApplication, "state" | "steps">, card: Profile["card_status"] = null) {
+  if (state === "removed" && steps[steps.length - 1]?.note === CANCELLED) return OF_CANCELLED;
   return state === "issued" && card ? OF_CARD[card] : HEADLINES[state];
 }
 
@@ -58,7 +56,7 @@ export function headline({ state, outlet_code }: Pick<PersonalApplication, "stat
 export function timeline(application: PersonalApplication, bank: BankProgress, card: readonly CardStep[] = []): ShownStep[] {
   const last = application.steps.length - 1;
   const taken = application.steps.map(({ state, at, note }, place): ShownStep => ({
-    title: state === "queued" && application.outlet_code === null ? OF_UNION.title : TITLES[state],
+    title: note === CANCELLED ? OF_CANCELLED.title : TITLES[state],
     kind: place < last ? "done" : kindOfLast(state),
     at,
     note,

@@ -447,9 +447,7 @@ class ApplyPersonallyRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class PersonalApplicationAnswer(ApplicationAnswer):
-    outlet_code: Annotated[
-        str | None, "that the member chose on the phone; null where the union applies for the member"
-    ]
+    outlet_code: str
 
 
 @dataclass(frozen=True, kw_only=True)
