@@ -1,6 +1,6 @@
 // Tests of useSelection: selected rows over several pages.
 import { afterEach, describe, expect, it } from "vitest";
-import { forgetSelections } from "@/composables/kept";
+import { forgetKept } from "@/composables/kept";
 import { useSelection } from "@/composables/useSelection";
 
 interface Row {
@@ -51,7 +51,7 @@ describe("a selection", () => {
 });
 
 describe("a selection under a name", () => {
-  afterEach(forgetSelections);
+  afterEach(forgetKept);
 
   it("is there again when its list is come back to", () => {
     named("members").togglePage([free("1"), free("2")], true);
@@ -62,7 +62,7 @@ describe("a selection under a name", () => {
 
   it("is another account's no more", () => {
     named("members").toggle(free("1"), true);
-    forgetSelections();
+    forgetKept();
 
     expect(named("members").count.value).toBe(0);
   });

@@ -3,7 +3,7 @@ import { computed, ref, shallowRef } from "vue";
 import { answer, api, workFor } from "@/api/client";
 import { ApiProblem } from "@/api/problems";
 import type { Account } from "@/api/types";
-import { forgetSelections } from "@/composables/kept";
+import { forgetKept } from "@/composables/kept";
 import { forgetPreferences, loadPreferences } from "@/composables/preferences";
 import { startUpdates, stopUpdates } from "@/live/updates";
 import type { ROLES } from "@/locales/terms";
@@ -57,7 +57,7 @@ export const session = {
   /** Forgets the session. */
   end(): void {
     stopUpdates();
-    forgetSelections();
+    forgetKept();
     forgetPreferences();
     preferences = undefined;
     account.value = undefined;
