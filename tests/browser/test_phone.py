@@ -309,6 +309,8 @@ def test_large_type_is_chosen_once_and_kept_on_every_page(
     page.get_by_role("button", name="大字").click()
     expect(page.get_by_text("办理流程")).to_be_hidden()
     expect(page.get_by_role("img", name="图形码图片")).to_be_visible()
+    page.get_by_role("button", name="登录").click()
+    expect(page.get_by_text("请输入 11 位手机号")).to_be_visible()
     assert is_large(page)
     sign_in(page, stack, member.phone)
     expect(page.get_by_role("button", name="大字")).to_have_attribute("aria-pressed", "true")
