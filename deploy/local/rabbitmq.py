@@ -47,6 +47,7 @@ Connections = fun() ->
           (catch rabbit_networking:connection_info(Pid, [vhost])) =:= [{vhost, Vhost}]] end,
 Channels = fun() ->
   [Pid || Pid <- rabbit_channel:list(), (catch rabbit_channel:info(Pid, [vhost])) =:= [{vhost, Vhost}]] end,
+catch rabbit_vhost_limit:parse_set(Vhost, <<"{\"max-connections\": 0}">>, <<"%s">>),
 Close = fun Again(Left) ->
   Open = Connections(),
   [catch rabbit_networking:close_connection(Pid, "the virtual host is deleted") || Pid <- Open],
@@ -116,7 +117,7 @@ class RabbitMQ:
 
     def delete_vhost(self, name: str) -> None:
         """Close the connections to a virtual host, and delete it with its queues when no client declares any more."""
-        self.evaluate(_DELETE_VHOST % (name, ADMINISTRATOR))
+        self.evaluate(_DELETE_VHOST % (name, ADMINISTRATOR, ADMINISTRATOR))
 
     def queue_depths(self, vhost: str) -> dict[str, int]:
         """Return the messages in each queue of a virtual host now, ready and unacknowledged together."""

@@ -13,8 +13,8 @@ from deploy.local.stack import Stack
 from services.membership.seed import demo_password
 from tests.browser.accessibility import serious_findings
 from tests.browser.bank import answer_batch
-from tests.browser.conftest import ROWS, PageOf
-from tests.desks import Desk, people
+from tests.browser.conftest import ROWS, PageOf, fill_sign_in
+from tests.desks import DESK_PASSWORD, Desk, people
 
 
 @pytest.fixture
@@ -95,7 +95,6 @@ def test_a_clerk_marks_collection_by_scanning_the_codes_on_paper(
 
     page.keyboard.type("6224781234567891\n")
     expect(page.get_by_role("alert")).to_contain_text("这不是领卡码")
-    scanner.fill("")
     page.keyboard.type(f"https://cards.example/collect/{first['application_id']}\n")
     expect(page.get_by_role("heading", name=first["name"])).to_be_visible()
     expect(page.get_by_role("main")).to_contain_text(first["member_no"])
@@ -123,6 +122,8 @@ def test_a_code_scanned_by_a_telephone_that_is_not_signed_in_comes_back_after_si
 ) -> None:
     page.goto(f"/collect/{cards[0]['application_id']}")
     expect(page).to_have_url(re.compile(r"/sign-in\?back=/collect/"))
+    fill_sign_in(page, desk.account_name, DESK_PASSWORD)
+    expect(page.get_by_role("heading", name=cards[0]["name"])).to_be_visible()
     reviewer = page_of(desk.office.reviewer)
     reviewer.goto(f"/collect/{cards[0]['application_id']}")
     expect(reviewer.get_by_role("heading", name="页面不存在")).to_be_visible()

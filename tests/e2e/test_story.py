@@ -156,7 +156,7 @@ def _look_at_everything(client: ApiClient, transcript: Transcript) -> None:
             try:
                 client.get(path)
             except ApiProblem as refused:
-                if refused.status not in (403, 404, 422):
+                if refused.status not in (403, 404, 409, 422):
                     raise
 
 

@@ -425,6 +425,14 @@ def test_a_scanned_code_says_where_no_card_is_made_yet(desk: Desk) -> None:
     assert not_made.value.code == "card_not_made"
 
 
+def test_a_scanned_code_promises_no_card_to_whom_the_bank_refused(desk: Desk) -> None:
+    batch_no, (application_id,) = desk.a_batch(1)
+    refused = {"application_id": application_id, "outcome": "refused", "reason_code": "name_mismatch"}
+    assert desk.feed(a_feedback(batch_no, refused)) == [None]
+    with pytest.raises(NotFound):
+        scanned(desk, application_id)
+
+
 def test_a_clerk_marks_cards_as_collected_and_the_banks_word_is_a_repetition(desk: Desk) -> None:
     (first, number), (second, _) = issued(desk, 2).items()
     with pytest.raises(Conflict) as none:

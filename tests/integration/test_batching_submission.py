@@ -517,18 +517,29 @@ def cancel(desk: Desk, member: Caller, application_id: UUID) -> None:
         personal_applications.cancel(Work(session, member), request)
 
 
+def a_member() -> Caller:
+    return Caller(member_id=str(uuid4()), roles=frozenset({"member"}), scope=Scope.SELF)
+
+
+def apply(desk: Desk, member: Caller) -> UUID:
+    """The member's own application at an outlet."""
+    chosen: dict[str, Any] = {"personal_application": {"outlet_code": "bocom-cn-01"}}
+    [application_id] = desk.queue(an_applicant(), queued_by=UUID(member.member_id), **chosen)
+    return application_id
+
+
 def test_a_member_cancels_the_own_application_before_it_is_submitted(desk: Desk) -> None:
-    [own] = desk.queue(an_applicant(), personal_application={"outlet_code": "bocom-cn-01"})
-    [others] = desk.queue(an_applicant())
-    member = Caller(member_id=str(desk.application(own).member_id), roles=frozenset({"member"}), scope=Scope.SELF)
-    for unknown in (others, uuid4()):
+    member = a_member()
+    own, others = apply(desk, member), apply(desk, a_member())
+    [by_clerk] = desk.queue(an_applicant())
+    for unknown in (others, by_clerk, uuid4()):
         with pytest.raises(NotFound):
             cancel(desk, member, unknown)
 
     cancel(desk, member, own)
     cancel(desk, member, own)
 
-    assert desk.states([own, others]) == ["removed", "queued"]
+    assert desk.states([own, others, by_clerk]) == ["removed", "queued", "queued"]
     [published] = desk.published(MEMBERS_REMOVED)
     assert (published["reason"], published["detail"]) == ("cancelled", "本人取消申请并撤回同意")
     desk.validate({own: "passed"})
@@ -537,9 +548,9 @@ def test_a_member_cancels_the_own_application_before_it_is_submitted(desk: Desk)
 
 
 def test_a_member_whose_application_is_at_the_bank_is_sent_to_the_union(desk: Desk) -> None:
-    [own] = desk.queue(an_applicant(), personal_application={"outlet_code": "bocom-cn-01"})
+    member = a_member()
+    own = apply(desk, member)
     desk.validate({own: "passed"})
-    member = Caller(member_id=str(desk.application(own).member_id), roles=frozenset({"member"}), scope=Scope.SELF)
     with pytest.raises(Conflict) as refused:
         cancel(desk, member, own)
     assert refused.value.code == "already_submitted"

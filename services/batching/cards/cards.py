@@ -17,6 +17,7 @@ from services.batching.cards.card_reports import Report
 from services.batching.cards.card_states import CardStep, Status
 from services.batching.cards.collection_list import TITLE, collection_list
 from services.batching.models import WAITING, Application, Batch, Branch, Card
+from services.batching.pending.application_states import State
 from services.contracts.masks import mask_card
 from services.contracts.operations.batching import BatchOutlet
 from services.contracts.operations.cards import (
@@ -78,13 +79,13 @@ def list_cards(work: Work, request: ListCardsRequest) -> ListCardsAnswer:
 
 
 def get_card(work: Work, request: GetCardRequest) -> CardAnswer:
-    """The card of an application of the caller's union; raises NotFound, and Conflict `card_not_made`."""
+    """The card of an application of the own union; raises NotFound, and Conflict `card_not_made` before it is made."""
     session, own = work.session, UUID(work.caller.union_id)
     of_application = _cards().where(Card.application_id == request.application_id, Card.union_id == own)
     if row := session.execute(of_application).one_or_none():
         return _answer(row, work.caller)
     application = session.get(Application, request.application_id)
-    if application is None or application.union_id != own:
+    if application is None or application.union_id != own or application.state not in (State.QUEUED, State.SUBMITTED):
         raise NotFound()
     raise Conflict("card_not_made", "卡尚未制成", "银行反馈办卡成功后才能登记领卡。")
 

@@ -21,6 +21,7 @@ class CollectionSettings:
     """Codes for collection, and the system's address for those who scan them."""
 
     public_url: str = "https://zzgl.shzgh.org"
+    """Where users open the system: codes, links in messages, and what is refused in passwords follow from it."""
     collection_codes: bool = False
     """Whether registers and collection lists have a code beside each person whose card the union hands out."""
 

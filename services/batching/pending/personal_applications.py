@@ -18,6 +18,7 @@ from services.batching.pending.checks import request_checks
 from services.batching.pending.consents import receipts_of, record_on_phone
 from services.batching.pending.pending import remove
 from services.batching.pending.persons import facts_of
+from services.batching.places import let_nobody_move
 from services.contracts.events.membership import MembersQueuedData
 from services.contracts.events.membership import PersonalApplication as PersonalApplicationData
 from services.contracts.operations.batching import (
@@ -54,16 +55,18 @@ def list_progress(work: Work, _request: ListPersonalProgressRequest) -> ListPers
 
 
 def cancel(work: Work, request: CancelPersonallyRequest) -> None:
-    """Ends the caller's own application, whoever made it, before it is submitted: the consent is withdrawn.
+    """Ends the application that the caller made on the phone, before it is submitted: the consent is withdrawn.
 
     Afterwards the union asks for its revocation (the consent's paragraph 7): Conflict `already_submitted`. An
-    application that has ended stays as it is. Raises NotFound for one of another member.
+    application that has ended stays as it is. Raises NotFound for any other application.
     """
     session = work.session
     audit.record(session, ("application", request.application_id))
-    application = session.get(Application, request.application_id, with_for_update={"key_share": True})
-    if application is None or application.member_id != UUID(work.caller.member_id):
+    chosen = session.get(PersonalApplication, request.application_id)
+    if chosen is None or chosen.applied_by != UUID(work.caller.member_id):
         raise NotFound()
+    let_nobody_move(session)
+    application = session.get_one(Application, request.application_id, with_for_update={"key_share": True})
     if application.state in (State.SUBMITTED, State.ISSUED):
         advice = "申请已送银行办理。如需取消，请联系所在工会提出撤销申请，银行尚未制卡的不再制卡。"
         raise Conflict("already_submitted", "申请已不能取消", advice)

@@ -136,7 +136,7 @@ function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
     const timer = setTimeout(resolve, milliseconds);
     signal.addEventListener("abort", () => {
       clearTimeout(timer);
-      reject(signal.reason as Error);
+      reject((signal.reason as Error | undefined) ?? new DOMException("", "AbortError"));
     });
   });
 }

@@ -22,4 +22,5 @@ export function keptSelection(name: string | undefined): Set<string> {
 export function forgetKept(): void {
   selections.clear();
   markedCards.value = [];
+  hasHandScanner.value = false;
 }

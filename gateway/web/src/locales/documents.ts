@@ -41,7 +41,7 @@ export function normaliseDocumentNumber(number: string): string {
     .toUpperCase()
     .normalize("NFKC")
     .replace(/\s/gu, "")
-    .replace(/(?<=[0-9]{17})[\u00d7\u2715\u2716\u0425\u03a7]$/, "X");
+    .replace(/([0-9]{17})[\u00d7\u2715\u2716\u0425\u03a7]$/, "$1X");
 }
 
 /** The finding on a number, and the facts that a valid one contains. `today` is a day: `2026-11-25`. */

@@ -17,7 +17,7 @@ const dialled = (number: string): string =>
     .normalize("NFKC")
     .replace(/[\s\p{Cf}\p{Cc}]/gu, "")
     .replace(/[‐-―−ー一]/g, "-")
-    .replace(/(?<=[0-9]{11})[.]0$/, "")
+    .replace(/([0-9]{11})[.]0$/, "$1")
     .replace(/[.()'’‘`]/g, "")
     .replace(/-*(?:转|分机号?|ext|[#*])-*/gi, "-")
     .replace(/^-+|-+$/g, "");

@@ -6,12 +6,20 @@ export const isLarge = ref(false);
 
 /** As it was chosen on this phone before. */
 export function showKeptType(): void {
-  show(localStorage.getItem(KEPT) === "yes");
+  try {
+    show(localStorage.getItem(KEPT) === "yes");
+  } catch {
+    show(false); // a browser that keeps nothing
+  }
 }
 
 export function chooseType(large: boolean): void {
-  localStorage.setItem(KEPT, large ? "yes" : "no");
   show(large);
+  try {
+    localStorage.setItem(KEPT, large ? "yes" : "no");
+  } catch {
+    // It lasts as long as the page.
+  }
 }
 
 function show(large: boolean): void {

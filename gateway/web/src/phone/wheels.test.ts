@@ -3,11 +3,7 @@ import { dayOfParts, daysOf, MONTHS, partsOf } from "@/phone/wheels";
 
 describe("a day by wheels", () => {
   it.each(["2040-01-02", "9999-12-31", ""])("%s comes back as it was", (day) => expect(dayOfParts(partsOf(day))).toBe(day));
-  it.each([
-    { year: "2040", month: "01", day: "" },
-    { year: "2040", month: "", day: "02" },
-    { year: "", month: "01", day: "02" },
-  ])("an open part is no day", (parts) => expect(dayOfParts(parts)).toBe(""));
+  it("an open part shows", () => expect(dayOfParts({ year: "2040", month: "01", day: "" })).toBe("2040-01-"));
   it.each([
     ["2027", "02", 28],
     ["2028", "02", 29],

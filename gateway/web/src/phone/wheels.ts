@@ -11,8 +11,8 @@ export const partsOf = (iso: string): DayParts => {
   return { year, month, day };
 };
 
-/** `2040-01-02`; empty until all three are chosen. */
-export const dayOfParts = ({ year, month, day }: DayParts): string => (year && month && day ? `${year}-${month}-${day}` : "");
+/** `2040-01-02`; `2040-01-` where a part is still open, and empty where nothing is chosen. */
+export const dayOfParts = ({ year, month, day }: DayParts): string => (year || month || day ? `${year}-${month}-${day}` : "");
 
 /** The days of the month, all 31 while month or year is open. */
 export function daysOf({ year, month }: DayParts): string[] {
