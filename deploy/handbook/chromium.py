@@ -6,14 +6,13 @@ viewer of PDF documents either, which the whole Chromium has.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from deploy.local.captcha_solver import solve
 
 _SHELL, _WHOLE = "/usr/bin/chromium-headless-shell", "/usr/bin/chromium"
-_ARGUMENTS = (
+ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
@@ -24,16 +23,13 @@ _ARGUMENTS = (
 
 
 @contextmanager
-def chromium(*, shows_pdf: bool = False, shell: str | Path = _SHELL) -> Iterator[Browser]:
-    """Yields a browser, closed at the end; one that shows PDF documents needs Debian's package `chromium`.
-
-    `shell` is another headless Chromium than Debian's.
-    """
+def chromium(*, shows_pdf: bool = False) -> Iterator[Browser]:
+    """Yields a browser, closed at the end; one that shows PDF documents needs Debian's package `chromium`."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=_WHOLE if shows_pdf else shell,
+            executable_path=_WHOLE if shows_pdf else _SHELL,
             headless=not shows_pdf,  # Playwright knows the shell's way only
-            args=(*_ARGUMENTS, "--headless=new") if shows_pdf else _ARGUMENTS,
+            args=(*ARGUMENTS, "--headless=new") if shows_pdf else ARGUMENTS,
         )
         yield browser
         browser.close()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from deploy.handbook.chromium import chromium as a_chromium
+from deploy.handbook.chromium import ARGUMENTS
 from deploy.local.client import wait_until
 from deploy.local.stack import Stack
 from tests import phones
@@ -22,11 +22,12 @@ pytestmark = pytest.mark.long("installs Chromium 86")
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def chromium(chromium: Browser) -> Iterator[Browser]:
     """The old browser, in the place of the usual one."""
-    with a_chromium(shell=installed_old_chromium()) as browser:
-        assert browser.version.startswith("86.")
-        yield browser
+    old = chromium.browser_type.launch(executable_path=installed_old_chromium(), args=ARGUMENTS)
+    assert old.version.startswith("86.")
+    yield old
+    old.close()
 
 
 def test_a_clerk_finds_members_and_queues_them(desk: Desk, page_of: PageOf) -> None:
