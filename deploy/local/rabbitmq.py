@@ -47,7 +47,7 @@ Connections = fun() ->
           (catch rabbit_networking:connection_info(Pid, [vhost])) =:= [{vhost, Vhost}]] end,
 Channels = fun() ->
   [Pid || Pid <- rabbit_channel:list(), (catch rabbit_channel:info(Pid, [vhost])) =:= [{vhost, Vhost}]] end,
-catch rabbit_vhost_limit:parse_set(Vhost, <<"{\"max-connections\": 0}">>, <<"%s">>),
+catch rabbit_vhost_limit:set(Vhost, [{<<"max-connections">>, 0}], <<"%s">>),
 Close = fun Again(Left) ->
   Open = Connections(),
   [catch rabbit_networking:close_connection(Pid, "the virtual host is deleted") || Pid <- Open],
