@@ -9,8 +9,11 @@ from reportlab.pdfgen.canvas import Canvas
 from services.kit.settings import read_settings, settings_class
 
 HEADING = "领卡码"
-SIZE = 42.0
+_SIZE = 42.0
 """The length of a printed code's side in points, 15 mm: so large that telephones read it at arm's length."""
+_MARGIN = 4
+BOX = _SIZE + 2 * _MARGIN
+"""The side of the square that a code takes with the margin around it."""
 _MASK = 3
 """Always the same pattern, for to try out which of the eight is read best takes five times as long."""
 _BLACK, _WHITE = b"\x00", b"\xff"
@@ -36,9 +39,9 @@ def address_of(application_id: UUID) -> str:
     return f"{read_settings(CollectionSettings).public_url.rstrip('/')}/collect/{application_id}"
 
 
-def draw_code(canvas: Canvas, x: float, bottom: float, application_id: UUID) -> None:
-    """Draws the code of an application, of SIZE, above and to the right of a point."""
+def draw_code(canvas: Canvas, left: float, top: float, application_id: UUID) -> None:
+    """Draws the code of an application in the BOX whose upper left corner this is."""
     modules = segno.make(address_of(application_id), error="m", micro=False, mask=_MASK).matrix
     pixels = b"".join(_BLACK if is_dark else _WHITE for row in modules for is_dark in row)
     picture = Image.frombytes("L", (len(modules), len(modules)), pixels)
-    canvas.drawInlineImage(picture, x, bottom, SIZE, SIZE)
+    canvas.drawInlineImage(picture, left + _MARGIN, top - _MARGIN - _SIZE, _SIZE, _SIZE)

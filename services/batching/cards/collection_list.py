@@ -13,7 +13,7 @@ _ADVICE = "　　会员本人凭身份证件原件领取，核对姓名与卡号
 _COLUMNS = (("序号", 34), ("会员编号", 76), ("姓名", 96), ("卡号", 112), ("本人签收", 90), ("日期", 75))
 _COLUMNS_BESIDE_CODES = (
     *(("序号", 34), ("会员编号", 70), ("姓名", 84), ("卡号", 104), ("本人签收", 80), ("日期", 61)),
-    (collection_codes.HEADING, 50),
+    (collection_codes.HEADING, collection_codes.BOX),
 )
 _LINE = 17
 

@@ -22,9 +22,7 @@ SIZE = 8.5
 LINE = 11.5
 COLUMNS = (30, 62, 112, 94, 112, 58, INNER - 468)
 """The widths of the columns, in the order of HEADINGS."""
-CODE_MARGIN = 4
-CODE_COLUMN = collection_codes.SIZE + 2 * CODE_MARGIN
-COLUMNS_BESIDE_CODES = (30, 62, 94, 78, 112, 58, INNER - 434 - CODE_COLUMN, CODE_COLUMN)
+COLUMNS_BESIDE_CODES = (30, 62, 94, 78, 112, 58, INNER - 434 - collection_codes.BOX, collection_codes.BOX)
 """The same where each person has a code for collection."""
 QR_SIZE = 64
 QR_FORM = "batch_no"
@@ -50,8 +48,7 @@ class _Row:
 
     @property
     def height(self) -> float:
-        of_code = collection_codes.SIZE + 2 * CODE_MARGIN if self.code else 0
-        return max(max(map(len, self.cells)) * LINE + 5, of_code)
+        return max(max(map(len, self.cells)) * LINE + 5, collection_codes.BOX if self.code else 0)
 
 
 _SHORTEST = _Row([[""]]).height
@@ -217,7 +214,7 @@ def _draw_row(canvas: Canvas, typeface: Typeface, row: _Row, columns: Sequence[f
             typeface.draw(canvas, x + 3, top - LINE * (number + 1) + 0.5, text, SIZE)
         x += width
     if row.code:
-        collection_codes.draw_code(canvas, x + CODE_MARGIN, top - CODE_MARGIN - collection_codes.SIZE, row.code)
+        collection_codes.draw_code(canvas, x, top, row.code)
 
 
 def _draw_foot(canvas: Canvas, typeface: Typeface, digest: str, page: str) -> None:

@@ -18,7 +18,6 @@ _BOTTOM = 56
 _ROW = 26
 _SMALL_SIZE = 8.5
 _SMALL_LINE = 11
-_CODE_MARGIN = 4
 
 Column = tuple[str, float]
 """A column's heading and width."""
@@ -43,7 +42,7 @@ class SigningTable:
         y = self._draw_row(canvas, typeface, top, headings)
         for number, row in enumerate(self.rows, 1):
             texts = [str(number), *row]
-            shortest = collection_codes.SIZE + 2 * _CODE_MARGIN if self.codes else _ROW
+            shortest = collection_codes.BOX if self.codes else _ROW
             if y - self._height(typeface, texts, shortest) < _BOTTOM:
                 self._end_page(canvas, typeface, page)
                 page += 1
@@ -51,8 +50,7 @@ class SigningTable:
             top, y = y, self._draw_row(canvas, typeface, y, texts, shortest)
             if self.codes:
                 right = MARGIN + sum(width for _, width in self.columns)
-                left, bottom = right - _CODE_MARGIN - collection_codes.SIZE, top - _CODE_MARGIN - collection_codes.SIZE
-                collection_codes.draw_code(canvas, left, bottom, self.codes[number - 1])
+                collection_codes.draw_code(canvas, right - collection_codes.BOX, top, self.codes[number - 1])
         self._end_page(canvas, typeface, page)
 
     def _draw_row(
