@@ -80,6 +80,11 @@ def choose_outlet(page: Page) -> None:
     expect(page.get_by_role("heading", name="同意并确认")).to_be_visible()
 
 
+def agree_and_submit(page: Page) -> None:
+    page.get_by_label("我已阅读并单独同意").check()
+    page.get_by_role("button", name="确认提交").click()
+
+
 def fits(page: Page) -> bool:
     """Whether nothing reaches beyond the right edge."""
     return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
@@ -117,8 +122,7 @@ def test_a_member_applies_and_follows_the_card_until_it_is_issued_on_pages_that_
     expect(page.get_by_label("我已阅读并单独同意")).to_be_visible()
     assert is_fit(page)
 
-    page.get_by_label("我已阅读并单独同意").check()
-    page.get_by_role("button", name="确认提交").click()
+    agree_and_submit(page)
 
     expect(page.get_by_role("heading", name="办理进度").first).to_be_visible()
     expect(page.get_by_text("银行办理中")).to_be_visible()
@@ -154,8 +158,7 @@ def test_a_member_whom_the_bank_refused_reads_why_at_the_next_visit_and_applies_
     sign_in(page, stack, member.phone)
     complete_profile(page)
     choose_outlet(page)
-    page.get_by_label("我已阅读并单独同意").check()
-    page.get_by_role("button", name="确认提交").click()
+    agree_and_submit(page)
     expect(page.get_by_text("银行办理中")).to_be_visible()
     batch_no = desk.clerk.get(f"members/{member.member_id}")["applications"][0]["batch_no"]
     answer_batch(stack, batch_no, {"outcome": "refused"})
@@ -321,8 +324,7 @@ def test_large_type_is_chosen_once_and_kept_on_every_page(
     choose_outlet(page)
     expect(page.get_by_label("我已阅读并单独同意")).to_be_visible()
     assert is_large(page)
-    page.get_by_label("我已阅读并单独同意").check()
-    page.get_by_role("button", name="确认提交").click()
+    agree_and_submit(page)
     expect(page.get_by_text("银行办理中")).to_be_visible()
     assert is_large(page)
 
