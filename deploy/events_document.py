@@ -11,9 +11,9 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema, fields, validate
 
 from services.contracts import bank
-from services.contracts.bank_encryption import CONTENT_TYPE, decrypt, read_keys
 from services.contracts.events.all_events import EVENTS
 from services.contracts.examples import readable_example
+from services.contracts.external_messages import CONTENT_TYPE, SIGNATURE_HEADER, decrypt, read_keys, sign
 from services.kit.events.contract import EncryptedField, EventContract
 
 BANK_SUMMARIES = {
@@ -130,8 +130,8 @@ def _sample_encryption() -> list[str]:
         "protected header": header,
         "body, a JWE": sample["jwe"],
         "signing key": _SAMPLE_KEY,
-        "x-signature of the body": bank.sign(sample["jwe"].encode(), _SAMPLE_KEY.encode()),
-        "x-signature of the JSON, were it sent in clear text": bank.sign(clear, _SAMPLE_KEY.encode()),
+        "x-signature of the body": sign(sample["jwe"].encode(), _SAMPLE_KEY.encode()),
+        "x-signature of the JSON, were it sent in clear text": sign(clear, _SAMPLE_KEY.encode()),
     }
     return [line for name, text in rows.items() for line in (f"{name}:", "", "```", text, "```", "")]
 
@@ -275,7 +275,7 @@ def _messages() -> dict[str, Any]:
             "contentType": CONTENT_TYPE,
             "summary": f"{BANK_SUMMARIES[name]} The payload is what a JWE for the reader holds: see bank.md.",
             "payload": {"$ref": f"#/components/schemas/{schema.__name__}"},
-            "headers": {"type": "object", "properties": {bank.SIGNATURE_HEADER: {"type": "string"}}},
+            "headers": {"type": "object", "properties": {SIGNATURE_HEADER: {"type": "string"}}},
         }
     return messages
 

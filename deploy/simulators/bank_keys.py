@@ -5,7 +5,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.contracts import bank as contract
-from services.contracts.bank_encryption import PublicOrPrivate, decrypt, encrypt, is_encrypted, read_keys
+from services.contracts.external_messages import (
+    SIGNATURE_HEADER,
+    PublicOrPrivate,
+    decrypt,
+    encrypt,
+    is_encrypted,
+    is_signed,
+    read_keys,
+    sign,
+)
 from services.kit.settings import value_of, values_of
 from services.kit.strict_json import read_json
 
@@ -40,15 +49,15 @@ class Keys:
 
     def signed(self, body: bytes, *, upper_case: bool = False) -> OutgoingMessage:
         """Signs a body."""
-        signature = contract.sign(body, self.shared[0])
-        return OutgoingMessage(body, {contract.SIGNATURE_HEADER: signature.upper() if upper_case else signature})
+        signature = sign(body, self.shared[0])
+        return OutgoingMessage(body, {SIGNATURE_HEADER: signature.upper() if upper_case else signature})
 
     def decrypted(self, body: bytes, message: str, signature: object) -> dict[str, Any]:
         """Verifies and decrypts a message, which may be in clear text.
 
         Raises ValueError for a wrong signature or invalid JSON, and CannotDecrypt.
         """
-        if not contract.is_signed(body, signature, self.shared):
+        if not is_signed(body, signature, self.shared):
             raise ValueError("It is badly signed.")
         document: dict[str, Any] = read_json(decrypt(body, message, self.own) if is_encrypted(body) else body)
         return document

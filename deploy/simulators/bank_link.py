@@ -14,7 +14,13 @@ from kombu.mixins import ConsumerMixin
 from deploy.simulators.bank_keys import Keys, OutgoingMessage
 from deploy.simulators.bank_ledger import Ledger
 from services.contracts import bank as contract
-from services.contracts.bank_encryption import CONTENT_TYPE, AnotherMessage, CannotDecrypt, is_encrypted
+from services.contracts.external_messages import (
+    CONTENT_TYPE,
+    SIGNATURE_HEADER,
+    AnotherMessage,
+    CannotDecrypt,
+    is_encrypted,
+)
 
 QUEUES = [Queue(name, no_declare=True) for name in (contract.BATCHES_QUEUE, contract.RECEIPTS_QUEUE)]
 """The bank may declare no queue: its queues exist before it connects."""
@@ -68,7 +74,7 @@ class BatchReader(ConsumerMixin):
         name = message.delivery_info["routing_key"]
         handler = self._handlers.get(name)
         try:
-            document = self._keys.decrypted(body, name, message.headers.get(contract.SIGNATURE_HEADER))
+            document = self._keys.decrypted(body, name, message.headers.get(SIGNATURE_HEADER))
         except (AnotherMessage, ValueError) as error:
             document = None
             _log.error("cannot read a message for %s: %s", name, error)

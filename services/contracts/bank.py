@@ -3,18 +3,15 @@
 Outgoing messages go to the exchange `bank` (topic) by their name as routing key; batches and recalls wait in the queue
 `bank.batches`, receipts in `bank.receipts`. The bank sends feedback to the exchange `bank.feedback` with the routing
 key `bank.feedback`, and may do nothing else on the broker; a feedback has either the `results` of a batch or `cards`.
-Bodies are signed JSON, encrypted for their reader (see `bank_encryption`); then the header `x-signature` holds the hex
-HMAC-SHA256 of the body's bytes, as they are sent, under the key shared with the bank.
+Bodies are JSON, encrypted for their reader and then signed (see `external_messages`), in the header `x-signature`.
 """
 
-import hashlib
-import hmac
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validate, validates_schema
 
+from services.contracts.external_schemas import ExternalMessage, Rejection, meta
 from services.contracts.shared import CARD_STEPS, CHANNELS, DOCUMENT_TYPES
 from services.kit.events.contract import MESSAGE_SIZE, choice
 
@@ -32,7 +29,6 @@ RECALLED = "batch.recalled"
 BATCH_MESSAGES = "batch.*"
 """The binding key of the queue `bank.batches`."""
 RECEIPT = "feedback.receipt"
-SIGNATURE_HEADER = "x-signature"
 FEEDBACK_ID_HEADER = "x-feedback-id"
 """The header with the id of a rejected feedback whose body only batching can decrypt; we set it."""
 PLAUSIBLE = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -66,49 +62,42 @@ _CARD_NUMBER = re.compile(r"[0-9]{16,19}")
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 
 
-def _meta(meaning: str, **more: str) -> dict[str, str]:
-    return {"description": meaning, **more}
-
-
-class BankMessage(Schema):
-    """Base of all bank messages; unknown fields are ignored."""
-
-    class Meta:
-        unknown = EXCLUDE
+class BankMessage(ExternalMessage):
+    """Base of all bank messages."""
 
 
 class BankContact(BankMessage):
     name = fields.String(
-        required=True, metadata=_meta("whom the bank calls for collection", limits="1 to 50 characters")
+        required=True, metadata=meta("whom the bank calls for collection", limits="1 to 50 characters")
     )
-    phone = fields.String(required=True, metadata=_meta("telephone of that person", limits="up to 20 characters"))
+    phone = fields.String(required=True, metadata=meta("telephone of that person", limits="up to 20 characters"))
 
 
 class BankApplicant(BankMessage):
     application_id = fields.UUID(
-        required=True, metadata=_meta("identifies the application; to be repeated in each result", limits="UUID")
+        required=True, metadata=meta("identifies the application; to be repeated in each result", limits="UUID")
     )
     member_no = fields.String(
-        required=True, metadata=_meta("number of the union member; unique within a batch", limits="10 digits")
+        required=True, metadata=meta("number of the union member; unique within a batch", limits="10 digits")
     )
     name = fields.String(
         required=True,
-        metadata=_meta("name as in the document; the dot in names is U+00B7", limits="1 to 50 characters, UTF-8"),
+        metadata=meta("name as in the document; the dot in names is U+00B7", limits="1 to 50 characters, UTF-8"),
     )
-    document_type = choice(*DOCUMENT_TYPES, required=True, metadata=_meta("kind of identity document"))
+    document_type = choice(*DOCUMENT_TYPES, required=True, metadata=meta("kind of identity document"))
     document_number = fields.String(
-        required=True, metadata=_meta("whole number of the document, upper case", limits="5 to 40 characters")
+        required=True, metadata=meta("whole number of the document, upper case", limits="5 to 40 characters")
     )
     document_expiry = fields.Date(
         allow_none=True,
-        metadata=_meta("last day of validity; `9999-12-31` for long-term 长期; null where unknown"),
+        metadata=meta("last day of validity; `9999-12-31` for long-term 长期; null where unknown"),
     )
     nationality = fields.String(
-        allow_none=True, metadata=_meta("ISO 3166-1 alpha-3; null where unknown", limits="3 letters")
+        allow_none=True, metadata=meta("ISO 3166-1 alpha-3; null where unknown", limits="3 letters")
     )
     phone = fields.String(
         allow_none=True,
-        metadata=_meta("mobile number of the member; null where unknown", limits="up to 20 characters"),
+        metadata=meta("mobile number of the member; null where unknown", limits="up to 20 characters"),
     )
 
 
@@ -117,50 +106,50 @@ class BatchSubmitted(BankMessage):
 
     message_id = fields.UUID(
         required=True,
-        metadata=_meta("of this message; the broker may deliver a message twice, then with the same id"),
+        metadata=meta("of this message; the broker may deliver a message twice, then with the same id"),
     )
     batch_no = fields.String(
-        required=True, metadata=_meta("number of the batch, unique for ever", limits="up to 64 characters")
+        required=True, metadata=meta("number of the batch, unique for ever", limits="up to 64 characters")
     )
     repeated = fields.Boolean(
         load_default=False,
-        metadata=_meta("true where an operator of ours has sent the batch again, with the content of the first time"),
+        metadata=meta("true where an operator of ours has sent the batch again, with the content of the first time"),
     )
     channel = choice(
         *CHANNELS,
         required=True,
-        metadata=_meta("`special`: rare characters or another document than the resident ID; needs a person's look"),
+        metadata=meta("`special`: rare characters or another document than the resident ID; needs a person's look"),
     )
     outlet_code = fields.String(
-        required=True, metadata=_meta("outlet where the cards are collected", limits="2 to 20 characters")
+        required=True, metadata=meta("outlet where the cards are collected", limits="2 to 20 characters")
     )
-    union_name = fields.String(required=True, metadata=_meta("union that submitted the batch"))
+    union_name = fields.String(required=True, metadata=meta("union that submitted the batch"))
     contact = fields.Nested(BankContact, required=True)
-    total = fields.Integer(required=True, metadata=_meta("applicants in all parts together"))
-    part = fields.Integer(required=True, metadata=_meta("number of this part, from 1"))
-    parts = fields.Integer(required=True, metadata=_meta("how many parts there are; they may come in any order"))
+    total = fields.Integer(required=True, metadata=meta("applicants in all parts together"))
+    part = fields.Integer(required=True, metadata=meta("number of this part, from 1"))
+    parts = fields.Integer(required=True, metadata=meta("how many parts there are; they may come in any order"))
     applicants = fields.List(
-        fields.Nested(BankApplicant), required=True, metadata=_meta("applicants", limits=f"1 to {MESSAGE_SIZE}")
+        fields.Nested(BankApplicant), required=True, metadata=meta("applicants", limits=f"1 to {MESSAGE_SIZE}")
     )
 
 
 class RecalledApplicant(BankMessage):
-    application_id = fields.UUID(required=True, metadata=_meta("as in `batch.submitted`"))
-    member_no = fields.String(required=True, metadata=_meta("as in `batch.submitted`"))
+    application_id = fields.UUID(required=True, metadata=meta("as in `batch.submitted`"))
+    member_no = fields.String(required=True, metadata=meta("as in `batch.submitted`"))
 
 
 class BatchRecalled(BankMessage):
     """Applicants whose cards the bank must no longer make."""
 
-    message_id = fields.UUID(required=True, metadata=_meta("of this message"))
-    batch_no = fields.String(required=True, metadata=_meta("batch that they were submitted in"))
+    message_id = fields.UUID(required=True, metadata=meta("of this message"))
+    batch_no = fields.String(required=True, metadata=meta("batch that they were submitted in"))
     repeated = fields.Boolean(
-        load_default=False, metadata=_meta("true where an operator of ours has sent the recall again")
+        load_default=False, metadata=meta("true where an operator of ours has sent the recall again")
     )
     applicants = fields.List(
         fields.Nested(RecalledApplicant),
         required=True,
-        metadata=_meta("applicants", limits=f"1 to {MESSAGE_SIZE}"),
+        metadata=meta("applicants", limits=f"1 to {MESSAGE_SIZE}"),
     )
 
 
@@ -170,31 +159,31 @@ class FeedbackResult(BankMessage):
     application_id = fields.UUID(
         allow_none=True,
         load_default=None,
-        metadata=_meta("whose result it is; may be left out beside `member_no`"),
+        metadata=meta("whose result it is; may be left out beside `member_no`"),
     )
     member_no = fields.String(
         allow_none=True,
         load_default=None,
         validate=validate.Length(max=20),
-        metadata=_meta("whose result it is; may be left out beside `application_id`, else both must agree"),
+        metadata=meta("whose result it is; may be left out beside `application_id`, else both must agree"),
     )
-    outcome = choice(*OUTCOMES, required=True, metadata=_meta("how far the application is; the last two decide"))
+    outcome = choice(*OUTCOMES, required=True, metadata=meta("how far the application is; the last two decide"))
     card_no = fields.String(
         allow_none=True,
         load_default=None,
-        metadata=_meta("card number; needed for `issued`", limits="16 to 19 digits with a Luhn check"),
+        metadata=meta("card number; needed for `issued`", limits="16 to 19 digits with a Luhn check"),
     )
     reason_code = fields.String(
         allow_none=True,
         load_default=None,
         validate=validate.Length(max=50),
-        metadata=_meta("stable code of the bank's own; needed for `refused`"),
+        metadata=meta("stable code of the bank's own; needed for `refused`"),
     )
     reason = fields.String(
         allow_none=True,
         load_default=None,
         validate=validate.Length(max=200),
-        metadata=_meta("reason of a refusal in Chinese, which the clerk reads; without it the code is shown"),
+        metadata=meta("reason of a refusal in Chinese, which the clerk reads; without it the code is shown"),
     )
 
     @validates_schema
@@ -214,15 +203,15 @@ class FeedbackEnvelope(BankMessage):
     feedback_id = fields.String(
         required=True,
         validate=validate.Length(1, 64),
-        metadata=_meta("the bank's own id of this feedback; the same id means the same content, sent again"),
+        metadata=meta("the bank's own id of this feedback; the same id means the same content, sent again"),
     )
     batch_no = fields.String(
-        required=True, validate=validate.Length(1, 64), metadata=_meta("batch that all results belong to")
+        required=True, validate=validate.Length(1, 64), metadata=meta("batch that all results belong to")
     )
     processed_at = fields.AwareDateTime(
         required=True,
         validate=validate.Range(*PLAUSIBLE),
-        metadata=_meta(
+        metadata=meta(
             "when the bank came to these results",
             limits="ISO 8601 with offset; not before the batch's submission, at most a day ahead",
         ),
@@ -237,7 +226,7 @@ class BankFeedback(FeedbackEnvelope):
         fields.Nested(FeedbackResult),
         required=True,
         validate=validate.Length(1, LARGEST_FEEDBACK),
-        metadata=_meta("results, each judged by itself"),
+        metadata=meta("results, each judged by itself"),
     )
 
 
@@ -247,27 +236,27 @@ class CardReport(BankMessage):
     application_id = fields.UUID(
         allow_none=True,
         load_default=None,
-        metadata=_meta("whose card it is, as in `batch.submitted`; needed where the report may overtake `issued`"),
+        metadata=meta("whose card it is, as in `batch.submitted`; needed where the report may overtake `issued`"),
     )
     member_no = fields.String(
         allow_none=True,
         load_default=None,
         validate=validate.Length(max=20),
-        metadata=_meta("whose card it is; must agree with the card"),
+        metadata=meta("whose card it is; must agree with the card"),
     )
     card_no = fields.String(
-        required=True, metadata=_meta("number of the card", limits="16 to 19 digits with a Luhn check")
+        required=True, metadata=meta("number of the card", limits="16 to 19 digits with a Luhn check")
     )
-    step = choice(*CARD_STEPS, required=True, metadata=_meta("what happened to the card of this number"))
+    step = choice(*CARD_STEPS, required=True, metadata=meta("what happened to the card of this number"))
     happened_at = fields.AwareDateTime(
         required=True,
         validate=validate.Range(*PLAUSIBLE),
-        metadata=_meta("when it happened", limits="ISO 8601 with offset; at most a day ahead"),
+        metadata=meta("when it happened", limits="ISO 8601 with offset; at most a day ahead"),
     )
     new_card_no = fields.String(
         allow_none=True,
         load_default=None,
-        metadata=_meta(
+        metadata=meta(
             "number of the card that follows; needed for `replaced`, and for `renewed` if the number changes",
             limits="16 to 19 digits with a Luhn check",
         ),
@@ -294,7 +283,7 @@ class CardFeedbackEnvelope(BankMessage):
     feedback_id = fields.String(
         required=True,
         validate=validate.Length(1, 64),
-        metadata=_meta("the bank's own id of this feedback; the same id means the same content, sent again"),
+        metadata=meta("the bank's own id of this feedback; the same id means the same content, sent again"),
     )
     cards = fields.List(fields.Raw(allow_none=True), required=True, validate=validate.Length(1, LARGEST_FEEDBACK))
 
@@ -306,51 +295,36 @@ class CardFeedback(CardFeedbackEnvelope):
         fields.Nested(CardReport),
         required=True,
         validate=validate.Length(1, LARGEST_FEEDBACK),
-        metadata=_meta("reports, each judged by itself"),
+        metadata=meta("reports, each judged by itself"),
     )
-
-
-class Rejection(BankMessage):
-    """One reason why a feedback, or some of its results, were rejected. Never names a person."""
-
-    lines = fields.List(
-        fields.Integer(),
-        required=True,
-        metadata=_meta("positions in `results` or `cards`, from 0; empty where the whole message was rejected"),
-    )
-    field = fields.String(
-        required=True, allow_none=True, metadata=_meta("field that is wrong; null where no single one is")
-    )
-    code = fields.String(required=True, metadata=_meta("stable code of the reason, see Rejections"))
-    reason = fields.String(required=True, metadata=_meta("reason in plain English"))
 
 
 class Receipt(BankMessage):
     """The outcome of one feedback: `results` = `applied` + `repeated` + `rejected`."""
 
-    feedback_id = fields.String(required=True, metadata=_meta("as the bank gave it"))
+    feedback_id = fields.String(required=True, metadata=meta("as the bank gave it"))
     batch_no = fields.String(
         required=True,
         allow_none=True,
-        metadata=_meta("as the bank gave it; null for cards, and where it could not be read"),
+        metadata=meta("as the bank gave it; null for cards, and where it could not be read"),
     )
     seen_before = fields.Boolean(
-        required=True, metadata=_meta("true where a feedback of this id and content had come before")
+        required=True, metadata=meta("true where a feedback of this id and content had come before")
     )
-    results = fields.Integer(required=True, metadata=_meta("how many results or reports the feedback held"))
-    applied = fields.Integer(required=True, metadata=_meta("results that said something new and were taken"))
-    repeated = fields.Integer(required=True, metadata=_meta("results that said nothing new: known, or overtaken"))
-    rejected = fields.Integer(required=True, metadata=_meta("results that were not taken"))
+    results = fields.Integer(required=True, metadata=meta("how many results or reports the feedback held"))
+    applied = fields.Integer(required=True, metadata=meta("results that said something new and were taken"))
+    repeated = fields.Integer(required=True, metadata=meta("results that said nothing new: known, or overtaken"))
+    rejected = fields.Integer(required=True, metadata=meta("results that were not taken"))
     rejections = fields.List(
-        fields.Nested(Rejection), required=True, metadata=_meta("why; a result can be named by several reasons")
+        fields.Nested(Rejection), required=True, metadata=meta("why; a result can be named by several reasons")
     )
 
 
 class FeedbackReceipts(BankMessage):
     """Receipts of feedback that was handled in one chunk: one for each feedback, in the order of handling."""
 
-    message_id = fields.UUID(required=True, metadata=_meta("of this message"))
-    receipts = fields.List(fields.Nested(Receipt), required=True, metadata=_meta("receipts", limits="1 to 500"))
+    message_id = fields.UUID(required=True, metadata=meta("of this message"))
+    receipts = fields.List(fields.Nested(Receipt), required=True, metadata=meta("receipts", limits="1 to 500"))
 
 
 MESSAGES: dict[str, type[BankMessage]] = {
@@ -360,17 +334,6 @@ MESSAGES: dict[str, type[BankMessage]] = {
     CARD_FEEDBACK: CardFeedback,
     RECEIPT: FeedbackReceipts,
 }
-
-
-def sign(body: bytes, key: bytes) -> str:
-    """The hex HMAC-SHA256 of a body."""
-    return hmac.digest(key, body, hashlib.sha256).hex()
-
-
-def is_signed(body: bytes, signature: object, keys: Sequence[bytes]) -> bool:
-    """Whether the signature, in upper or lower case, is the body's under one of the keys; compares in constant time."""
-    given = signature.lower().encode("utf-8", "replace") if isinstance(signature, str) else b""
-    return any(hmac.compare_digest(sign(body, key).encode(), given) for key in keys)
 
 
 def is_card_number(number: str) -> bool:

@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from functools import cache
 
-from services.contracts.bank_encryption import CannotDecrypt, PublicOrPrivate, decrypt, encrypt, is_encrypted, read_keys
+from services.contracts.external_messages import (
+    CannotDecrypt,
+    PublicOrPrivate,
+    decrypt,
+    encrypt,
+    is_encrypted,
+    read_keys,
+)
 from services.kit.secret_values import KeySet
 from services.kit.settings import SettingsError, is_production, read_settings, settings_class
 

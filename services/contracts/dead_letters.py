@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from services.contracts import bank, dead_letter_descriptions
-from services.contracts.bank_encryption import is_encrypted
 from services.contracts.bank_keys import CannotDecrypt, decrypted
+from services.contracts.external_messages import is_encrypted
 from services.kit.system import DeadLetterDescription, DeadLetterMessage
 
 

@@ -21,6 +21,7 @@ from services.batching.seed import OUTLETS, seed
 from services.contracts import bank
 from services.contracts.consent import CURRENT_CONSENT
 from services.contracts.events.membership import MEMBERS_QUEUED
+from services.contracts.external_messages import SIGNATURE_HEADER, sign
 from services.contracts.operations.batching import SubmitBatchRequest
 from services.kit.amqp.connection import PERSISTENT, OutgoingMessage
 from services.kit.amqp.publishing import ConfirmedPublisher
@@ -235,7 +236,7 @@ def _signed(applicants: Sequence[Applicant]) -> OutgoingMessage:
             "results": [_result(one) for one in applicants],
         }
     )
-    headers = {bank.SIGNATURE_HEADER: bank.sign(body, bank_key())}
+    headers = {SIGNATURE_HEADER: sign(body, bank_key())}
     properties = {"content_type": "application/json", "delivery_mode": PERSISTENT, "application_headers": headers}
     return OutgoingMessage("", bank.FEEDBACK_QUEUE, body, properties)
 

@@ -12,7 +12,7 @@ from amqp.basic_message import Message as AmqpMessage
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from services.contracts import bank
+from services.contracts.external_messages import SIGNATURE_HEADER, sign
 
 SECRET = "310101199003078814"
 """A text like a document number, put wherever text may be; no log and no reason may contain it."""
@@ -87,7 +87,7 @@ class Target:
 
     def signed(self, kind: str, body: bytes, headers: dict[str, Any] | None = None, **properties: Any) -> Poison:
         """Returns a message with a valid signature and any content."""
-        signature = {bank.SIGNATURE_HEADER: bank.sign(body, self.key)}
+        signature = {SIGNATURE_HEADER: sign(body, self.key)}
         return Poison(kind, body, {"application_headers": {**signature, **(headers or {})}, **properties})
 
 
@@ -185,7 +185,7 @@ def _signatures(target: Target) -> st.SearchStrategy[Poison]:
     def forge(one: str, how: Callable[[bytes], Any]) -> Poison:
         body = to_json(target.feedback({"application_id": one, **_REFUSAL}))
         signature = how(body)
-        headers = {} if signature is None else {bank.SIGNATURE_HEADER: signature}
+        headers = {} if signature is None else {SIGNATURE_HEADER: signature}
         return Poison("signatures", body, {"application_headers": headers})
 
     forgeries: list[Callable[[bytes], Any]] = [
@@ -196,10 +196,10 @@ def _signatures(target: Target) -> st.SearchStrategy[Poison]:
         lambda _: 7,
         lambda _: [SECRET],
         lambda _: "x" * 60_000,
-        lambda body: bank.sign(body, b"another's key"),
-        lambda body: bank.sign(body + b" ", target.key),
-        lambda body: bank.sign(body, target.key).upper(),
-        lambda body: bank.sign(body, target.key)[:-1],
+        lambda body: sign(body, b"another's key"),
+        lambda body: sign(body + b" ", target.key),
+        lambda body: sign(body, target.key).upper(),
+        lambda body: sign(body, target.key)[:-1],
     ]
     return st.builds(forge, _one_of(target), st.sampled_from(forgeries))
 

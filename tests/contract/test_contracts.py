@@ -18,9 +18,9 @@ from deploy.documents import DOCS
 from deploy.events_document import ENCRYPTION_EXAMPLE
 from deploy.simulators import example_bank
 from services.contracts import bank
-from services.contracts.bank_encryption import decrypt, read_keys
 from services.contracts.events.all_events import EVENTS
 from services.contracts.examples import FOLDER, decrypted, readable_example, wire_example
+from services.contracts.external_messages import SIGNATURE_HEADER, decrypt, is_signed, read_keys, sign
 from services.kit.events.contract import EncryptedField, EventContract
 from services.kit.key_sets import new_encryption_keys, public_part
 from tests.databases import ROOT
@@ -124,18 +124,18 @@ def test_a_renewed_card_may_keep_its_number() -> None:
 
 
 def test_a_signature_holds_for_its_body_and_key_only() -> None:
-    signature = bank.sign(b"body", b"key")
-    assert bank.is_signed(b"body", signature, [b"key"])
-    assert not bank.is_signed(b"Body", signature, [b"key"])
-    assert not bank.is_signed(b"body", signature, [b"other"])
-    assert not bank.is_signed(b"body", None, [b"key"])
+    signature = sign(b"body", b"key")
+    assert is_signed(b"body", signature, [b"key"])
+    assert not is_signed(b"Body", signature, [b"key"])
+    assert not is_signed(b"body", signature, [b"other"])
+    assert not is_signed(b"body", None, [b"key"])
 
 
 def test_a_signature_may_be_written_in_either_case_and_by_either_of_two_keys() -> None:
-    signature = bank.sign(b"body", b"new key")
-    assert bank.is_signed(b"body", signature.upper(), [b"old key", b"new key"])
-    assert not bank.is_signed(b"body", signature.upper(), [b"old key"])
-    assert not bank.is_signed(b"body", signature, [])
+    signature = sign(b"body", b"new key")
+    assert is_signed(b"body", signature.upper(), [b"old key", b"new key"])
+    assert not is_signed(b"body", signature.upper(), [b"old key"])
+    assert not is_signed(b"body", signature, [])
 
 
 def test_an_integrator_can_check_the_sample_by_a_library_of_ciphers_alone() -> None:
@@ -156,12 +156,15 @@ def test_the_example_of_a_banks_program_reads_the_sample_and_what_it_writes_is_r
     keys = example_bank.Keys([signing], json.dumps(sample["private_keys"]), public_part(ours))
     jwe = sample["jwe"].encode()
 
-    assert keys.decrypted(jwe, bank.RECALLED, bank.sign(jwe, signing)) == readable_example("bank.batch.recalled")
-    for message, signature in ((bank.SUBMITTED, bank.sign(jwe, signing)), (bank.RECALLED, bank.sign(jwe, b"other"))):
+    assert keys.decrypted(jwe, bank.RECALLED, sign(jwe, signing)) == readable_example("bank.batch.recalled")
+    for message, signature in (
+        (bank.SUBMITTED, sign(jwe, signing)),
+        (bank.RECALLED, sign(jwe, b"other")),
+    ):
         with pytest.raises(ValueError, match="it was"):
             keys.decrypted(jwe, message, signature)
     body, headers = keys.encrypted(b'{"feedback_id": "1"}', bank.FEEDBACK_QUEUE)
-    assert bank.is_signed(body, headers[bank.SIGNATURE_HEADER], [signing])
+    assert is_signed(body, headers[SIGNATURE_HEADER], [signing])
     assert decrypt(body, bank.FEEDBACK_QUEUE, read_keys(ours, private=True)) == b'{"feedback_id": "1"}'
 
 
@@ -174,7 +177,7 @@ def test_the_example_of_a_banks_program_refuses_what_was_changed(part: int) -> N
         parts[part] = change
         body = ".".join(parts).encode()
         with pytest.raises((ValueError, example_bank.CannotDecrypt)):
-            keys.decrypted(body, bank.RECALLED, bank.sign(body, b"signing"))
+            keys.decrypted(body, bank.RECALLED, sign(body, b"signing"))
 
 
 def test_each_reason_of_a_rejection_has_its_sentence_for_the_bank() -> None:

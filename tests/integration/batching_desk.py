@@ -25,6 +25,7 @@ from services.contracts.events.batching import APPLICATIONS_COUNTED
 from services.contracts.events.membership import MEMBERS_QUEUED, ApplicationCancelledData
 from services.contracts.events.revocation import Applicant, RevocationApprovedData
 from services.contracts.events.validation import MEMBERS_VALIDATED
+from services.contracts.external_messages import SIGNATURE_HEADER, sign
 from services.contracts.operations.batching import (
     BatchRequest,
     CheckPendingRequest,
@@ -268,7 +269,7 @@ def a_feedback(batch_no: str, *results: dict[str, Any], key: bytes = KEY, **chan
         **changes,
     }
     body = json.dumps(document, ensure_ascii=False).encode()
-    return a_message(body, {bank.SIGNATURE_HEADER: bank.sign(body, key)})
+    return a_message(body, {SIGNATURE_HEADER: sign(body, key)})
 
 
 def a_card_feedback(*reports: dict[str, Any], **changes: Any) -> Message:
@@ -279,7 +280,7 @@ def a_card_feedback(*reports: dict[str, Any], **changes: Any) -> Message:
         for one in reports
     ]
     body = json.dumps({"feedback_id": str(uuid4()), "cards": lines, **changes}, ensure_ascii=False).encode()
-    return a_message(body, {bank.SIGNATURE_HEADER: bank.sign(body, KEY)})
+    return a_message(body, {SIGNATURE_HEADER: sign(body, KEY)})
 
 
 def a_message(body: bytes, headers: dict[str, Any]) -> Message:

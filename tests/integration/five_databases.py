@@ -21,8 +21,8 @@ from services.batching import seed
 from services.batching.bank import bank_feedback, bank_reading
 from services.batching.batches import submission
 from services.batching.pending import checks
-from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
+from services.contracts.external_messages import SIGNATURE_HEADER, sign
 from services.contracts.operations.batching import CheckPendingRequest, SubmitBatchRequest
 from services.contracts.operations.membership import union_changes as union_change_ops
 from services.contracts.operations.membership.members import QueueMembersRequest
@@ -169,7 +169,7 @@ class FiveDatabases:
 
     def _feed(self, document: dict[str, Any]) -> None:
         body = json.dumps(document).encode()
-        headers = {bank.SIGNATURE_HEADER: bank.sign(body, KEY)}
+        headers = {SIGNATURE_HEADER: sign(body, KEY)}
         message = Message(body, headers, None, AmqpMessage(body))
         message.data = bank_reading.read_feedback(message)
         with self.begin("batching") as session:

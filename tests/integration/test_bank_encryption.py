@@ -10,7 +10,16 @@ from sqlalchemy import Engine, create_engine, select
 
 from services.batching.bank import bank_reading
 from services.contracts import bank
-from services.contracts.bank_encryption import CONTENT_TYPE, decrypt, encrypt, is_encrypted, read_keys
+from services.contracts.external_messages import (
+    CONTENT_TYPE,
+    SIGNATURE_HEADER,
+    decrypt,
+    encrypt,
+    is_encrypted,
+    is_signed,
+    read_keys,
+    sign,
+)
 from services.kit.data.database import outbox
 from services.kit.dead_letters.letters import DeadLetter
 from services.kit.events.entrypoints import LARGEST_MESSAGE
@@ -50,7 +59,7 @@ def agree(monkeypatch: pytest.MonkeyPatch, clear_text: str) -> None:
 def for_us(feedback: Message, message: str = bank.FEEDBACK_QUEUE) -> Message:
     """The feedback as the bank encrypts and signs it."""
     body = encrypt(feedback.body, message, read_keys(public_part(UNION_KEYS), private=False)[0])
-    return a_message(body, {bank.SIGNATURE_HEADER: bank.sign(body, KEY)})
+    return a_message(body, {SIGNATURE_HEADER: sign(body, KEY)})
 
 
 def sent(desk: Desk, name: str) -> list[AmqpMessage]:
@@ -82,7 +91,7 @@ def test_the_bank_alone_reads_batches_recalls_and_receipts(desk: Desk) -> None:
         [message] = sent(desk, name)
         assert is_encrypted(message.body)
         assert message.properties["content_type"] == CONTENT_TYPE
-        assert bank.is_signed(message.body, message.headers[bank.SIGNATURE_HEADER], [KEY])
+        assert is_signed(message.body, message.headers[SIGNATURE_HEADER], [KEY])
         schema().load(json.loads(decrypt(message.body, name, keys)))
     assert desk.states([first]) == ["issued"]
 
@@ -144,7 +153,7 @@ def filled_up(feedback: Message, size: int = 1 << 20) -> Message:
     document = json.loads(feedback.body)
     start = json.dumps({**document, "more": ""}, ensure_ascii=False).encode()
     body = json.dumps({**document, "more": "x" * (size - len(start))}, ensure_ascii=False).encode()
-    return a_message(body, {bank.SIGNATURE_HEADER: bank.sign(body, KEY)})
+    return a_message(body, {SIGNATURE_HEADER: sign(body, KEY)})
 
 
 def test_clear_feedback_from_before_is_taken_while_the_bank_changes_over(
@@ -174,11 +183,11 @@ def test_what_is_not_for_us_or_was_changed_is_not_read(desk: Desk) -> None:
     as_another = for_us(feedback, bank.SUBMITTED).body
     for body in (for_another, changed, as_another, b"a.b.c.d.e", b"...."):
         with pytest.raises(Reject, match="cannot_decrypt"):
-            bank_reading.read_feedback(a_message(body, {bank.SIGNATURE_HEADER: bank.sign(body, KEY)}))
+            bank_reading.read_feedback(a_message(body, {SIGNATURE_HEADER: sign(body, KEY)}))
     doubled = for_us(a_message(feedback.body.replace(b"{", b'{"batch_no": "1",', 1), {}))
     with pytest.raises(Reject, match="not_json"):
         bank_reading.read_feedback(doubled)
-    resigned = a_message(for_us(feedback).body, {bank.SIGNATURE_HEADER: bank.sign(feedback.body, KEY)})
+    resigned = a_message(for_us(feedback).body, {SIGNATURE_HEADER: sign(feedback.body, KEY)})
     with pytest.raises(Reject, match="bad_signature"):
         bank_reading.read_feedback(resigned)
 

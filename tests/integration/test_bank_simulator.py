@@ -19,7 +19,16 @@ import requests
 from marshmallow import ValidationError
 
 from services.contracts import bank as contract
-from services.contracts.bank_encryption import CONTENT_TYPE, decrypt, encrypt, is_encrypted, read_keys
+from services.contracts.external_messages import (
+    CONTENT_TYPE,
+    SIGNATURE_HEADER,
+    decrypt,
+    encrypt,
+    is_encrypted,
+    is_signed,
+    read_keys,
+    sign,
+)
 from services.kit.amqp.connection import open_connection
 from services.kit.key_sets import new_encryption_keys, public_part
 from tests.databases import ROOT
@@ -70,7 +79,7 @@ class BankProcess:
         self.publish_bytes(routing_key, json.dumps(document).encode(), key)
 
     def publish_bytes(self, routing_key: str, body: bytes, key: bytes = KEY) -> None:
-        headers = {contract.SIGNATURE_HEADER: contract.sign(body, key)}
+        headers = {SIGNATURE_HEADER: sign(body, key)}
         message = amqp.Message(body, application_headers=headers, delivery_mode=2)
         self.channel.basic_publish_confirm(message, contract.EXCHANGE, routing_key, mandatory=True)
 
@@ -160,7 +169,7 @@ def test_the_bank_can_write_a_faulty_line_and_be_ahead_of_its_time(bank: BankPro
     assert datetime.fromisoformat(ahead["processed_at"]) > datetime.now(UTC) + timedelta(days=2)
     bank.order("faulty", outcome="accepted", upper_case_signature=True)
     [shouted] = bank.received()
-    assert shouted.headers[contract.SIGNATURE_HEADER] == contract.sign(shouted.body, KEY).upper()
+    assert shouted.headers[SIGNATURE_HEADER] == sign(shouted.body, KEY).upper()
 
 
 def test_the_bank_reports_on_cards_as_it_is_told_and_with_errors(bank: BankProcess) -> None:
@@ -193,8 +202,8 @@ def test_results_sent_unsigned_or_malformed_can_be_sent_again(bank: BankProcess)
     bank.order("odd", unsigned=True)
     bank.order("odd", malformed=True)
     unsigned, malformed = bank.received()
-    assert contract.SIGNATURE_HEADER not in unsigned.headers
-    assert contract.is_signed(malformed.body, malformed.headers[contract.SIGNATURE_HEADER], [KEY])
+    assert SIGNATURE_HEADER not in unsigned.headers
+    assert is_signed(malformed.body, malformed.headers[SIGNATURE_HEADER], [KEY])
     with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
         json.loads(malformed.body)
     assert bank.order("odd")["results"] == 2
@@ -270,7 +279,7 @@ def _applicants(ids: list[str]) -> list[dict[str, str]]:
 
 
 def _checked(message: amqp.Message) -> dict[str, Any]:
-    assert contract.is_signed(message.body, message.headers[contract.SIGNATURE_HEADER], [KEY])
+    assert is_signed(message.body, message.headers[SIGNATURE_HEADER], [KEY])
     document: dict[str, Any] = json.loads(message.body)
     contract.BankFeedback().load(document)
     return document
@@ -294,6 +303,6 @@ def test_a_bank_with_keys_reads_and_writes_what_is_encrypted(amqp_uri: str, tmp_
         [sent] = bank.received()
         assert is_encrypted(sent.body)
         assert sent.properties["content_type"] == CONTENT_TYPE
-        assert contract.is_signed(sent.body, sent.headers[contract.SIGNATURE_HEADER], [KEY])
+        assert is_signed(sent.body, sent.headers[SIGNATURE_HEADER], [KEY])
         published = json.loads(decrypt(sent.body, contract.FEEDBACK_QUEUE, read_keys(ours, private=True)))
         assert [result["application_id"] for result in published["results"]] == [application_id]

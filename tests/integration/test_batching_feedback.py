@@ -21,6 +21,7 @@ from services.batching.models import BankFeedback, Batch
 from services.contracts import bank
 from services.contracts.events.batching import BATCH_RELEASED, CARDS_ISSUED, CARDS_REFUSED, MEMBERS_REMOVED
 from services.contracts.events.revocation import RevocationClosedData, RevocationRejectedData, RevocationRequestedData
+from services.contracts.external_messages import SIGNATURE_HEADER, sign
 from services.contracts.operations.batching import BatchSummaryRequest
 from services.contracts.shared import UnionFacts
 from services.kit.events.failures import Reject, Retry
@@ -65,7 +66,7 @@ def wire(*results: dict[str, Any]) -> list[dict[str, Any]]:
 def signed(document: dict[str, Any], indent: int | None = None) -> Message:
     """A message that the bank has signed, whatever it says."""
     body = json.dumps(document, ensure_ascii=False, indent=indent).encode()
-    return a_message(body, {bank.SIGNATURE_HEADER: bank.sign(body, bank_messages.bank_key()).upper()})
+    return a_message(body, {SIGNATURE_HEADER: sign(body, bank_messages.bank_key()).upper()})
 
 
 def records(desk: Desk) -> list[tuple[int, int, int, int]]:
@@ -241,7 +242,10 @@ def test_an_application_that_was_never_submitted_is_rejected(desk: Desk) -> None
 def test_a_message_without_the_banks_signature_is_not_read(desk: Desk) -> None:
     batch_no, [application_id] = desk.a_batch(1)
     feedback = a_feedback(batch_no, refused(application_id))
-    for headers in ({}, *({bank.SIGNATURE_HEADER: forged} for forged in ("0" * 64, 7, "\ud800", "签" * 64))):
+    for headers in (
+        {},
+        *({SIGNATURE_HEADER: forged} for forged in ("0" * 64, 7, "\ud800", "签" * 64)),
+    ):
         with pytest.raises(Reject, match="bad_signature"):
             bank_reading.read_feedback(a_message(feedback.body, headers))
     with pytest.raises(Reject, match="bad_signature"):
@@ -484,7 +488,7 @@ def test_while_the_key_changes_feedback_by_either_key_is_taken(desk: Desk, monke
 
 @pytest.mark.parametrize("body", [b"no json", b"\xff\xfe", b"[]", b"7", b"[" * 100_000, b'{"feedback_id": "\\ud800"}'])
 def test_a_body_that_is_no_feedback_is_not_read(body: bytes) -> None:
-    signed = a_message(body, {bank.SIGNATURE_HEADER: bank.sign(body, bank_messages.bank_key())})
+    signed = a_message(body, {SIGNATURE_HEADER: sign(body, bank_messages.bank_key())})
     with pytest.raises(Reject):
         bank_reading.read_feedback(signed)
 

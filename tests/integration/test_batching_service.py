@@ -28,6 +28,7 @@ from services.contracts.events.batching import (
 from services.contracts.events.membership import APPLICATION_CANCELLED, MEMBERS_QUEUED
 from services.contracts.events.revocation import REVOCATION_APPROVED
 from services.contracts.events.validation import MEMBERS_VALIDATED
+from services.contracts.external_messages import SIGNATURE_HEADER, is_signed, sign
 from services.contracts.operations import batching as rpc
 from services.kit.amqp.connection import open_connection
 from services.kit.events.contract import EventContract
@@ -160,7 +161,7 @@ def test_members_go_from_the_queue_to_their_cards(batching: Batching) -> None:
     batch_no = batch["batch_no"]
     assert batching.receive(BATCH_SUBMITTED).data["batch_no"] == batch_no
     sent = batching.sent_to_the_bank(batch_no)
-    assert bank.is_signed(sent.body, sent.headers[bank.SIGNATURE_HEADER], [KEY])
+    assert is_signed(sent.body, sent.headers[SIGNATURE_HEADER], [KEY])
 
     register = loaded(rpc.RegisterAnswer, batching.call("get_register", batch_no=batch_no)["result"])
     assert base64.b64decode(register["content"]).startswith(b"%PDF")
@@ -226,7 +227,11 @@ def test_an_unsigned_bank_message_is_rejected_unchanged(batching: Batching) -> N
     forged = a_feedback(batch_no, {"application_id": application_id, "outcome": "accepted"}, key=b"forged")
     for body, headers, reason in (
         (forged.body, forged.headers, "bad_signature"),
-        (b"\xff no json", {bank.SIGNATURE_HEADER: bank.sign(b"\xff no json", KEY)}, "not_json"),
+        (
+            b"\xff no json",
+            {SIGNATURE_HEADER: sign(b"\xff no json", KEY)},
+            "not_json",
+        ),
     ):
         batching.send(body, headers)
         rejected = batching.taken_from(bank.REJECTED_QUEUE)

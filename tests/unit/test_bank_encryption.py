@@ -11,8 +11,15 @@ from joserfc.jwe import JWERegistry
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from services.contracts import bank_keys
-from services.contracts.bank_encryption import CannotDecrypt, PublicOrPrivate, decrypt, encrypt, is_encrypted, read_keys
 from services.contracts.bank_keys import check_bank_keys, clear_text
+from services.contracts.external_messages import (
+    CannotDecrypt,
+    PublicOrPrivate,
+    decrypt,
+    encrypt,
+    is_encrypted,
+    read_keys,
+)
 from services.kit.key_sets import new_encryption_keys, public_part
 from services.kit.secret_values import DEMO_MARK, KeySet, weaknesses
 from services.kit.settings import SettingsError, read_settings

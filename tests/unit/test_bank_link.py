@@ -8,7 +8,7 @@ import pytest
 from deploy.simulators.bank_keys import Keys
 from deploy.simulators.bank_link import BatchReader
 from services.contracts import bank
-from services.contracts.bank_encryption import encrypt, read_keys
+from services.contracts.external_messages import SIGNATURE_HEADER, encrypt, read_keys, sign
 from services.kit.key_sets import new_encryption_keys
 
 KEY = b"the key that both sides sign by"
@@ -31,7 +31,7 @@ def test_only_what_our_partner_did_not_send_so_is_destroyed(
     body, done = encrypt(b"{}", encrypted_as, encrypted_for[0]), []
     ledger: Any = SimpleNamespace(store_batch=1, store_recall=1, store_receipts=1)
     reader: Any = BatchReader("memory://", Keys([KEY], OURS), ledger)
-    headers = {bank.SIGNATURE_HEADER: bank.sign(body, signed_by)}
+    headers = {SIGNATURE_HEADER: sign(body, signed_by)}
     delivery = {"routing_key": bank.SUBMITTED}
     reader._receive(
         SimpleNamespace(body=body, headers=headers, delivery_info=delivery, reject=lambda: done.append("reject"))

@@ -20,7 +20,6 @@ from services.batching.models import Application, BankFeedback, Batch
 from services.batching.pending.application_states import BankStatus, Contradiction, Outcome, State
 from services.batching.places import let_nobody_move
 from services.contracts import bank
-from services.contracts.bank_encryption import is_encrypted
 from services.contracts.bank_keys import clear_text, encrypted_for_us
 from services.contracts.events.batching import (
     CARDS_ISSUED,
@@ -32,6 +31,7 @@ from services.contracts.events.batching import (
     IssuedCard,
     RefusedApplication,
 )
+from services.contracts.external_messages import is_encrypted
 from services.kit.amqp.queues import own_exchange
 from services.kit.data.bulk import insert_rows, is_any_of, types_of, values_table
 from services.kit.data.database import is_violated

@@ -10,15 +10,13 @@ from services.batching.pending.persons import facts_of
 from services.contracts.bank import (
     EXCHANGE,
     RECALLED,
-    SIGNATURE_HEADER,
     SUBMITTED,
     BankMessage,
     BatchRecalled,
     BatchSubmitted,
-    sign,
 )
-from services.contracts.bank_encryption import CONTENT_TYPE, is_encrypted
 from services.contracts.bank_keys import encrypted_for_bank
+from services.contracts.external_messages import CONTENT_TYPE, SIGNATURE_HEADER, is_encrypted, sign
 from services.kit.amqp.connection import OutgoingMessage
 from services.kit.events.contract import in_chunks
 from services.kit.events.envelope import correlation, new_message_id

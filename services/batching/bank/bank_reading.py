@@ -15,8 +15,8 @@ from services.batching.cards.card_states import CardStep
 from services.batching.pending.application_states import Outcome
 from services.batching.pending.persons import card_digest
 from services.contracts import bank
-from services.contracts.bank_encryption import is_encrypted
 from services.contracts.bank_keys import CannotDecrypt, clear_text, decrypted
+from services.contracts.external_messages import SIGNATURE_HEADER, is_encrypted, is_signed
 from services.kit.data.encryption import blind_index
 from services.kit.events.fast_codec import fast_load
 from services.kit.events.subscribe import Message, Reject
@@ -111,7 +111,7 @@ def read_feedback(message: Message) -> Feedback:
 
     Raises Reject where no receipt is possible: the signature is wrong, or there is no id for the receipt.
     """
-    if not bank.is_signed(message.body, message.headers.get(bank.SIGNATURE_HEADER), bank_keys()):
+    if not is_signed(message.body, message.headers.get(SIGNATURE_HEADER), bank_keys()):
         raise Reject("bad_signature")
     document = _document_in(message)
     lines_name = "cards" if _is_of_cards(document) else "results"

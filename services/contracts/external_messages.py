@@ -1,12 +1,15 @@
-"""Encryption of bank messages: each body is a compact JWE (RFC 7516) for its reader's key.
+"""How messages with outside parties are protected: each body is a compact JWE (RFC 7516) for its reader's key, signed.
 
 The protected header names the algorithms, the reader's key (`kid`) and the message (`typ`). For an EC or X25519 key the
 content key is agreed by ECDH-ES+A256KW, for an RSA key it is encrypted by RSA-OAEP-256; the content is encrypted by
-A256GCM. Only the signature of a body proves its sender: anybody who knows a public key can encrypt for it.
+A256GCM. Only the signature of a body proves its sender: anybody who knows a public key can encrypt for it. It is the
+hex HMAC-SHA256 of the body's bytes, as they are sent, under the key shared with the outside party.
 """
 
 import base64
 import binascii
+import hashlib
+import hmac
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +20,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from services.kit.strict_json import read_json
 
+SIGNATURE_HEADER = "x-signature"
 CONTENT_TYPE = "application/jose"
 """The content type of an encrypted body; a clear one has `application/json`."""
 SMALLEST_RSA = 2048
@@ -95,6 +99,17 @@ def decrypt(body: bytes, message: str, keys: Sequence[PublicOrPrivate]) -> bytes
 def is_encrypted(body: bytes) -> bool:
     """Whether a body is a compact JWE, which has five parts; a JSON object begins with a brace."""
     return body.count(b".") == 4 and not body.lstrip().startswith(b"{")
+
+
+def sign(body: bytes, key: bytes) -> str:
+    """The signature of a body."""
+    return hmac.digest(key, body, hashlib.sha256).hex()
+
+
+def is_signed(body: bytes, signature: object, keys: Sequence[bytes]) -> bool:
+    """Whether the signature, in upper or lower case, is the body's under one of the keys; compares in constant time."""
+    given = signature.lower().encode("utf-8", "replace") if isinstance(signature, str) else b""
+    return any(hmac.compare_digest(sign(body, key).encode(), given) for key in keys)
 
 
 def _read_key(document: Any, private: bool) -> PublicOrPrivate:
