@@ -6,7 +6,7 @@ from gateway.answers import json_answer
 from gateway.api.captchas import verified_captcha
 from gateway.routes import RequestContext, route, rpc_route
 from services.contracts.operations import batching
-from services.contracts.operations.membership import identity, members
+from services.contracts.operations.membership import enrolments, identity, members
 
 _PERSONAL = "/api/v1/personal"
 _PROFILE = f"{_PERSONAL}/profile"
@@ -90,5 +90,11 @@ ROUTES = (
         f"{_PERSONAL}/progress",
         batching.LIST_PERSONAL_PROGRESS,
         summary="Where to collect the cards of my applications, and how far the bank is",
+    ),
+    rpc_route(
+        "GET",
+        f"{_PERSONAL}/enrolments",
+        enrolments.GET_PERSONAL_ENROLMENTS,
+        summary="My enrolments with the mutual-aid society",
     ),
 )

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from stdnum.cn import uscc
 
-from services.contracts import bank
+from services.contracts import bank, insurer
 from services.kit.dead_letters.masked_numbers import without_numbers
 from services.kit.system import DeadLetterDescription, DeadLetterMessage
 
@@ -66,7 +66,8 @@ EVENT_TITLES = {
     "applications_counted": "统计：办卡申请",
     "checks_counted": "统计：系统校验",
 }
-BANK_FEEDBACK = "银行反馈"
+EXTERNAL_TITLES = {bank.REJECTED_QUEUE: "银行反馈", insurer.REJECTED_QUEUE: "参保信息"}
+"""What outside parties send, by the queue of what was rejected."""
 RESULT_TITLES = {
     "unknown_batch": "系统中没有该批次",
     "unknown_application": "该批次中没有该会员",
@@ -78,8 +79,13 @@ RESULT_TITLES = {
     "contradicts_refused": "银行先前反馈为退回",
     "unknown_card": "系统中没有该卡号",
     "replaced_differently": "与先前反馈的新卡号不同",
+    "unknown_member": "系统中没有该会员编号",
+    "no_card": "会员尚未办卡，不能参保",
+    "enrolment_no_reused": "参保编号已用于其他会员或年度",
+    "changed_at_reused": "同一变更时间先前有不同的内容",
+    "enrolled_already": "会员该年度已有有效的参保",
 }
-"""Why a result of the bank was rejected, by the code of the contradiction."""
+"""Why a line of an outside party's message was rejected, by the code of the contradiction."""
 
 _STATES = {
     "queued": "待办中",
@@ -90,17 +96,18 @@ _STATES = {
     "removed": "已移除",
 }
 _REASONS = (
-    (re.compile(r"bad_signature"), "签名不正确：不是银行发出，或双方密钥不一致"),
+    (re.compile(r"bad_signature"), "签名不正确：不是约定的一方发出，或双方密钥不一致"),
     (re.compile(r"not_json"), "内容不是有效的 JSON"),
     (re.compile(r"cannot_decrypt: .*"), "无法解密：密钥或算法与约定不符，或传输中被改动"),
     (re.compile(r"message: not_encrypted"), "未按约定加密"),
     (re.compile(r"audit_head_not_signed: .*"), "不是会员服务签发的操作日志签名"),
     (re.compile(r"bad_schema: (?P<what>.*)", re.S), "字段不符合约定：{what}"),
     (re.compile(r"feedback_id: feedback_id_reused"), "反馈编号已用于内容不同的反馈"),
+    (re.compile(r"report_id: report_id_reused"), "报送编号已用于内容不同的报送"),
     (re.compile(r"processed_at: before_submission"), "处理时间早于批次提交时间"),
     (re.compile(r"processed_at: in_the_future"), "处理时间晚于现在一天以上"),
     (
-        re.compile(r"(?P<what>feedback_id|batch_no|processed_at|results|cards|message): .*", re.S),
+        re.compile(r"(?P<what>feedback_id|report_id|batch_no|processed_at|results|cards|enrolments|message): .*", re.S),
         "字段不符合约定：{what}",
     ),
     (re.compile(r"too_large: (?P<what>\d+) bytes"), "消息过大（{what} 字节）"),
@@ -128,8 +135,8 @@ _CAUSES = (
     ("Reject", "内容有误"),
 )
 _ANY_OTHER = "处理时程序出错"
-_REFUSED_RESULT = re.compile(r"(?:results|cards)\.[0-9]+: (\w+)")
-_FAULTY_FIELD = re.compile(r"(?:results|cards)\.([0-9]+)\.(\w+): ")
+_REFUSED_RESULT = re.compile(r"(?:results|cards|enrolments)\.[0-9]+: (\w+)")
+_FAULTY_FIELD = re.compile(r"(?:results|cards|enrolments)\.([0-9]+)\.(\w+): ")
 _UNION_IN_BATCH_NO = re.compile(r"cbc([0-9A-Z]{18})[0-9]{8}")
 _LONGEST_NAME = 200
 
@@ -158,8 +165,8 @@ def describe(letter: DeadLetterMessage) -> DeadLetterDescription:
 
 def subject(letter: DeadLetterMessage) -> str:
     """The kind of message, in Chinese."""
-    if letter.queue == bank.REJECTED_QUEUE:
-        return BANK_FEEDBACK
+    if letter.queue in EXTERNAL_TITLES:
+        return EXTERNAL_TITLES[letter.queue]
     name = (letter.type or "").split(".")[1:2] or letter.queue.split(".")[1:2]
     return EVENT_TITLES.get(name[0] if name else "", "未知消息")
 
@@ -179,7 +186,7 @@ def explanation(cause: str, reason: str) -> str:
 def _data(letter: DeadLetterMessage) -> dict[str, Any]:
     try:
         document = json.loads(letter.content)
-        data = document if letter.queue == bank.REJECTED_QUEUE else document["data"]
+        data = document if letter.queue in EXTERNAL_TITLES else document["data"]
     except (ValueError, TypeError, LookupError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}
@@ -187,7 +194,7 @@ def _data(letter: DeadLetterMessage) -> dict[str, Any]:
 
 def _persons(data: dict[str, Any]) -> int | None:
     """How many persons a message concerns."""
-    for name in ("applications", "members", "results", "checks", "cards"):
+    for name in ("applications", "members", "results", "checks", "cards", "enrolments"):
         if isinstance(data.get(name), list):
             return len(data[name])
     return 1 if "member_id" in data else None

@@ -1,22 +1,38 @@
-"""Reads the bank's rejected messages among the dead letters, and describes any dead letter in Chinese."""
+"""Reads rejected messages of outside parties among the dead letters, and describes any dead letter in Chinese."""
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from services.contracts import bank, dead_letter_descriptions
-from services.contracts.bank_keys import CannotDecrypt, decrypted
-from services.contracts.external_messages import is_encrypted
+from services.contracts import bank, bank_keys, dead_letter_descriptions, insurer, insurer_keys
+from services.contracts.external_messages import CannotDecrypt, is_encrypted
 from services.kit.system import DeadLetterDescription, DeadLetterMessage
 
 
-class BankDeadLetters:
+@dataclass(frozen=True)
+class _Sender:
+    """How the messages of an outside party are read: their name, which names their id, and their lines."""
+
+    message: str
+    decrypted: Callable[[bytes, str], bytes]
+    id_name: str
+    id_header: str
+    names: tuple[str, ...]
+    """Fields of a message that are no personal data."""
+    lines: Callable[[dict[str, Any]], dict[str, Any]]
+    """What is no personal data in its lines."""
+
+
+class ExternalDeadLetters:
     """The kit's DeadLetterDescriber for this system."""
 
     def content(self, letter: DeadLetterMessage) -> bytes:
-        """The body, decrypted where this process can: one encrypted for batching only by batching."""
+        """The body, decrypted where this process can: one encrypted for a service only by that service."""
+        sender = _SENDERS[letter.queue]
         try:
-            return decrypted(letter.body, bank.FEEDBACK_QUEUE)
+            return sender.decrypted(letter.body, sender.message)
         except CannotDecrypt:
             return letter.body
 
@@ -25,28 +41,54 @@ class BankDeadLetters:
         return is_encrypted(letter.body)
 
     def external_id(self, letter: DeadLetterMessage) -> str | None:
-        """The id of the feedback that a rejected message of the bank is, or is a part of."""
+        """The id of the feedback or report that a rejected message is, or is a part of."""
+        sender = _SENDERS[letter.queue]
         if is_encrypted(letter.body):
-            noted = letter.headers.get(bank.FEEDBACK_ID_HEADER)
+            noted = letter.headers.get(sender.id_header)
             return noted if isinstance(noted, str) else None
         try:
-            named = json.loads(letter.body)["feedback_id"]
+            named = json.loads(letter.body)[sender.id_name]
         except (ValueError, TypeError, LookupError, RecursionError):
             return None
         return named if isinstance(named, str) else None
 
     def unencrypted_fields(self, letter: DeadLetterMessage) -> dict[str, Any]:
-        """The ids that a feedback names."""
-        return _ids_of_feedback(json.loads(letter.content))
+        """The ids that a message names."""
+        sender, document = _SENDERS[letter.queue], json.loads(letter.content)
+        named = {name: str(document[name])[:64] for name in sender.names if name in document}
+        return {**named, **sender.lines(document)}
 
     def describe(self, letter: DeadLetterMessage) -> DeadLetterDescription:
         """What a letter is about and why it failed, in Chinese."""
         return dead_letter_descriptions.describe(letter)
 
 
-def _ids_of_feedback(document: dict[str, Any]) -> dict[str, Any]:
+def _applications_of_feedback(document: dict[str, Any]) -> dict[str, Any]:
     lines = document.get("results") or document.get("cards") or ()
     results = [result for result in lines if isinstance(result, dict)]
-    named: dict[str, Any] = {name: str(document[name])[:64] for name in ("feedback_id", "batch_no") if name in document}
-    ids = [str(UUID(str(result["application_id"]))) for result in results if result.get("application_id")]
-    return {**named, "application_ids": ids}
+    return {"application_ids": [str(UUID(str(one["application_id"]))) for one in results if one.get("application_id")]}
+
+
+def _enrolments_of_report(document: dict[str, Any]) -> dict[str, Any]:
+    lines = [line for line in document.get("enrolments") or () if isinstance(line, dict)]
+    return {"enrolment_nos": [str(line["enrolment_no"])[:64] for line in lines if line.get("enrolment_no")]}
+
+
+_SENDERS = {
+    bank.REJECTED_QUEUE: _Sender(
+        message=bank.FEEDBACK_QUEUE,
+        decrypted=bank_keys.decrypted,
+        id_name="feedback_id",
+        id_header=bank.FEEDBACK_ID_HEADER,
+        names=("feedback_id", "batch_no"),
+        lines=_applications_of_feedback,
+    ),
+    insurer.REJECTED_QUEUE: _Sender(
+        message=insurer.ENROLMENTS_QUEUE,
+        decrypted=insurer_keys.decrypted,
+        id_name="report_id",
+        id_header=insurer.REPORT_ID_HEADER,
+        names=("report_id",),
+        lines=_enrolments_of_report,
+    ),
+}

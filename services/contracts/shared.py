@@ -25,6 +25,11 @@ CARD_STATUSES = ("made", "collected", "active", "lost", "closed")
 """The status of a member's card: 已制卡, 已领卡, 已激活, 已挂失, 已销卡."""
 CARD_STEPS = ("collected", "activated", "lost", "replaced", "renewed", "closed")
 """What happens to the card of a number after it is made: 领卡, 激活, 挂失, 补卡, 换卡, 销卡."""
+ENROLMENT_WAYS = ("collective", "immediate")
+"""How members are insured: 集中参保 (团体参保), 即时参保."""
+ENROLMENT_KINDS = ("hospital", "illness", "accident", "death")
+"""What is insured: 住院, 重大疾病, 意外伤害, 身故."""
+ENROLMENT_STATES = ("active", "ended")
 SWITCH_REASONS = {
     "rare_character": "姓名含生僻字",
     "name_not_enterable": "发卡支行的系统无法录入姓名",

@@ -3,7 +3,7 @@
 The kit knows nothing of union cards. `services/contracts` describes the system once, when it is first imported.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -99,7 +99,7 @@ class System:
 
     services: tuple[str, ...]
     events: Mapping[str, EventContract[Any]]
-    external: ExternalQueues
+    external: tuple[ExternalQueues, ...]
     dead_letters: DeadLetterDescriber
     audit_events: dict[str, EventContract[Any]]
     record_kinds: Mapping[str, str]
@@ -118,6 +118,11 @@ _described: list[System] = []
 def describe(system: System) -> None:
     """Sets the system that the kit serves."""
     _described[:] = [system]
+
+
+def external_of(owner: str) -> Iterator[ExternalQueues]:
+    """The queues by which this service and outside parties exchange messages."""
+    return (one for one in the_system().external if one.owner == owner)
 
 
 def the_system() -> System:

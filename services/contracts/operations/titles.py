@@ -14,6 +14,7 @@ from services.contracts.operations import (
 from services.contracts.operations.membership import (
     accounts,
     delegations,
+    enrolments,
     identity,
     imports,
     members,
@@ -27,7 +28,18 @@ from services.kit.operations.operators import OF_EVERY_SERVICE
 from services.kit.rpc.operation import Operation
 
 _MODULES = (
-    *(identity, accounts, delegations, members, transfers, imports, preferences, union_changes, union_imports),
+    *(
+        identity,
+        accounts,
+        delegations,
+        members,
+        transfers,
+        imports,
+        preferences,
+        union_changes,
+        union_imports,
+        enrolments,
+    ),
     *(validation, batching, cards, revocation, notification, templates, overview, reports, operators),
 )
 _DECLARED = [

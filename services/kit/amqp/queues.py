@@ -95,8 +95,8 @@ def former_request_queue(service: str) -> str:
 
 def owner_of(queue: str) -> str:
     """The service that owns a queue: the name's first part, except for external queues."""
-    prefix, external = queue.partition(".")[0], the_system().external
-    return external.owner if prefix == external.prefix else prefix
+    prefix = queue.partition(".")[0]
+    return next((one.owner for one in the_system().external if one.prefix == prefix), prefix)
 
 
 def declare_subscription(channel: amqp.Channel, queue: str, contract: EventContract) -> None:

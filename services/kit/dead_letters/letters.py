@@ -77,7 +77,7 @@ class DeadLetter:
     @property
     def is_external(self) -> bool:
         """Whether it is a rejected message of an outside party."""
-        return self.queue == the_system().external.rejected
+        return any(self.queue == one.rejected for one in the_system().external)
 
     @property
     def external_id(self) -> str | None:

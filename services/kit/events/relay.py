@@ -33,7 +33,7 @@ from services.kit.events.outbox import CHANNEL
 from services.kit.operations import metrics
 from services.kit.operations.logs import class_name
 from services.kit.settings import DatabaseSettings, MessagingSettings, read_settings
-from services.kit.system import the_system
+from services.kit.system import external_of, the_system
 
 log = structlog.get_logger()
 
@@ -223,9 +223,9 @@ class Relay(DependencyProvider):
 def declare_queues_of_producer(channel: amqp.Channel, producer: str) -> None:
     """Declares the producer's exchange, all consumers' queues, even of ones that never ran, and external queues."""
     declare_exchange(channel, events_exchange(producer))
-    external = the_system().external
-    if external.owner == producer and not is_queue(channel, external.queues[0]):
-        external.declare(channel)
+    for external in external_of(producer):
+        if not is_queue(channel, external.queues[0]):
+            external.declare(channel)
     for contract in the_system().events.values():
         for consumer in contract.consumers if contract.producer == producer else ():
             declare_missing_subscription(channel, queue_name(consumer, contract.name), contract)

@@ -19,7 +19,7 @@ from services.kit.amqp.queues import (
     strays_exchange,
     strays_queue,
 )
-from services.kit.system import the_system
+from services.kit.system import external_of, the_system
 
 
 def event_queues() -> list[str]:
@@ -36,7 +36,7 @@ def dead_queues(service: str | None = None) -> list[str]:
     found = [
         *map(dead_queue, event_queues()),
         *map(strays_queue, the_system().services),
-        the_system().external.rejected,
+        *(external.rejected for external in the_system().external),
     ]
     return [queue for queue in found if service in (None, owner_of(queue))]
 
@@ -46,7 +46,7 @@ def all_queues(retry_delays: Iterable[float]) -> list[str]:
     delays = list(retry_delays)
     return [
         *map(request_queue, the_system().services),
-        *the_system().external.queues,
+        *(queue for external in the_system().external for queue in external.queues),
         *(name for queue in event_queues() for name in (queue, dead_queue(queue))),
         *map(strays_queue, the_system().services),
         *(retry_queue(service, seconds) for service in the_system().services for seconds in delays),
@@ -64,8 +64,7 @@ def needed_queues(service: str) -> list[str]:
         if event.producer == service
         for consumer in event.consumers
     ]
-    external = the_system().external
-    outside = external.needed if service == external.owner else ()
+    outside = [queue for external in external_of(service) for queue in external.needed]
     own = [*consumed, *(dead_queue(queue) for queue in consumed if queue in event_queues()), *outside]
     return list(dict.fromkeys([*own, *published]))
 
@@ -75,8 +74,8 @@ def consumed_queues(service: str) -> list[str]:
     if service not in the_system().services:
         return []
     heard = [queue for queue in event_queues() if owner_of(queue) == service]
-    external = the_system().external
-    return [request_queue(service), *heard, *(external.consumed if service == external.owner else ())]
+    outside = (queue for external in external_of(service) for queue in external.consumed)
+    return [request_queue(service), *heard, *outside]
 
 
 def needed_exchanges(program: str, retry_delays: Iterable[float]) -> list[str]:
@@ -90,8 +89,7 @@ def needed_exchanges(program: str, retry_delays: Iterable[float]) -> list[str]:
             *map(events_exchange, sorted(live)),
         ]
     ways = (events_exchange, replies_exchange, own_exchange, strays_exchange)
-    external = the_system().external
-    outside = external.exchanges if program == external.owner else ()
+    outside = [exchange for external in external_of(program) for exchange in external.exchanges]
     delays = (delay_exchange(program, seconds) for seconds in retry_delays)
     return [RPC_EXCHANGE, *(way(program) for way in ways), *delays, *outside]
 

@@ -18,7 +18,7 @@ from services.kit.events.topology import dead_queues, event_queues
 from services.kit.operations.health import not_ready
 from services.kit.operations.logs import class_name
 from services.kit.settings import ProcessSettings, read_settings
-from services.kit.system import LONGEST_REASON, MOST_REASONS, the_system
+from services.kit.system import LONGEST_REASON, MOST_REASONS, external_of, the_system
 
 log = structlog.get_logger()
 
@@ -95,16 +95,16 @@ class StatusSamples(DependencyProvider):
 
     def _depths(self, service: str) -> dict[str, int | None]:
         """What waits in the service's queues, and how many processes take its requests; None where nobody knows."""
-        external = the_system().external
-        outgoing = {*external.needed} - {*external.consumed, external.rejected}
-        is_owner = external.owner == service
+        external = list(external_of(service))
+        outgoing = {queue for one in external for queue in {*one.needed} - {*one.consumed, one.rejected}}
+        incoming = {queue for one in external for queue in one.consumed}
         _, consumers = (self.watch.depths or {}).get(request_queue(service), (0, None))
         return {
             "processes": consumers,
             "waiting": self._messages(queue for queue in event_queues() if owner_of(queue) == service),
             "dead": self._messages(dead_queues(service)),
-            "to_outside": self._messages(outgoing) if is_owner else None,
-            "from_outside": self._messages(external.consumed) if is_owner else None,
+            "to_outside": self._messages(outgoing) if external else None,
+            "from_outside": self._messages(incoming) if external else None,
         }
 
     def _messages(self, queues: Iterable[str]) -> int | None:
