@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.batching.bank.bank_results import Applicant, Applicants, Result
-from services.batching.pending.application_states import BankStatus, Contradiction, Outcome, State
+from services.batching.pending.application_states import BankStatus, Outcome, State
+from services.kit.external.contradictions import Contradiction
 
 BATCH = "cbc81310000000000001X20261124001"
 

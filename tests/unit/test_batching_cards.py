@@ -13,7 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from services.batching.cards.card_reports import CardFile, Cards, Report
 from services.batching.cards.card_states import CardState, CardStep, Fact, Status, leads_to, state_of, successor_of
-from services.batching.pending.application_states import Contradiction, State
+from services.batching.pending.application_states import State
+from services.kit.external.contradictions import Contradiction
 
 START = datetime(2026, 11, 24, 2, tzinfo=UTC)
 OWN, OTHER = UUID(int=1), UUID(int=2)

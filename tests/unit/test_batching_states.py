@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from services.batching.pending.application_states import (
     BankStatus,
-    Contradiction,
     Outcome,
     State,
     Step,
@@ -17,6 +16,7 @@ from services.batching.pending.application_states import (
     states_allowing,
     transition,
 )
+from services.kit.external.contradictions import Contradiction
 
 CARD, OTHER_CARD = b"card", b"other card"
 SUBMITTED = BankStatus(State.SUBMITTED)

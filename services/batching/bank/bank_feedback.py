@@ -1,7 +1,7 @@
 """Bank feedback 银行反馈 on applicants and cards: judges and applies chunks of messages; rejects contradictions."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
@@ -12,12 +12,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from services.batching.bank.bank_messages import BankSettings, send_signed
-from services.batching.bank.bank_reading import CONTENT, LINES, Fault, Feedback, read_feedback
+from services.batching.bank.bank_reading import Feedback, read_feedback
 from services.batching.bank.bank_receipts import send_receipts
 from services.batching.bank.bank_results import Applicant, Applicants, Result
 from services.batching.cards import card_reports
 from services.batching.models import Application, BankFeedback, Batch
-from services.batching.pending.application_states import BankStatus, Contradiction, Outcome, State
+from services.batching.pending.application_states import BankStatus, Outcome, State
 from services.batching.places import let_nobody_move
 from services.contracts import bank
 from services.contracts.bank_keys import clear_text, encrypted_for_us
@@ -38,6 +38,7 @@ from services.kit.data.database import is_violated
 from services.kit.events.contract import EventContract, EventData, in_chunks
 from services.kit.events.failures import rejection_headers, shortened
 from services.kit.events.outbox import publish_all, to_json
+from services.kit.external.lined_messages import Fault, judge_lines
 from services.kit.schemas import required
 from services.kit.settings import read_settings
 
@@ -101,8 +102,7 @@ def _apply(session: Session, feedbacks: Sequence[Feedback]) -> None:
     _judge_messages(session, batches, feedbacks)
     sound = [feedback for feedback in feedbacks if not feedback.faults]
     applicants = _load_applicants(session, batches, [result for one in sound for result in one.results.values()])
-    for feedback in sound:
-        _take(applicants, feedback)
+    judge_lines(sound, attrgetter("results"), applicants.apply)
     _store_changes(session, applicants.changed())
     _store_counts(session, applicants, [feedback for feedback in sound if not feedback.is_of_cards])
     _publish_decisions(session, batches, applicants.changed())
@@ -122,15 +122,15 @@ def _read_again(feedback: Feedback) -> Feedback:
 
 def _judge_messages(session: Session, batches: dict[str, Batched], feedbacks: Sequence[Feedback]) -> None:
     """Finds faults of whole messages: other content under a known id, and implausible times."""
-    contents = _known_contents(session, [feedback.feedback_id for feedback in feedbacks])
+    contents = _known_contents(session, [feedback.id for feedback in feedbacks])
     behind = timedelta(seconds=read_settings(BankSettings).bank_clock_behind_seconds)
     latest = datetime.now(UTC) + _FURTHEST_AHEAD
     for feedback in feedbacks:
         if not feedback.has_envelope:
             continue
         batch = batches.get(feedback.batch_no or "")
-        feedback.is_first = feedback.feedback_id not in contents
-        if contents.setdefault(feedback.feedback_id, feedback.content) != feedback.content:
+        feedback.is_first = feedback.id not in contents
+        if contents.setdefault(feedback.id, feedback.content) != feedback.content:
             feedback.faults.append(Fault("feedback_id_reused", "feedback_id"))
         elif feedback.processed_at is None:
             _refuse_future_reports(feedback, latest)
@@ -218,32 +218,13 @@ def _named_applicants(session: Session, batches: dict[str, Batched], results: Se
     ]
 
 
-def _take(applicants: Applicants, feedback: Feedback) -> None:
-    for position, result in feedback.results.items():
-        try:
-            is_new = applicants.apply(result)
-        except Contradiction as contradiction:
-            feedback.refusals[position] = [Fault(contradiction.code)]
-        else:
-            feedback.applied += is_new
-            feedback.repeated += not is_new
-
-
 def _apply_reports(session: Session, applicants: Applicants, feedbacks: Sequence[Feedback]) -> None:
     issued = [one.application_id for one in applicants.changed() if one.decision is Outcome.ISSUED]
     reports = [report for feedback in feedbacks for report in feedback.reports.values()]
     if not reports and not issued:
         return
     cards = card_reports.load(session, reports, issued)
-    for feedback in feedbacks:
-        for position, report in feedback.reports.items():
-            try:
-                is_new = cards.apply(report)
-            except Contradiction as contradiction:
-                feedback.refusals[position] = [Fault(contradiction.code)]
-            else:
-                feedback.applied += is_new
-                feedback.repeated += not is_new
+    judge_lines(feedbacks, attrgetter("reports"), cards.apply)
     card_reports.store(session, cards)
 
 
@@ -360,9 +341,9 @@ def _contact(batch: Batched) -> Contact:
 def _reject_refused(session: Session, feedback: Feedback) -> None:
     if not (feedback.faults or feedback.refusals):
         return
-    reason = shortened(", ".join(_said_of(feedback)))
+    reason = shortened(", ".join(feedback.reasons()))
     if feedback.rejected < feedback.total:
-        _put_aside(session, feedback, reason, to_json(_part_of(feedback)))
+        _put_aside(session, feedback, reason, to_json(feedback.rejected_part()))
     elif is_encrypted(feedback.message.body) or clear_text() == "all":
         feedback.message.reject(reason)
     else:
@@ -370,35 +351,16 @@ def _reject_refused(session: Session, feedback: Feedback) -> None:
         _put_aside(session, feedback, reason, feedback.message.body)
 
 
-def _part_of(feedback: Feedback) -> dict[str, Any]:
-    """The rejected results of a feedback, as a feedback of its own."""
-    positions = sorted(feedback.refusals)
-    lines = feedback.document[feedback.lines_name]
-    return {
-        **feedback.document,
-        feedback.lines_name: [lines[position] for position in positions],
-        LINES: [feedback.line(position) for position in positions],
-        CONTENT: feedback.content.hex(),
-    }
-
-
 def _put_aside(session: Session, feedback: Feedback, reason: str, content: bytes) -> None:
     """Sends content to the rejected queue, encrypted for us and newly signed."""
-    headers = {**rejection_headers(reason, bank.FEEDBACK_QUEUE), bank.FEEDBACK_ID_HEADER: feedback.feedback_id}
+    headers = {**rejection_headers(reason, bank.FEEDBACK_QUEUE), bank.FEEDBACK_ID_HEADER: feedback.id}
     body = encrypted_for_us(content, bank.FEEDBACK_QUEUE)
     send_signed(session, own_exchange("batching"), bank.REJECTED_QUEUE, body, headers)
 
 
-def _said_of(feedback: Feedback) -> Iterator[str]:
-    for fault in feedback.faults:
-        yield fault.said_of(None)
-    for position, faults in sorted(feedback.refusals.items()):
-        yield from (fault.said_of(feedback.line(position), feedback.lines_name) for fault in faults)
-
-
 def _record(feedback: Feedback) -> dict[str, Any]:
     return {
-        "feedback_id": feedback.feedback_id,
+        "feedback_id": feedback.id,
         "batch_no": feedback.batch_no,
         "content_digest": feedback.content if feedback.is_first else None,
         "processed_at": feedback.processed_at,

@@ -1,10 +1,8 @@
 """Reads feedback: verifies its signature, loads its envelope, and loads each result or card report separately."""
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from marshmallow import ValidationError
 
@@ -17,93 +15,41 @@ from services.batching.pending.persons import card_digest
 from services.contracts import bank
 from services.contracts.bank_keys import CannotDecrypt, clear_text, decrypted
 from services.contracts.external_messages import SIGNATURE_HEADER, is_encrypted, is_signed
-from services.kit.data.encryption import blind_index
 from services.kit.events.fast_codec import fast_load
 from services.kit.events.subscribe import Message, Reject
-from services.kit.strict_json import read_json
+from services.kit.external.lined_messages import (
+    Fault,
+    LinedMessage,
+    digest_of,
+    faults_of,
+    original_lines,
+    read_content,
+)
 from services.kit.text import InvalidValue, clean_text
 
-LINES = "cut_from_lines"
-CONTENT = "cut_from_content"
-"""Fields of a rejected part that batching cut out of a feedback: its positions there, and the whole's digest in hex."""
-CONTENT_BYTES = 16
-
-_LARGEST_CONTENT = (1 << 20) + (64 << 10)
-"""Bytes of the largest content: the contract allows 1 MiB, and a rejected part also has its positions."""
-
+_KIND = "bank_feedback"
 _load_envelope = fast_load(bank.FeedbackEnvelope())
 _load_result = fast_load(bank.FeedbackResult())
 _load_card_envelope = fast_load(bank.CardFeedbackEnvelope())
 _load_report = fast_load(bank.CardReport())
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
-class Fault(NamedTuple):
-    """Why a feedback or one of its results is rejected: a stable code, the field, and a sentence without values."""
-
-    code: str
-    field: str | None = None
-    reason: str | None = None
-
-    def said_of(self, line: int | None, lines: str = "results") -> str:
-        """The fault in the form of the header `x-reason`: `results.1.card_no: …`, `cards.0: unknown_card`."""
-        place = [] if line is None else [lines, str(line)]
-        return f"{'.'.join(place + ([self.field] if self.field else [])) or 'message'}: {self.reason or self.code}"
-
-
-@dataclass(slots=True)
-class Feedback:
+@dataclass(slots=True, kw_only=True)
+class Feedback(LinedMessage):
     """One feedback message of the bank, on a batch's applicants or on cards, and the outcome of its lines.
 
-    `total` is the number of its lines; `results` or `reports` are the valid ones by position; `refusals` the faults of
-    the others.
-    `faults` are those of the whole message: with any, nothing of it is applied. `content` is a digest by which other
-    content under the same id is detected. `lines` are the positions in the bank's original message, for a part cut
-    out of it.
+    `results` or `reports` are its valid lines by position.
     """
 
-    message: Message
-    document: dict[str, Any]
-    feedback_id: str
-    content: bytes
-    total: int
     batch_no: str | None = None
     processed_at: datetime | None = None
     results: dict[int, Result] = field(default_factory=dict)
     reports: dict[int, Report] = field(default_factory=dict)
-    refusals: dict[int, list[Fault]] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
-    applied: int = 0
-    repeated: int = 0
-    is_first: bool = True
-    """Whether no earlier feedback has its id."""
-    lines: list[int] | None = None
-    has_envelope: bool = True
-    """Whether all but its lines could be read; otherwise it gets a receipt, but is not kept on record."""
 
     @property
     def is_of_cards(self) -> bool:
         """Whether it reports on cards instead of a batch's applicants."""
-        return _is_of_cards(self.document)
-
-    @property
-    def lines_name(self) -> str:
-        """The field of the message that has its lines."""
-        return "cards" if self.is_of_cards else "results"
-
-    @property
-    def is_repetition(self) -> bool:
-        """Whether an earlier feedback has this id and the same content."""
-        return not self.is_first and not any(fault.code == "feedback_id_reused" for fault in self.faults)
-
-    @property
-    def rejected(self) -> int:
-        """The number of rejected results."""
-        return self.total if self.faults else len(self.refusals)
-
-    def line(self, position: int) -> int:
-        """The position in the bank's original message."""
-        return self.lines[position] if self.lines else position
+        return self.lines_name == "cards"
 
 
 def read_feedback(message: Message) -> Feedback:
@@ -122,24 +68,25 @@ def read_feedback(message: Message) -> Feedback:
     feedback = Feedback(
         message=message,
         document=document,
-        feedback_id=loaded["feedback_id"],
-        content=_content_of(document),
+        id=loaded["feedback_id"],
+        content=digest_of(document, _KIND),
+        lines_name=lines_name,
         total=len(loaded[lines_name]),
         batch_no=loaded.get("batch_no"),
         processed_at=loaded.get("processed_at"),
-        lines=_lines_of(document, lines_name),
+        lines=original_lines(document, lines_name),
     )
-    message.headers[bank.FEEDBACK_ID_HEADER] = feedback.feedback_id
+    message.headers[bank.FEEDBACK_ID_HEADER] = feedback.id
     if clear_text() == "no" and not is_encrypted(message.body):
         feedback.faults.append(Fault("not_encrypted"))
     for position, line in enumerate(loaded[lines_name]):
         try:
             if lines_name == "cards":
-                feedback.reports[position] = _report(feedback.feedback_id, _load_report(line))
+                feedback.reports[position] = _report(feedback.id, _load_report(line))
             else:
                 feedback.results[position] = _result(loaded, _load_result(line))
         except ValidationError as error:
-            feedback.refusals[position] = list(_faults(error))
+            feedback.refusals[position] = list(faults_of(error))
     return feedback
 
 
@@ -149,62 +96,30 @@ def _is_of_cards(document: Any) -> bool:
 
 def _document_in(message: Message) -> Any:
     try:
-        content = decrypted(message.body, bank.FEEDBACK_QUEUE)
-        if len(content) > _LARGEST_CONTENT:
-            raise Reject(f"too_large: {len(content)} bytes")
-        return read_json(content)
+        return read_content(decrypted(message.body, bank.FEEDBACK_QUEUE))
     except CannotDecrypt as error:
         raise Reject(f"cannot_decrypt: {error}") from error
-    except ValueError as error:
-        raise Reject("not_json") from error
 
 
 def _without_envelope(message: Message, document: Any, error: ValidationError) -> Feedback:
     """A feedback with an invalid envelope, for its receipt only; raises Reject where it has no id."""
-    faults = list(_faults(error))
+    faults = list(faults_of(error))
     if not isinstance(document, dict) or any(fault.field == "feedback_id" for fault in faults):
         raise Reject(f"bad_schema: {', '.join(fault.field or '_schema' for fault in faults)}") from error
     message.headers[bank.FEEDBACK_ID_HEADER] = document["feedback_id"]
-    batch_no, results = document.get("batch_no"), document.get("cards" if _is_of_cards(document) else "results")
+    lines_name = "cards" if _is_of_cards(document) else "results"
+    batch_no, lines = document.get("batch_no"), document.get(lines_name)
     return Feedback(
         message=message,
         document=document,
-        feedback_id=document["feedback_id"],
-        content=_content_of(document),
-        total=len(results) if isinstance(results, list) else 0,
-        batch_no=None if _is_of_cards(document) or any(one.field == "batch_no" for one in faults) else batch_no,
+        id=document["feedback_id"],
+        content=digest_of(document, _KIND),
+        lines_name=lines_name,
+        total=len(lines) if isinstance(lines, list) else 0,
+        batch_no=None if lines_name == "cards" or any(one.field == "batch_no" for one in faults) else batch_no,
         has_envelope=False,
         faults=faults,
     )
-
-
-def _faults(error: ValidationError) -> Iterator[Fault]:
-    """The faults of marshmallow's messages, by field; these name limits, never values."""
-    for name, messages in sorted(error.normalized_messages().items()):
-        sentence = messages[0] if isinstance(messages, list) else "Some of it is wrong."
-        yield Fault("bad_schema", None if name == "_schema" else str(name), sentence)
-
-
-def _content_of(document: dict[str, Any]) -> bytes:
-    """The digest of a document's content, whatever its formatting; keyed, so that no card number can be guessed."""
-    digest = document.get(CONTENT)
-    if isinstance(digest, str) and LINES in document:
-        try:
-            if len(claimed := bytes.fromhex(digest)) == CONTENT_BYTES:
-                return claimed
-        except ValueError:
-            pass
-    try:
-        return blind_index(_canonical(document), "bank_feedback")
-    except RecursionError:
-        raise Reject("not_json") from None
-
-
-def _lines_of(document: dict[str, Any], lines_name: str) -> list[int] | None:
-    lines = document.get(LINES)
-    if CONTENT in document and isinstance(lines, list) and len(lines) == len(document[lines_name]):
-        return [line if type(line) is int else position for position, line in enumerate(lines)]
-    return None
 
 
 def _result(feedback: dict[str, Any], result: dict[str, Any]) -> Result:

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from services.batching.pending.application_states import BankStatus, Contradiction, Outcome, State, apply_outcome
+from services.batching.pending.application_states import BankStatus, Outcome, State, apply_outcome
+from services.kit.external.contradictions import Contradiction
 
 _COUNTED = (State.ISSUED, State.REFUSED, State.RELEASED)
 

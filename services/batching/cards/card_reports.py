@@ -16,11 +16,12 @@ from sqlalchemy.orm import Session
 
 from services.batching.cards.card_states import CardState, CardStep, Fact, leads_to, state_of, successor_of
 from services.batching.models import Application, Card, CardReport
-from services.batching.pending.application_states import Contradiction, State
+from services.batching.pending.application_states import State
 from services.contracts.events.batching import CARDS_CHANGED, CardNumber, CardsChangedData, ChangedCard
 from services.kit.data.bulk import insert_rows, is_any_of, types_of, values_table
 from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish_all
+from services.kit.external.contradictions import Contradiction
 from services.kit.schemas import required
 
 TAKEN_ONCE = (

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
+from services.kit.external.contradictions import Contradiction
+
 
 class State(StrEnum):
     """The state of an application: 待办中, 办理中, 已办卡, 银行退回, 已释放, 已移除."""
@@ -62,14 +64,6 @@ _ORDER = {None: 0, Outcome.ACCEPTED: 1, Outcome.MADE: 2, Outcome.ISSUED: 3, Outc
 
 class StepNotAllowed(Exception):
     """The application's state does not allow the step."""
-
-
-class Contradiction(Exception):
-    """A result contradicts what is known; `code` is stable and for the rejected queue."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 class BankStatus(NamedTuple):

@@ -1,0 +1,1 @@
+"""Messages of outside parties: many lines in one message, each judged by itself and answered by a receipt."""
