@@ -83,7 +83,6 @@ RESULT_TITLES = {
     "no_card": "会员尚未办卡，不能参保",
     "enrolment_no_reused": "参保编号已用于其他会员或年度",
     "changed_at_reused": "同一变更时间先前有不同的内容",
-    "enrolled_already": "会员该年度已有有效的参保",
 }
 """Why a line of an outside party's message was rejected, by the code of the contradiction."""
 

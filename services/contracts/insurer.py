@@ -42,7 +42,6 @@ REJECTIONS = {
     "no_card": "The member holds no card; only who holds one is insured.",
     "enrolment_no_reused": "This enrolment_no is that of another member, or of another year.",
     "changed_at_reused": "Another content came for this enrolment at the same changed_at.",
-    "enrolled_already": "The member has another active enrolment in this year; report first that it ended.",
 }
 """Why a report, or one of its enrolments, is rejected: stable codes and their meaning."""
 

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Computed,
     DateTime,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     Sequence,
@@ -566,6 +567,66 @@ class CardStep(Base):
     happened_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     by_union: Mapped[bool]
     card_no: Mapped[str] = mapped_column(EncryptedText)
+
+
+class Enrolment(Base):
+    """An enrolment 参保 of a member, as the mutual-aid society said last; `kinds` have spaces between them.
+
+    Of a member's active ones of a year the one that was changed last is current, the others are `superseded`.
+    """
+
+    __tablename__ = "enrolment"
+    __table_args__ = (
+        Index(None, "member_id", "year"),
+        Index(None, "year", "enrolment_no"),
+        Index(
+            "uq_enrolment_current",
+            "member_id",
+            "year",
+            unique=True,
+            postgresql_where=text("state = 'active' and not superseded"),
+        ),
+    )
+
+    enrolment_no: Mapped[str] = mapped_column(String(collation="C"), primary_key=True)
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("member.member_id"))
+    year: Mapped[int]
+    way: Mapped[str]
+    kinds: Mapped[str]
+    covers_from: Mapped[date]
+    covers_to: Mapped[date]
+    state: Mapped[str]
+    ended_on: Mapped[date | None]
+    reason: Mapped[str | None] = mapped_column(EncryptedText)
+    superseded: Mapped[bool] = mapped_column(server_default="false")
+    changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class EnrolmentReport(Base):
+    """A report of the mutual-aid society and its outcome: `enrolments` = `applied` + `repeated` + `rejected`.
+
+    The first record of a report's id has the digest of the content: other content under that id is rejected.
+    """
+
+    __tablename__ = "enrolment_report"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    report_id: Mapped[str] = mapped_column(index=True)
+    content_digest: Mapped[bytes | None]
+    enrolments: Mapped[int]
+    applied: Mapped[int]
+    repeated: Mapped[int]
+    rejected: Mapped[int]
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+Index(
+    "uq_enrolment_report_content",
+    EnrolmentReport.report_id,
+    unique=True,
+    postgresql_where=EnrolmentReport.content_digest.is_not(None),
+)
 
 
 class ImportJob(Base):

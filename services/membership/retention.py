@@ -106,6 +106,8 @@ TABLES: Sequence[Table] = (
         "Records of handling personal data are kept for three years (Personal Information Protection Law, article 56); "
         "the database deletes no younger one.",
     ),
+    Kept("enrolment", "What the mutual-aid society insures; kept with the member."),
+    Kept("enrolment_report", "Recognizes a report that comes again, however late; no personal data."),
     Kept("delegation", "In whose name a reviewer's deputy decided; a few each year, kept as the decisions are."),
     Transient("failure_count", "`SIGN_IN_FAILURES_MINUTES` after the count, by the next failure of anybody", "Delays."),
     Expiring(

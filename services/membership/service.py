@@ -3,6 +3,7 @@
 from nameko.timer import timer
 from sqlalchemy.orm import Session
 
+from services.contracts import insurer
 from services.contracts.events.audit import ACTS_RECORDED, ActRecordedData
 from services.contracts.events.batching import (
     BATCH_RELEASED,
@@ -26,6 +27,7 @@ from services.contracts.events.overdue import WORK_OVERDUE, WorkOverdueData
 from services.contracts.operations import audit as audit_ops
 from services.contracts.operations.membership import accounts as account_ops
 from services.contracts.operations.membership import delegations as delegation_ops
+from services.contracts.operations.membership import enrolments as enrolment_ops
 from services.contracts.operations.membership import identity as identity_ops
 from services.contracts.operations.membership import imports as import_ops
 from services.contracts.operations.membership import members as member_ops
@@ -36,7 +38,7 @@ from services.contracts.operations.membership import union_imports as union_impo
 from services.kit.data.database import Database
 from services.kit.data.retention import Retention
 from services.kit.events.relay import Relay
-from services.kit.events.subscribe import Event, subscribes, subscribes_sets
+from services.kit.events.subscribe import Event, Message, subscribe_batch, subscribes, subscribes_sets
 from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.membership import reminders, unions
@@ -45,6 +47,8 @@ from services.membership.applications import applications, cards, personal_appli
 from services.membership.audit import audit_archive, audit_export, audit_log, audit_search, event_checks, saved_searches
 from services.membership.audit.audit_heads import AuditHeads
 from services.membership.audit.audit_log import ChainKeys
+from services.membership.enrolments import enrolments, reading, reports
+from services.membership.enrolments.link import InsurerQueue
 from services.membership.identity import captchas, own_account, preferences, second_factor, sessions, sign_in, sms_codes
 from services.membership.identity.demo_accounts import NoDemoAccounts
 from services.membership.imports import import_parts, imports, stalled_imports
@@ -79,6 +83,7 @@ class MembershipService(BaseService):
     audit_keys = ChainKeys()
     audit_heads = AuditHeads()
     no_demo_accounts = NoDemoAccounts()
+    insurer_queue = InsurerQueue()
 
     # Sign-in and the caller's own account
 
@@ -252,6 +257,17 @@ class MembershipService(BaseService):
     update_personal_profile = handles(member_ops.UPDATE_PERSONAL_PROFILE, personal_applications.update_profile)
     apply_personally = handles(member_ops.APPLY_PERSONALLY, personal_applications.apply)
     get_personal_applications = handles(member_ops.GET_PERSONAL_APPLICATIONS, personal_applications.list_applications)
+
+    # Enrolments with the mutual-aid society
+
+    list_enrolments = handles(enrolment_ops.LIST_ENROLMENTS, enrolments.list_enrolments)
+    export_enrolments = handles(enrolment_ops.EXPORT_ENROLMENTS, enrolments.export_enrolments)
+    get_personal_enrolments = handles(enrolment_ops.GET_PERSONAL_ENROLMENTS, enrolments.get_personal_enrolments)
+
+    @subscribe_batch(queue=insurer.ENROLMENTS_QUEUE, size=500, decode=reading.read_report)
+    def enrolments_reported(self, session: Session, messages: list[Message]) -> None:
+        """Applies the society's reports."""
+        reports.apply_reports(session, [message.data for message in messages])
 
     # Steps of applications and cards, from batching
 

@@ -25,6 +25,7 @@ from services.kit.data.database import EncryptedText
 from services.kit.events.outbox import publish
 from services.kit.events.subscribe import Event, Reject, Retry
 from services.membership.applications.application_states import LIVE, CardState, State, can_become, card_state_of
+from services.membership.enrolments.eligible import tell_eligible
 from services.membership.models import Application, ApplicationHistory, Member
 
 Known = Row[UUID, UUID, str, int]
@@ -91,6 +92,8 @@ def cards_refused(session: Session, event: Event[CardsRefusedData]) -> None:
 def cards_issued(session: Session, event: Event[CardsIssuedData]) -> None:
     """Marks members whose cards were issued, late ones too, and cancels other live applications of theirs.
 
+    The mutual-aid society learns that they can be insured.
+
     Raises Reject where a member already holds the card of another application.
     """
     cards = {card.application_id: card.card_no for card in event.data.cards}
@@ -99,6 +102,7 @@ def cards_issued(session: Session, event: Event[CardsIssuedData]) -> None:
     ]
     apply_steps(session, State.ISSUED, steps, batch_no=event.data.batch_no)
     _cancel_others(session, steps)
+    tell_eligible(session, {step.member_id: step.at for step in steps})
 
 
 def issue_times_corrected(session: Session, event: Event[IssueTimesCorrectedData]) -> None:

@@ -46,6 +46,8 @@ _PLACES = {
     "membership.register_member": "登记会员",
     "membership.request_transfer": "申请转会",
     "membership.update_member": "修改会员信息",
+    "membership.list_enrolments": "参保信息查询",
+    "membership.export_enrolments": "导出参保信息",
     "membership.search_acts": "操作日志",
     "membership.export_acts": "导出操作日志",
     "batching.list_pending": "待办会员列表",

@@ -1,0 +1,192 @@
+"""Enrolments for clerks and their superiors (参保信息查询), as a list and a sheet, and for members on the phone."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from openpyxl import Workbook
+from sqlalchemy import ColumnElement, Row, Select, String, case, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
+
+from services.contracts.insurer_keys import is_connected
+from services.contracts.masks import mask_document
+from services.contracts.operations.membership.enrolments import (
+    EXPORT_ENROLMENTS,
+    LARGEST_EXPORT,
+    LIST_ENROLMENTS,
+    Cover,
+    EnrolmentAnswer,
+    EnrolmentFilter,
+    ExportEnrolmentsRequest,
+    GetPersonalEnrolmentsRequest,
+    ListEnrolmentsAnswer,
+    ListEnrolmentsRequest,
+    PersonalEnrolmentsAnswer,
+)
+from services.contracts.operations.membership.members import MemberFilter
+from services.contracts.values import today
+from services.kit.data.lists.ordering import in_order
+from services.kit.data.lists.page_rows import page_of
+from services.kit.documents.sheet_cells import XLSX, heading_row, saved, text_row
+from services.kit.operations import audit
+from services.kit.problems import Problem
+from services.kit.rpc.files import FileAnswer, file_answer
+from services.kit.rpc.work import Work
+from services.kit.schemas import UNSET
+from services.membership.applications.cards import status_of
+from services.membership.members.exports import CARD_STATUS_WORDS
+from services.membership.members.member_search import filters, union_to_search
+from services.membership.members.number_searches import count, numbers_in
+from services.membership.models import Enrolment, Member
+from services.membership.unions import union_names
+
+HEADINGS = (
+    *("会员编号", "姓名", "证件号码", "工会", "年度", "参保方式", "保障项目", "保障开始", "保障结束"),
+    *("状态", "终止原因", "会员状态", "参保编号"),
+)
+WAY_WORDS = {"collective": "集中参保", "immediate": "即时参保"}
+KIND_WORDS = {"hospital": "住院保障", "illness": "重大疾病保障", "accident": "意外伤害保障", "death": "身故保障"}
+STATUS_WORDS = {"upcoming": "未生效", "covered": "保障中", "expired": "已到期", "ended": "已终止"}
+LEFT_WORDS = {"left": "退会", "retired": "退休"}
+SUPERSEDED = "已由该年度更新的参保替代"
+_AT_ONCE = 500
+
+_IS_ENDED = (Enrolment.state == "ended") | Enrolment.superseded
+
+
+def list_enrolments(work: Work, request: ListEnrolmentsRequest) -> ListEnrolmentsAnswer:
+    """A page of the enrolments of a union's members, or of it and all below; raises NotFound out of the scope."""
+    session = work.session
+    matching = _matching(work, request, LIST_ENROLMENTS.name)
+    columns = {"year": Enrolment.year, "covers_from": Enrolment.covers_from, "name": Member.name_key}
+    rows, counted = page_of(
+        session, matching.order_by(*in_order(request.sort, columns, Enrolment.enrolment_no)), request
+    )
+    return ListEnrolmentsAnswer.of(_answers(session, rows), request, counted, is_connected=is_connected())
+
+
+def export_enrolments(work: Work, request: ExportEnrolmentsRequest) -> FileAnswer:
+    """The enrolments of a filter as a sheet, with masked numbers; raises Problem `export_too_large`."""
+    session = work.session
+    matching = _matching(work, request, EXPORT_ENROLMENTS.name)
+    bounded = matching.with_only_columns(Enrolment.enrolment_no).limit(LARGEST_EXPORT + 1).subquery()
+    found = session.scalar(select(func.count()).select_from(bounded)) or 0
+    if found > LARGEST_EXPORT:
+        advice = f"一次最多导出 {LARGEST_EXPORT} 条，请缩小查询范围。"
+        raise Problem("export_too_large", 422, "符合条件的参保信息过多", advice)
+    audit.record(session, new={"enrolments": found})
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("参保信息")
+    sheet.append(heading_row(sheet, HEADINGS))
+    in_order_of_year = matching.order_by(Enrolment.year.desc(), Member.member_no, Enrolment.enrolment_no)
+    for part in session.execute(in_order_of_year.execution_options(yield_per=_AT_ONCE)).partitions():
+        for answer in _answers(session, part):
+            sheet.append(text_row(sheet, _texts(answer)))
+        time.sleep(0)
+    return file_answer(f"参保信息-{today():%Y%m%d}.xlsx", XLSX, saved(book))
+
+
+def get_personal_enrolments(work: Work, _request: GetPersonalEnrolmentsRequest) -> PersonalEnrolmentsAnswer:
+    """The caller's own enrolments, newest first."""
+    return PersonalEnrolmentsAnswer(items=covers_of(work.session, UUID(work.caller.member_id)))
+
+
+def covers_of(session: Session, member_id: UUID) -> list[Cover]:
+    """A member's enrolments, newest first."""
+    own = select(Enrolment, _status()).where(Enrolment.member_id == member_id)
+    newest = own.order_by(Enrolment.year.desc(), Enrolment.covers_from.desc(), Enrolment.enrolment_no.desc())
+    return [Cover(**_cover(enrolment, status)) for enrolment, status in session.execute(newest)]
+
+
+def _matching(work: Work, chosen: EnrolmentFilter, place: str) -> Select[Enrolment, Member, str]:
+    """The enrolments of a filter; a search by a document's number is counted as one of members is."""
+    of_members = MemberFilter(
+        union_id=chosen.union_id,
+        with_subordinates=chosen.with_subordinates,
+        name=chosen.name,
+        document_number=chosen.document_number,
+    )
+    count(work.database, work.caller, numbers_in(of_members), place)
+    union_id = union_to_search(work.session, work.caller, of_members).union_id
+    matching: Select[Enrolment, Member, str] = (
+        select(Enrolment, Member, _status())
+        .join(Member, Member.member_id == Enrolment.member_id)
+        .where(*filters(union_id, of_members))
+    )
+    exact = {Member.member_no: chosen.member_no, Enrolment.year: chosen.year, Enrolment.way: chosen.way}
+    matching = matching.where(*(column == value for column, value in exact.items() if value is not UNSET))
+    if chosen.kind is not UNSET:
+        kinds = func.string_to_array(Enrolment.kinds, " ", type_=ARRAY(String))
+        matching = matching.where(kinds.contains([chosen.kind]))
+    if chosen.status is not UNSET:
+        matching = matching.where(_has_status(chosen.status))
+    return matching
+
+
+def _status() -> ColumnElement[str]:
+    """What an enrolment is today."""
+    day = literal(today())
+    return case(
+        (_IS_ENDED, "ended"),
+        (Enrolment.covers_from > day, "upcoming"),
+        (Enrolment.covers_to < day, "expired"),
+        else_=cast("covered", String),
+    ).label("status")
+
+
+def _has_status(status: str) -> ColumnElement[bool]:
+    return _status().element == status
+
+
+def _answers(session: Session, rows: Sequence[Row[Enrolment, Member, str]]) -> list[EnrolmentAnswer]:
+    names = union_names(session, {row.Member.union_id for row in rows})
+    return [
+        EnrolmentAnswer(
+            **_cover(row.Enrolment, row.status),
+            member_id=row.Member.member_id,
+            member_no=row.Member.member_no,
+            name=row.Member.name,
+            document_type=row.Member.document_type,
+            document_number=mask_document(row.Member.document_number),
+            union_id=row.Member.union_id,
+            union_name=names[row.Member.union_id],
+            card_status=status_of(row.Member),
+            left_because=row.Member.left_because,
+        )
+        for row in rows
+    ]
+
+
+def _cover(enrolment: Enrolment, status: str) -> dict[str, Any]:
+    return {
+        "enrolment_no": enrolment.enrolment_no,
+        "year": enrolment.year,
+        "way": enrolment.way,
+        "kinds": enrolment.kinds.split(" "),
+        "covers_from": enrolment.covers_from,
+        "covers_to": enrolment.ended_on or enrolment.covers_to,
+        "status": status,
+        "reason": SUPERSEDED if enrolment.superseded else enrolment.reason,
+        "changed_at": enrolment.changed_at,
+    }
+
+
+def _texts(answer: EnrolmentAnswer) -> tuple[str, ...]:
+    member_state = [LEFT_WORDS.get(answer.left_because or ""), CARD_STATUS_WORDS.get(answer.card_status or "")]
+    return (
+        answer.member_no,
+        answer.name,
+        answer.document_number,
+        answer.union_name,
+        str(answer.year),
+        WAY_WORDS[answer.way],
+        "、".join(KIND_WORDS[kind] for kind in answer.kinds),
+        answer.covers_from.isoformat(),
+        answer.covers_to.isoformat(),
+        STATUS_WORDS[answer.status],
+        answer.reason or "",
+        "、".join(filter(None, member_state)),
+        answer.enrolment_no,
+    )

@@ -1,0 +1,41 @@
+"""Membership's link to the mutual-aid society: its queues, the check of its keys, and what it is sent."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from services.contracts import insurer
+from services.contracts.external_messages import CONTENT_TYPE, SIGNATURE_HEADER, sign
+from services.contracts.insurer_keys import check_insurer_keys, encrypted_for_insurer, insurer_key
+from services.contracts.insurer_queues import INSURER_QUEUES
+from services.kit.amqp.connection import OutgoingMessage
+from services.kit.events.envelope import correlation, new_message_id
+from services.kit.events.outbox import send_unchanged, to_json
+from services.kit.external.link import ExternalLink
+from services.kit.operations.tracing import trace_headers
+
+
+class InsurerQueue(ExternalLink):
+    """Declares the society's queues, whether it is connected or not: reports may come the moment that it is."""
+
+    queues = INSURER_QUEUES
+
+    def check_keys(self) -> None:
+        """Raises SettingsError where only some of the keys are set."""
+        check_insurer_keys()
+
+
+def send_to_insurer(session: Session, name: str, document: dict[str, Any]) -> None:
+    """Sends a document, encrypted for the society and then signed, when the transaction commits."""
+    send_signed(session, insurer.EXCHANGE, name, encrypted_for_insurer(to_json(document), name))
+
+
+def send_signed(session: Session, exchange: str, name: str, body: bytes, headers: dict[str, Any] | None = None) -> None:
+    """Sends an encrypted body with the signature of its bytes when the transaction commits."""
+    properties = {
+        "content_type": CONTENT_TYPE,
+        "message_id": new_message_id(),
+        "correlation_id": correlation.get(),
+        "application_headers": {**trace_headers(), SIGNATURE_HEADER: sign(body, insurer_key()), **(headers or {})},
+    }
+    send_unchanged(session, OutgoingMessage(exchange, name, body, properties))
