@@ -1,11 +1,10 @@
 """The bank's results: each is applied once, or waits in the rejected queue with its reason."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
+from deploy.invariants.rejections import rejected_lines_wait
 from deploy.invariants.system import Snapshots
 from deploy.invariants.violations import Violation
-from services.kit.operations.audit import referred_record
 
 _SUMS = """
     select id, feedback_id, results, applied, repeated, rejected from bank_feedback
@@ -25,14 +24,11 @@ _APPLIED = """
     where coalesce(applied, 0) not between coalesce(heard, 0) and coalesce(most, 0)
 """
 _REJECTED = """
-    select * from (
+    select feedback_id as id, rejected, at from (
         select distinct on (feedback_id) feedback_id, rejected, at from bank_feedback order by feedback_id, id desc
     ) as newest where at > now() - interval '150 days'
 """
 """Who discarded older ones may be in an archive of the audit log."""
-_DISCARDS = """
-    select at, records from audit_entry where action = 'batching.discard_dead_letters' and outcome = 'done' order by at
-"""
 
 
 def feedback_adds_up(snapshots: Snapshots) -> Iterator[Violation]:
@@ -52,19 +48,6 @@ def results_are_applied_once(snapshots: Snapshots) -> Iterator[Violation]:
 
 
 def rejected_results_wait(snapshots: Snapshots, waiting: frozenset[str]) -> Iterator[Violation]:
-    """A rejected result is in the rejected queue, unless an operator has discarded it since.
-
-    `waiting` are the ids of the feedbacks in that queue. A replayed feedback has a newer record.
-    """
-    discarded = _discarded_feedbacks(snapshots)
-    for row in snapshots.rows("batching", _REJECTED):
-        is_settled = row["feedback_id"] in discarded and discarded[row["feedback_id"]] > row["at"]
-        if row["rejected"] and row["feedback_id"] not in waiting and not is_settled:
-            detail = f"{row['rejected']} results were rejected in batching, the rejected queue does not hold them"
-            yield Violation("rejected_result_waits", row["feedback_id"], detail)
-
-
-def _discarded_feedbacks(snapshots: Snapshots) -> dict[str, datetime]:
-    """Returns the feedbacks whose dead letters operators have discarded, with the newest time."""
-    discards = ((row["at"], map(referred_record, row["records"])) for row in snapshots.rows("membership", _DISCARDS))
-    return {record_id: at for at, records in discards for kind, record_id in records if kind == "feedback"}
+    """A rejected result is in the rejected queue, which holds these feedbacks, unless an operator has discarded it."""
+    rejected = snapshots.rows("batching", _REJECTED)
+    yield from rejected_lines_wait(snapshots, rejected, waiting, "batching", "feedback")

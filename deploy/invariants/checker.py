@@ -13,6 +13,7 @@ from deploy.invariants import (
     bank_results,
     batches,
     cards,
+    enrolments,
     messages,
     notifications,
     reports,
@@ -21,6 +22,7 @@ from deploy.invariants import (
 )
 from deploy.invariants.system import Snapshots, System, Unreadable, snapshots_of
 from deploy.invariants.violations import Violation
+from services.contracts import bank, insurer
 from services.kit.amqp.connection import BROKER_ERRORS
 from services.kit.dead_letters.letters import InUse
 from services.kit.operations.logs import class_name
@@ -59,6 +61,10 @@ _IN_DATABASES: Mapping[str, Callable[[Snapshots], Iterator[Violation]]] = {
     "batch_numbers": batches.numbers_have_no_gap,
     "feedback_adds_up": bank_results.feedback_adds_up,
     "result_applied_once": bank_results.results_are_applied_once,
+    "enrolled_with_card": enrolments.only_holders_are_enrolled,
+    "one_enrolment_counts": enrolments.one_enrolment_counts,
+    "possible_enrolment": enrolments.enrolments_are_possible,
+    "enrolments_add_up": enrolments.reports_add_up,
     "outbox_empty": messages.outboxes_are_empty,
     "sms_settled": notifications.sms_are_settled,
     "member_told": notifications.members_were_told,
@@ -74,6 +80,7 @@ INVARIANTS = (
     "revocation_told",
     "register_unchanged",
     "rejected_result_waits",
+    "rejected_enrolment_waits",
     "dead_letter_explained",
     "queue_empty",
     "audit_head_remembered",
@@ -140,7 +147,9 @@ def _all_checks(
     yield "audit_head_signed", audit_heads.heads_are_signed(known)
     yield "act_log_holds", audit_log_is_intact(system, sorted(known.statements))
     if letters is not None:
-        yield "rejected_result_waits", bank_results.rejected_results_wait(snapshots, letters.rejected_feedbacks)
+        results, reported = (letters.rejected[queue] for queue in (bank.REJECTED_QUEUE, insurer.REJECTED_QUEUE))
+        yield "rejected_result_waits", bank_results.rejected_results_wait(snapshots, results)
+        yield "rejected_enrolment_waits", enrolments.rejected_enrolments_wait(snapshots, reported)
         yield "dead_letter_explained", iter(letters.unexplained)
         yield "queue_empty", messages.waiting_messages(letters.depths)
 

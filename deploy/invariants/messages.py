@@ -6,35 +6,38 @@ from dataclasses import dataclass
 from deploy.invariants.system import Snapshots, System
 from deploy.invariants.violations import Violation
 from deploy.permissions import SERVICES
-from services.contracts import bank
+from services.contracts import bank, insurer
 from services.kit.amqp.connection import open_connection
 from services.kit.broker_hosts import broker_hosts
 from services.kit.dead_letters.letters import DeadLetter, DeadLetters
 from services.kit.events.topology import all_queues, dead_queues, depths
 
+_REJECTED_QUEUES = (bank.REJECTED_QUEUE, insurer.REJECTED_QUEUE)
 _OUTBOX = "select id, routing_key, attempts, last_error, created_at from outbox order by id"
 
 
 @dataclass(frozen=True)
 class BrokerState:
-    """The broker's content: queue depths, unexplained dead letters, and rejected feedbacks."""
+    """The broker's content: queue depths, unexplained dead letters, and rejected messages."""
 
     depths: dict[str, int]
     unexplained: list[Violation]
-    rejected_feedbacks: frozenset[str]
+    rejected: dict[str, frozenset[str]]
+    """The ids of rejected messages of outside parties, by queue."""
 
 
 def inspect_broker(system: System) -> BrokerState:
     """Reads all queues, without the messages that consumers hold unacknowledged."""
     sizes = queue_depths(system)
-    unexplained, rejected = [], set()
+    unexplained: list[Violation] = []
+    rejected: dict[str, set[str]] = {queue: set() for queue in _REJECTED_QUEUES}
     for service in SERVICES:
         for letter in DeadLetters(system.amqp_uris[service]).iterate(dead_queues(service)):
             if letter.external_id:
-                rejected.add(letter.external_id)
+                rejected[letter.queue].add(letter.external_id)
             if not _is_explained(letter):
                 unexplained.append(_unexplained(letter))
-    return BrokerState(sizes, unexplained, frozenset(rejected))
+    return BrokerState(sizes, unexplained, {queue: frozenset(ids) for queue, ids in rejected.items()})
 
 
 def queue_depths(system: System) -> dict[str, int]:
@@ -68,8 +71,8 @@ def outboxes_are_empty(snapshots: Snapshots) -> Iterator[Violation]:
 
 
 def _is_explained(letter: DeadLetter) -> bool:
-    """Whether a dead letter is explained: invalid bank messages are, by their reason; events of our own never are."""
-    return letter.queue == bank.REJECTED_QUEUE and bool(letter.reason)
+    """Whether a dead letter is explained: those of outside parties are, by their reason; our events never are."""
+    return letter.queue in _REJECTED_QUEUES and bool(letter.reason)
 
 
 def _unexplained(letter: DeadLetter) -> Violation:

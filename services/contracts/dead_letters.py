@@ -19,6 +19,8 @@ class _Sender:
     decrypted: Callable[[bytes, str], bytes]
     id_name: str
     id_header: str
+    record_kind: str
+    """What the audit log calls such a message."""
     names: tuple[str, ...]
     """Fields of a message that are no personal data."""
     lines: Callable[[dict[str, Any]], dict[str, Any]]
@@ -52,6 +54,10 @@ class ExternalDeadLetters:
             return None
         return named if isinstance(named, str) else None
 
+    def record_kind(self, letter: DeadLetterMessage) -> str:
+        """What the audit log calls an external message."""
+        return _SENDERS[letter.queue].record_kind
+
     def unencrypted_fields(self, letter: DeadLetterMessage) -> dict[str, Any]:
         """The ids that a message names."""
         sender, document = _SENDERS[letter.queue], json.loads(letter.content)
@@ -80,6 +86,7 @@ _SENDERS = {
         decrypted=bank_keys.decrypted,
         id_name="feedback_id",
         id_header=bank.FEEDBACK_ID_HEADER,
+        record_kind="feedback",
         names=("feedback_id", "batch_no"),
         lines=_applications_of_feedback,
     ),
@@ -88,6 +95,7 @@ _SENDERS = {
         decrypted=insurer_keys.decrypted,
         id_name="report_id",
         id_header=insurer.REPORT_ID_HEADER,
+        record_kind="enrolment_report",
         names=("report_id",),
         lines=_enrolments_of_report,
     ),

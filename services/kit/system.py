@@ -59,6 +59,9 @@ class DeadLetterDescriber(Protocol):
     def external_id(self, letter: DeadLetterMessage) -> str | None:
         """The outside party's id of its message."""
 
+    def record_kind(self, letter: DeadLetterMessage) -> str:
+        """What the audit log calls an external message, one of the system's `record_kinds`."""
+
     def unencrypted_fields(self, letter: DeadLetterMessage) -> dict[str, Any]:
         """An external message's content without personal data; raises ValueError and the like for an invalid one."""
 

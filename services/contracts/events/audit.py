@@ -34,6 +34,7 @@ RECORD_KINDS = {
     "union_change": "工会撤并申请",
     "dead_letter": "死信",
     "feedback": "银行反馈",
+    "enrolment_report": "参保信息报送",
 }
 
 

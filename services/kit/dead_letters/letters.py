@@ -84,6 +84,11 @@ class DeadLetter:
         """The outside party's id of its rejected message, or of the message that this is a part of."""
         return the_system().dead_letters.external_id(self) if self.is_external else None
 
+    @property
+    def record_kind(self) -> str:
+        """What the audit log calls such a rejected message."""
+        return the_system().dead_letters.record_kind(self)
+
     @cached_property
     def content(self) -> bytes:
         """The body, decrypted where this process can: an encrypted one only by the service that it is for."""

@@ -118,11 +118,11 @@ class BaseService:
 
 
 def discard_letters(session: Session, letters: DeadLetters, request: DiscardDeadLettersRequest) -> SettledAnswer:
-    """Deletes letters and records them; for the bank's also their feedback ids, which the invariants check."""
+    """Deletes letters and records them; for outside parties' also their own ids, which the invariants check."""
     discarded = letters.discard(request.queue, _among(request.ids), request.reason)
     ids = [letter.id for letter in discarded]
-    feedbacks = [letter.external_id for letter in discarded if letter.external_id]
-    records = [*audit.references("dead_letter", ids), *audit.references("feedback", feedbacks)]
+    external = [(letter.record_kind, letter.external_id) for letter in discarded if letter.external_id]
+    records = [*audit.references("dead_letter", ids), *external]
     audit.record(session, *records, new={"queue": request.queue, "reason": request.reason})
     return SettledAnswer(ids=ids)
 

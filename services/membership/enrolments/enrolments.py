@@ -6,8 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from openpyxl import Workbook
-from sqlalchemy import ColumnElement, Row, Select, String, case, cast, func, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ColumnElement, Row, Select, String, any_, case, cast, func, literal, select
 from sqlalchemy.orm import Session
 
 from services.contracts.insurer_keys import is_connected
@@ -111,17 +110,16 @@ def _matching(work: Work, chosen: EnrolmentFilter, place: str) -> Select[Enrolme
     count(work.database, work.caller, numbers_in(of_members), place)
     union_id = union_to_search(work.session, work.caller, of_members).union_id
     matching: Select[Enrolment, Member, str] = (
-        select(Enrolment, Member, _status())
+        select(Enrolment, Member, _status().label("status"))
         .join(Member, Member.member_id == Enrolment.member_id)
         .where(*filters(union_id, of_members))
     )
     exact = {Member.member_no: chosen.member_no, Enrolment.year: chosen.year, Enrolment.way: chosen.way}
     matching = matching.where(*(column == value for column, value in exact.items() if value is not UNSET))
     if chosen.kind is not UNSET:
-        kinds = func.string_to_array(Enrolment.kinds, " ", type_=ARRAY(String))
-        matching = matching.where(kinds.contains([chosen.kind]))
+        matching = matching.where(literal(chosen.kind) == any_(func.string_to_array(Enrolment.kinds, " ")))
     if chosen.status is not UNSET:
-        matching = matching.where(_has_status(chosen.status))
+        matching = matching.where(_status() == chosen.status)
     return matching
 
 
@@ -133,11 +131,7 @@ def _status() -> ColumnElement[str]:
         (Enrolment.covers_from > day, "upcoming"),
         (Enrolment.covers_to < day, "expired"),
         else_=cast("covered", String),
-    ).label("status")
-
-
-def _has_status(status: str) -> ColumnElement[bool]:
-    return _status().element == status
+    )
 
 
 def _answers(session: Session, rows: Sequence[Row[Enrolment, Member, str]]) -> list[EnrolmentAnswer]:
