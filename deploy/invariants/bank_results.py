@@ -50,4 +50,4 @@ def results_are_applied_once(snapshots: Snapshots) -> Iterator[Violation]:
 def rejected_results_wait(snapshots: Snapshots, waiting: frozenset[str]) -> Iterator[Violation]:
     """A rejected result is in the rejected queue, which holds these feedbacks, unless an operator has discarded it."""
     rejected = snapshots.rows("batching", _REJECTED)
-    yield from rejected_lines_wait(snapshots, rejected, waiting, "batching", "feedback")
+    yield from rejected_lines_wait(snapshots, "rejected_result_waits", rejected, waiting, "feedback")

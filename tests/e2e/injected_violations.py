@@ -26,7 +26,19 @@ def _nth(table: str, key: str, number: int, where: str = "true") -> str:
     return f"(select {key} from {table} where {where} order by {key} offset {number} limit 1)"
 
 
+def _an_enrolment(
+    number: str, where: str, *, year: int = 2099, covers_to: str = "'2099-12-31'", superseded: str = "false"
+) -> str:
+    return (
+        "insert into enrolment (enrolment_no, member_id, year, way, kinds, covers_from, covers_to, state, superseded,"
+        f" changed_at) select '{number}', member_id, {year}, 'collective', 'death', make_date({year}, 1, 1),"
+        f" {covers_to}, 'active', {superseded}, now() from member where {where} order by member_id limit 1"
+        " returning enrolment_no"
+    )
+
+
 _ISSUED = "state = 'issued'"
+_HAS_CARD = "card_state = 'issued'"
 VIOLATIONS = (
     InjectedViolation(
         "applications_agree",
@@ -362,6 +374,36 @@ VIOLATIONS = (
         (
             "insert into bank_feedback (feedback_id, batch_no, results, applied, repeated, rejected) select 'lost',"
             " batch_no, 1, 0, 0, 1 from batch limit 1 returning feedback_id",
+        ),
+    ),
+    InjectedViolation("enrolled_with_card", "membership", (_an_enrolment("without-card", "card_state = 'none'"),)),
+    InjectedViolation(
+        "one_enrolment_counts",
+        "membership",
+        (
+            _an_enrolment("superseded", _HAS_CARD, superseded="true"),
+            "select member_id from enrolment where enrolment_no = 'superseded'",
+        ),
+    ),
+    InjectedViolation(
+        "possible_enrolment",
+        "membership",
+        (_an_enrolment("short", _HAS_CARD, year=2098, covers_to="'2098-12-30'"),),
+    ),
+    InjectedViolation(
+        "enrolments_add_up",
+        "membership",
+        (
+            "insert into enrolment_report (report_id, enrolments, applied, repeated, rejected)"
+            " values ('unsound', 1000, 1000, 1, 0) returning report_id",
+        ),
+    ),
+    InjectedViolation(
+        "rejected_enrolment_waits",
+        "membership",
+        (
+            "insert into enrolment_report (report_id, enrolments, applied, repeated, rejected)"
+            " values ('lost-report', 1, 0, 0, 1) returning report_id",
         ),
     ),
     InjectedViolation(
