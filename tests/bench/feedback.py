@@ -85,13 +85,13 @@ def measure(on: Nodes, secrets: dict[str, str], options: Options) -> Report:
     """Runs all contenders in turn, several times."""
     results, runs = (500, 1) if options.quick else (RESULTS, RUNS)
     with ExitStack() as after:
-        bench = _prepare(after, on, secrets, results)
+        bench = prepare(after, on, secrets, results)
         contenders: dict[str, Callable[[Bench], float]] = {
             "peer": lambda bench: _faststream(bench, 1),
             "eager peer": lambda bench: _faststream(bench, MANY_AT_ONCE),
-            "single": lambda bench: _ours(bench, 1),
-            "pair": lambda bench: _ours(bench, 1, processes=2),
-            "large": lambda bench: _ours(bench, RESULTS_IN_A_LARGE_MESSAGE),
+            "single": lambda bench: speed_of_batching(bench, 1),
+            "pair": lambda bench: speed_of_batching(bench, 1, processes=2),
+            "large": lambda bench: speed_of_batching(bench, RESULTS_IN_A_LARGE_MESSAGE),
             "nameko": lambda bench: _peer(bench, "nameko_consumer"),
             "limit": lambda bench: _peer(bench, "kombu_consumer"),
         }
@@ -102,7 +102,8 @@ def measure(on: Nodes, secrets: dict[str, str], options: Options) -> Report:
     return _report({name: Runs(measured) for name, measured in figures.items()}, results)
 
 
-def _prepare(after: ExitStack, on: Nodes, secrets: dict[str, str], results: int) -> Bench:
+def prepare(after: ExitStack, on: Nodes, secrets: dict[str, str], results: int) -> Bench:
+    """Returns what contenders share, with this many applicants; databases are dropped `after`."""
     ours = after.enter_context(fresh_database(on, "batching"))
     applicants = _submit_batches(ours, results)
     theirs = after.enter_context(copied_database(on, "template0"))
@@ -112,6 +113,16 @@ def _prepare(after: ExitStack, on: Nodes, secrets: dict[str, str], results: int)
             "insert into application select unnest(%s::uuid[])", [[one.application_id for one in applicants]]
         )
     return Bench(on, secrets, ours, theirs, applicants)
+
+
+def speed_of_batching(bench: Bench, results_a_message: int, processes: int = 1) -> float:
+    """Returns the results a second that processes of batching apply."""
+    with _race(bench, bench.ours, results_a_message) as race, ExitStack() as after:
+        environment = {**race.environment, **bench.secrets, "DATABASE_URL": race.database_url}
+        started = [
+            after.enter_context(running_service("services.batching.service", environment)) for _ in range(processes)
+        ]
+        return race.speed_of(started, _OUR_PROGRESS)
 
 
 def _submit_batches(database_url: str, number: int) -> list[Applicant]:
@@ -168,15 +179,6 @@ def _peer(bench: Bench, program: str) -> float:
         running_peer(f"tests.bench.{program}", race.environment) as process,
     ):
         return race.speed_of([process], _THEIR_PROGRESS)
-
-
-def _ours(bench: Bench, results_a_message: int, processes: int = 1) -> float:
-    with _race(bench, bench.ours, results_a_message) as race, ExitStack() as after:
-        environment = {**race.environment, **bench.secrets, "DATABASE_URL": race.database_url}
-        started = [
-            after.enter_context(running_service("services.batching.service", environment)) for _ in range(processes)
-        ]
-        return race.speed_of(started, _OUR_PROGRESS)
 
 
 @dataclass(frozen=True)
