@@ -179,7 +179,8 @@ def _row(title: str, results: Runs, ours: Runs, size: str) -> Row:
 
 _HOW = """
 Reports of the mutual-aid society are in the quorum queue `insurer.enrolments` before one process of membership works,
-as with the bank's results above, which are measured in turn with them: {small} enrolments in reports of one, and {large}
-in reports of 200, of as many members with cards; {runs} runs. Each report is signed and encrypted, where the bank's
-results here are in clear text; it is decrypted, judged line by line, stored and answered by an encrypted receipt.
+as with the bank's results above, which are measured in turn with them: {small} enrolments in reports of one, and
+{large} in reports of 200, of as many members with cards; {runs} runs. Each report is signed and encrypted, where the
+bank's results here are in clear text; it is decrypted, judged line by line, stored and answered by an encrypted
+receipt.
 """
