@@ -364,6 +364,13 @@ def bank_finishes(story: Story) -> None:
     )
 
 
+def society_insures_members(story: Story) -> None:
+    """The mutual-aid society learns who has a card, and enrols each of them."""
+    holders = len(story.people.ordinary)
+    wait_until(lambda: story.clerk.get("enrolments")["total"] == holders, "all members with a card are enrolled")
+    story.report(f"The mutual-aid society was told of {holders} members with a card, and has enrolled each of them")
+
+
 def check_invariants(story: Story) -> None:
     """Membership and batching agree on every application, nobody has two live ones, and no message is left."""
     members = _members(story)
@@ -400,6 +407,7 @@ CHAPTERS = (
     reject_revocation_of_ordinary_batch,
     late_card,
     bank_finishes,
+    society_insures_members,
     check_invariants,
 )
 
