@@ -154,6 +154,17 @@ def verify_phone_members(promises: Promises, members: Sequence[PhoneMember], ver
             verdict.expect("results of phone applications", sent in (None, one["state"]), one["application_id"])
 
 
+def verify_enrolments(reported: Sequence[dict[str, Any]], clerk: ApiClient, verdict: Verdict) -> None:
+    """Verifies that every member of one union who has a card is enrolled, as the mutual-aid society has reported."""
+    where = clerk.account["account_name"]
+    holders = {member["member_no"] for member in clerk.all_pages("members", card_state="issued")}
+    sent = Counter(one["member_no"] for one in reported)
+    for member_no in holders:
+        verdict.expect("members with a card enrolled", sent[member_no] > 0, f"{where}: {member_no}")
+    kept = clerk.all_pages("enrolments")
+    verdict.compare("enrolments reported", sum(sent[one] for one in holders), len(kept), where)
+
+
 def verify_messages(promises: Promises, sent: Sequence[dict[str, Any]], verdict: Verdict) -> None:
     """Verifies that no text message was sent twice: one for each request id and one-time password."""
     verdict.promised["text messages sent"] += len(sent)

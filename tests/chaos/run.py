@@ -24,6 +24,7 @@ from tests.chaos.plan import ALL_KINDS, Fault, Kind, draw
 from tests.chaos.promises import (
     PhoneMember,
     Verdict,
+    verify_enrolments,
     verify_messages,
     verify_phone_members,
     verify_receipts,
@@ -171,6 +172,9 @@ def run_chaos(size: Size, folder: Path, say: Say = print) -> Outcome:
             _come_to_rest(outcome, world, watch)
         say("comparing what was answered with the final state")
         _hold_accounts(outcome, office, clerks, phones, movers)
+        reported = world.enrolments()
+        for clerk in clerks:
+            verify_enrolments(reported, clerk.client, outcome.verdict)
         verify_receipts(office.promises, _receipts(world), outcome.verdict)
         outcome.invariants = [str(one) for one in check(world.system, settle_seconds=_SETTLE_SECONDS)]
         _sum_up(outcome, world, office, watch)

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import psycopg
+import requests
 
 from deploy.invariants import System
 from deploy.local import nodes
@@ -26,6 +27,7 @@ from tests.unlimited import UNLIMITED
 _VHOST = "chaos"
 _QUICKER = {
     "BANK_MODE": "manual",
+    "INSURER_DELAY_MS": "500",
     "RETRY_DELAYS": "1,5",
     "WATCH_SECONDS": "2",
     "SMS_GATHER_SECONDS": "2",
@@ -76,7 +78,19 @@ class World:
                 waiting[f"outbox of {service}"] = count
         if count := self._count("notification", "select count(*) from sms where state in ('waiting', 'sending')"):
             waiting["text messages"] = count
+        if count := sum(not member["enrolled"] for member in self._of_society("members")):
+            waiting["members to be enrolled"] = count
         return waiting
+
+    def enrolments(self) -> list[dict[str, Any]]:
+        """Returns the enrolments that the mutual-aid society has reported."""
+        return self._of_society("enrolments")
+
+    def _of_society(self, what: str) -> list[dict[str, Any]]:
+        answer = requests.get(f"{self.stack.simulator_urls['insurer']}/{what}", timeout=30)
+        answer.raise_for_status()
+        items: list[dict[str, Any]] = answer.json()["items"]
+        return items
 
     def _count(self, service: str, query: LiteralString) -> int:
         with psycopg.connect(self.direct.database_urls[service].replace("+psycopg", "")) as connection:
