@@ -5,12 +5,13 @@ from werkzeug.wrappers import Response
 from gateway.answers import json_answer
 from gateway.api.captchas import verified_captcha
 from gateway.routes import RequestContext, route, rpc_route
-from services.contracts.operations import batching
+from services.contracts.operations import batching, member_messages
 from services.contracts.operations.membership import enrolments, identity, members
 
 _PERSONAL = "/api/v1/personal"
 _PROFILE = f"{_PERSONAL}/profile"
 _APPLICATIONS = f"{_PERSONAL}/applications"
+_MESSAGES = f"{_PERSONAL}/messages"
 
 
 @route(
@@ -90,6 +91,19 @@ ROUTES = (
         f"{_PERSONAL}/progress",
         batching.LIST_PERSONAL_PROGRESS,
         summary="Where to collect the cards of my applications, and how far the bank is",
+    ),
+    rpc_route(
+        "GET",
+        _MESSAGES,
+        member_messages.LIST_MEMBER_MESSAGES,
+        summary="My messages, the newest first",
+    ),
+    rpc_route(
+        "POST",
+        f"{_MESSAGES}/read",
+        member_messages.MARK_MEMBER_MESSAGES_READ,
+        status=204,
+        summary="Mark all my messages as read",
     ),
     rpc_route(
         "GET",

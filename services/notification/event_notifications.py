@@ -41,7 +41,7 @@ from services.contracts.events.revocation import (
 from services.contracts.events.validation import MembersValidatedData
 from services.kit.events.envelope import Event
 from services.kit.schemas import required
-from services.notification import sms
+from services.notification import member_messages, sms
 from services.notification.message_inbox import (
     HOLDER,
     Audience,
@@ -149,8 +149,10 @@ def transfer_requested(session: Session, event: Event[TransferRequestedData]) ->
     data = event.data
     message = texts.transfer_requested(data.union.name, data.member_no, data.due_on)
     post(session, Audience(data.from_union_id, "clerk"), f"transfer_requested:{data.transfer_id}", message)
+    text = texts.sms_transfer_requested(data.union.name, data.due_on)
+    if data.member_id:
+        member_messages.keep(session, [(data.member_id, text)])
     if data.person.phone:
-        text = texts.sms_transfer_requested(data.union.name, data.due_on)
         sms.enqueue(session, text, data.person.phone)
 
 
@@ -227,6 +229,7 @@ def member_phone_changed(session: Session, event: Event[MemberPhoneChangedData])
         sms.enqueue(session, texts.sms_phone_given_up(new, *times), old)
     if new:
         sms.enqueue(session, texts.sms_phone_taken(*times), new)
+        member_messages.keep(session, [(data.member_id, texts.sms_phone_taken(*times))])
 
 
 def reminders_due(session: Session, event: Event[RemindersDueData]) -> None:

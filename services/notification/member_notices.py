@@ -26,7 +26,7 @@ from services.kit.data.bulk import insert_rows, is_any_of
 from services.kit.events.envelope import Event
 from services.kit.operations import audit
 from services.kit.rpc.work import Work
-from services.notification import sms
+from services.notification import member_messages, sms
 from services.notification.models import MemberNotice, SmsRefusal
 from services.notification.templates import texts
 from services.notification.templates.rendering import Message
@@ -101,10 +101,11 @@ def batch_released(session: Session, event: Event[BatchReleasedData]) -> None:
 
 
 def tell(session: Session, messages: Iterable[tuple[UUID | None, str | None, Message]]) -> None:
-    """Enqueues messages to members, but none to those who want none."""
+    """Keeps messages for members, and sends them by SMS, but not to those who want none."""
     due = list(messages)
     if not due:
         return
+    member_messages.keep(session, ((member_id, message) for member_id, _, message in due if member_id))
     members = (member_id for member_id, _, _ in due if member_id)
     refused = set(session.scalars(select(SmsRefusal.member_id).where(is_any_of(SmsRefusal.member_id, members))))
     wanted = ((phone, message) for member_id, phone, message in due if phone and member_id not in refused)

@@ -109,6 +109,19 @@ class MemberNotice(Base):
     known_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
+class MemberMessage(Base):
+    """A message to a member, who reads it on the phone."""
+
+    __tablename__ = "member_message"
+    __table_args__ = (Index(None, "member_id", "message_id"),)
+
+    message_id: Mapped[UUID] = mapped_column(primary_key=True)
+    member_id: Mapped[UUID]
+    text: Mapped[str] = mapped_column(EncryptedText)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    read_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
 class SmsRefusal(Base):
     """A member who wants no text messages about applications and cards."""
 

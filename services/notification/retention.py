@@ -60,6 +60,13 @@ TABLES: Sequence[Table] = (
         "Work of a year back is looked up in batches and revocations, not in messages.",
     ),
     Expiring(
+        "member_message",
+        Days(NotificationTerms, "message_days"),
+        "its creation",
+        rows_older("member_message", "message_id", parameter="before_id"),
+        "What a member was told a year ago is seen in the application's steps.",
+    ),
+    Expiring(
         "member_notice",
         Days(NotificationTerms, "member_notice_days"),
         "the submission or the outcome, whichever is known first",

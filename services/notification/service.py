@@ -51,6 +51,7 @@ from services.contracts.events.revocation import (
 )
 from services.contracts.events.status import STATUSES_SAMPLED, StatusSampledData
 from services.contracts.events.validation import CHECKS_COUNTED, MEMBERS_VALIDATED
+from services.contracts.operations.member_messages import LIST_MEMBER_MESSAGES, MARK_MEMBER_MESSAGES_READ
 from services.contracts.operations.notification import (
     CREATE_ANNOUNCEMENT,
     CREATE_GUIDE,
@@ -89,6 +90,7 @@ from services.notification import (
     announcements,
     event_notifications,
     guides,
+    member_messages,
     member_notices,
     message_inbox,
     sms,
@@ -219,6 +221,8 @@ class NotificationService(BaseService):
     preview_template = handles(PREVIEW_TEMPLATE, editing.preview_template)
     update_template = handles(UPDATE_TEMPLATE, editing.update_template)
     restore_template = handles(RESTORE_TEMPLATE, editing.restore_template)
+    list_member_messages = handles(LIST_MEMBER_MESSAGES, member_messages.list_member_messages)
+    mark_member_messages_read = handles(MARK_MEMBER_MESSAGES_READ, member_messages.mark_member_messages_read)
     get_notices = handles(GET_NOTICES, member_notices.get_notices)
     set_notices = handles(SET_NOTICES, member_notices.set_notices)
 

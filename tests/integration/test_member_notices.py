@@ -14,12 +14,17 @@ from services.contracts.events import batching
 from services.contracts.events.batching import NotifiedMember
 from services.contracts.events.membership import MEMBER_PHONE_CHANGED, ChangedPhone
 from services.contracts.examples import wire_example
+from services.contracts.operations.member_messages import (
+    ListMemberMessagesRequest,
+    MarkMemberMessagesReadRequest,
+    MemberMessagesAnswer,
+)
 from services.contracts.operations.templates import GetNoticesRequest, SetNoticesRequest
 from services.kit.events.contract import Data, EventContract
 from services.kit.events.envelope import Event
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
-from services.notification import member_notices
+from services.notification import member_messages, member_notices
 from services.notification.models import MemberNotice, MessageTemplate, Sms
 from tests.documents import an_event
 
@@ -134,6 +139,38 @@ def test_who_wants_no_text_messages_gets_none_until_he_wants_them_again(session:
     assert kinds_in(session) == ["card_ready"]
 
 
+def inbox(session: Session, member_id: UUID = MEMBER, **request: Any) -> MemberMessagesAnswer:
+    work = Work(session, Caller(member_id=str(member_id), roles=frozenset({"member"})))
+    return member_messages.list_member_messages(work, ListMemberMessagesRequest(**request))
+
+
+def test_a_member_reads_on_the_phone_what_was_told_even_who_wants_no_text_messages(session: Session) -> None:
+    work = Work(session, Caller(member_id=str(MEMBER), roles=frozenset({"member"})))
+    submitted(session)
+    member_notices.set_notices(work, SetNoticesRequest(by_sms=False))
+    issued(session)
+
+    shown = inbox(session)
+
+    assert kinds_in(session) == ["member_submitted"]
+    assert (shown.total, shown.unread, [one.read for one in shown.items]) == (2, 2, [False, False])
+    assert "领卡" in shown.items[0].text
+    assert not shown.items[0].text.startswith("【")
+    assert [one.text for one in inbox(session, page=2, size=1).items] == [shown.items[1].text]
+    assert inbox(session, uuid4()).items == []
+
+    member_messages.mark_member_messages_read(work, MarkMemberMessagesReadRequest())
+    assert inbox(session).unread == 0
+    assert all(one.read for one in inbox(session).items)
+
+
+def test_messages_to_a_member_are_encrypted_in_the_database(session: Session) -> None:
+    submitted(session)
+    kept = session.connection().exec_driver_sql("select text from member_message").scalars().all()
+    assert kept
+    assert "办卡" not in str(kept)
+
+
 def test_a_reminder_and_a_personal_outcome_reach_nobody_who_wants_none(session: Session) -> None:
     reminder = example(batching.COLLECTION_REMINDED)
     issue = example(batching.CARDS_ISSUED, personal=True)
@@ -178,7 +215,7 @@ def test_members_of_many_applications_are_told_in_few_statements(session: Sessio
     statements = count_statements(session)
     member_notices.member_notices_due(session, example(batching.MEMBER_NOTICES_DUE, members=members))
     member_notices.cards_issued(session, all_issued([application for application, _ in ids]))
-    assert len(statements) <= 9
+    assert len(statements) <= 11
     assert len(kinds_in(session)) == 1000
 
 

@@ -342,6 +342,7 @@ class TransferRequestedData(EventData):
     member_no: str
     due_on: Annotated[date, "the last day to decide; after it the member is transferred"]
     person: Annotated[TransferredPerson, ENCRYPTED]
+    member_id: UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

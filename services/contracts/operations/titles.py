@@ -3,6 +3,7 @@
 from services.contracts.operations import (
     batching,
     cards,
+    member_messages,
     notification,
     operators,
     overview,
@@ -40,7 +41,7 @@ _MODULES = (
         union_imports,
         enrolments,
     ),
-    *(validation, batching, cards, revocation, notification, templates, overview, reports, operators),
+    *(validation, batching, cards, revocation, notification, member_messages, templates, overview, reports, operators),
 )
 _DECLARED = [
     *(one for module in _MODULES for one in vars(module).values() if isinstance(one, Operation)),

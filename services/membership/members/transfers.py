@@ -178,6 +178,7 @@ def _ask_for_consent(session: Session, transfer: Transfer, member: Member) -> No
         transfer_id=transfer.transfer_id,
         from_union_id=transfer.from_union_id,
         union=union_facts(session.get_one(Union, transfer.to_union_id)),
+        member_id=member.member_id,
         member_no=required(member.member_no),
         due_on=transfer.due_on,
         person=TransferredPerson(phone=member.phone),
