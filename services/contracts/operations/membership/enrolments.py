@@ -1,7 +1,6 @@
 """The operations on enrolments 参保: the list of a union's members, its export, the member's own on the phone."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -9,6 +8,7 @@ from marshmallow import validate
 
 from services.contracts import insurer
 from services.contracts.fields import DocumentNumber, NamePart
+from services.contracts.operations.membership.covers import ENROLMENT_STATUSES, Cover
 from services.contracts.operations.membership.members import REASONS_OF_LEAVING
 from services.contracts.operations.roles import STAFF, SUPERIORS, subordinates
 from services.contracts.shared import CARD_STATUSES, DOCUMENT_TYPES, ENROLMENT_KINDS, ENROLMENT_WAYS
@@ -19,8 +19,6 @@ from services.kit.rpc.operation import command, own_data, query
 from services.kit.rpc.paging import PageAnswer, PageRequest, sortable
 from services.kit.schemas import UNSET, Unset
 
-ENROLMENT_STATUSES = ("upcoming", "covered", "expired", "ended")
-"""What an enrolment is today: 未生效, 保障中, 已到期, 已终止."""
 LARGEST_EXPORT = 50_000
 """Most enrolments in one exported sheet."""
 
@@ -52,21 +50,6 @@ class ListEnrolmentsRequest(EnrolmentFilter, PageRequest):
 @dataclass(frozen=True, kw_only=True)
 class ExportEnrolmentsRequest(EnrolmentFilter):
     pass
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cover:
-    """One enrolment of a member, as the mutual-aid society said last."""
-
-    enrolment_no: Annotated[str, "the society's number"]
-    year: int
-    way: Annotated[str, choice(*ENROLMENT_WAYS)]
-    kinds: list[str]
-    covers_from: date
-    covers_to: Annotated[date, "the last day; of one that ended, the day of its end"]
-    status: Annotated[str, choice(*ENROLMENT_STATUSES), "today in Shanghai"]
-    reason: Annotated[str | None, "why it ended"]
-    changed_at: Annotated[datetime, "when the society last changed it"]
 
 
 @dataclass(frozen=True, kw_only=True)

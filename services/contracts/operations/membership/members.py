@@ -18,6 +18,7 @@ from services.contracts.fields import (
     PersonName,
 )
 from services.contracts.operations.membership.accounts import UnionAnswer
+from services.contracts.operations.membership.covers import Cover
 from services.contracts.operations.roles import STAFF, SUPERIORS, subordinates
 from services.contracts.shared import (
     CARD_STATUSES,
@@ -257,6 +258,7 @@ class MemberAnswer(MemberItem):
     corrections: Annotated[list[CorrectionAnswer], "newest first"]
     applications: Annotated[list[ApplicationAnswer], "newest first"]
     card_steps: Annotated[list[CardStepAnswer], "newest first"]
+    enrolments: Annotated[list[Cover], "newest first"]
 
 
 @dataclass(frozen=True, kw_only=True)
