@@ -48,6 +48,12 @@ const member = {
   ended: { state: "refused", batch_no: batch.batch_no, reason: "证件影像不清晰", at: "2026-11-29T12:59:00Z" },
   left_because: null,
 };
+const enrolment = {
+  ...{ enrolment_no: "JS2026-00000017", year: 2026, way: "immediate", kinds: ["hospital", "death"], status: "ended", reason: "会员退会" },
+  ...{ covers_from: "2026-11-26", covers_to: "2026-12-31", changed_at: "2026-11-25T01:00:00Z", card_status: "lost" },
+  ...{ member_id: member.member_id, member_no: member.member_no, name: member.name, left_because: "left" },
+  ...{ document_type: "resident_id", document_number: member.document_number, union_id: union.union_id, union_name: union.name },
+};
 const pending = {
   ...member,
   application_id: "p-1",
@@ -111,6 +117,7 @@ const READS = {
     ],
     { counts: { waiting: 1, overdue: 1 }, overdue_days: 22 },
   ),
+  "/api/v1/enrolments": page([enrolment], { is_connected: true }),
   "/api/v1/transfers": page([
     {
       ...{ transfer_id: "t-1", state: "requested", name: "王芳", document_number: "31010***********17", member_id: null },
@@ -162,6 +169,7 @@ const READS = {
     registered_at: "2026-11-29T12:59:00Z",
     corrections: [],
     applications: [],
+    enrolments: [enrolment],
     card_steps: [{ step: "collected", happened_at: "2026-11-29T12:59:00Z", by_union: true, card_no: "622478******7891" }],
   },
   [`/api/v1/batches/${batch.batch_no}`]: {
@@ -176,6 +184,7 @@ const LISTS: Record<string, readonly string[]> = {
   "/members": ["王芳", "查看详情", "列设置", "银行退回", "证件影像不清晰"],
   "/cards": ["已等待 59 天", "超期", "无手机号，请联系会员", "超过 22 个工作日未领"],
   "/cards?below=false": ["登记领卡", "打印领卡签收单"],
+  "/enrolments": ["2026-11-26 至 2026-12-31", "住院、身故", "即时参保", "已终止", "会员退会", "已退会", "已挂失", "2026-11-25 09:00"],
   "/transfers": ["待办理", "其他工会 → 上海市总工会", "不同意"],
   "/pending": ["证件已于2024-01-31到期", "含下级工会", "2026-11-29 20:59"],
   "/pending?below=false": ["逐个处理未通过的 1 人", "修改证件到期日"],
@@ -212,7 +221,11 @@ describe("a list of the console", () => {
   });
 
   it.each([
-    [`/members/${member.member_id}`, ["1 / 1", "下一条", "还没有办卡申请", "登记时间", "卡片记录", "工会登记"]],
+    [
+      `/members/${member.member_id}`,
+      ["1 / 1", "下一条", "还没有办卡申请", "登记时间", "卡片记录", "工会登记", "参保信息", "住院保障、身故保障"],
+    ],
+    [`/enrolments/${enrolment.enrolment_no}`, ["1 / 1", "参保详情", "终止原因", "住院保障、身故保障", "居民身份证", "查看会员详情"]],
     [`/batches/${batch.batch_no}`, ["人员办卡情况", "计入月份", "已办卡", "撤销申请与审核"]],
   ])("leads to details that are drawn without a complaint, in the layout: %s", async (path, texts) => {
     const router = createRouter({ history: createMemoryHistory(), routes: Object.values(areas).flatMap((area) => area.routes) });

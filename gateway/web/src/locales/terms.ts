@@ -22,6 +22,23 @@ export const CARD_STATUSES = {
   closed: { text: "已销卡", tone: "plain" },
 } as const satisfies Record<string, Term>;
 
+/** How somebody is insured 参保方式. */
+export const ENROLMENT_WAYS = { collective: "集中参保", immediate: "即时参保" } as const;
+
+/** What an enrolment insures 保障项目. */
+export const ENROLMENT_KINDS = { hospital: "住院保障", illness: "重大疾病保障", accident: "意外伤害保障", death: "身故保障" } as const;
+
+/** In tables, where width is dear. */
+export const SHORT_ENROLMENT_KINDS = { hospital: "住院", illness: "重大疾病", accident: "意外伤害", death: "身故" } as const;
+
+/** What an enrolment is today. */
+export const ENROLMENT_STATUSES = {
+  upcoming: { text: "未生效", tone: "busy" },
+  covered: { text: "保障中", tone: "good" },
+  expired: { text: "已到期", tone: "plain" },
+  ended: { text: "已终止", tone: "bad" },
+} as const satisfies Record<string, Term>;
+
 export const TRANSFER_STATES = {
   requested: { text: "待办理", tone: "warn" },
   accepted: { text: "已转会", tone: "good" },

@@ -7,6 +7,8 @@ declare module "vue-router" {
   interface RouteMeta {
     /** The place among the steps of an application. */
     step?: number;
+    /** Beside the application, for every member. */
+    isBeside?: boolean;
   }
 }
 
@@ -18,6 +20,12 @@ export const router = createRouter({
     { path: "/outlet", name: "outlet", component: () => import("@/phone/OutletPage.vue"), meta: { title: "选择经办网点", step: 1 } },
     { path: "/confirm", name: "confirm", component: () => import("@/phone/ConfirmPage.vue"), meta: { title: "同意并确认", step: 2 } },
     { path: "/progress", name: "progress", component: () => import("@/phone/ProgressPage.vue"), meta: { title: "办理进度", step: 3 } },
+    {
+      path: "/enrolments",
+      name: "enrolments",
+      component: () => import("@/phone/EnrolmentsPage.vue"),
+      meta: { title: "我的参保", isBeside: true },
+    },
     { path: "/:path(.*)*", redirect: "/" },
   ],
   scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
@@ -34,6 +42,7 @@ router.beforeEach(async (to) => {
   const known = member.profile.value ?? (await member.find());
   if (to.meta.isPublic) return known && !to.query.ended ? nextPage() : true;
   if (!known) return { name: "start" };
+  if (to.meta.isBeside) return true;
   if (known.card_state !== "none" && to.name !== "progress") return { name: "progress" };
   if (to.name === "confirm" && !member.outlet.value) return { name: "outlet" };
   return true;
