@@ -225,7 +225,7 @@ describe("a list of the console", () => {
       `/members/${member.member_id}`,
       ["1 / 1", "下一条", "还没有办卡申请", "登记时间", "卡片记录", "工会登记", "参保信息", "住院保障、身故保障"],
     ],
-    [`/enrolments/${enrolment.enrolment_no}`, ["1 / 1", "参保详情", "终止原因", "住院保障、身故保障", "居民身份证", "查看会员详情"]],
+    [`/enrolments/${enrolment.enrolment_no}`, ["1 / 1", "终止原因", "住院保障、身故保障", "居民身份证", "查看会员详情"]],
     [`/batches/${batch.batch_no}`, ["人员办卡情况", "计入月份", "已办卡", "撤销申请与审核"]],
   ])("leads to details that are drawn without a complaint, in the layout: %s", async (path, texts) => {
     const router = createRouter({ history: createMemoryHistory(), routes: Object.values(areas).flatMap((area) => area.routes) });

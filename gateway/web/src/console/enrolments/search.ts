@@ -21,7 +21,7 @@ const PAST_YEARS = 9;
 const MEMBER_NO = /^\d{10}$/;
 
 export const thisYear = (now: Date = new Date()): number => Number(dayOf(now).slice(0, 4));
-export const usualYear = (now?: Date): string => `${thisYear(now)}（今年）`;
+export const usualYear = (now?: Date): string => `今年（${thisYear(now)}）`;
 export const isWholeMemberNo = (value: string): boolean => MEMBER_NO.test(value);
 
 /** All years, the next one, which is insured before it begins, and those that are over. */
