@@ -9,9 +9,10 @@ from playwright.sync_api import Page, Route, expect
 from deploy.handbook.chromium import answer_captcha_on_the_phone, choose_day_on_the_phone
 from deploy.local.client import wait_until
 from deploy.local.stack import Stack
-from tests.browser.accessibility import findings_of, serious_findings
+from tests.browser.accessibility import serious_findings
 from tests.browser.bank import answer_batch
 from tests.browser.conftest import NewPage
+from tests.browser.phone_page import fits, is_fit, is_large, small_texts
 from tests.desks import Desk, a_desk, a_phone, form_of, people
 from tests.phones import messages_to, requested_code
 
@@ -85,23 +86,12 @@ def agree_and_submit(page: Page) -> None:
     page.get_by_role("button", name="确认提交").click()
 
 
-def fits(page: Page) -> bool:
-    """Whether nothing reaches beyond the right edge."""
-    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
-
-
 def shows_when_it_looks_again(page: Page, text: str) -> bool:
     """The page asks every few seconds; its clock is put forward until it does."""
     if page.get_by_text(text).is_visible():
         return True
     page.clock.fast_forward(_LOOKS_EVERY_MS)
     return False
-
-
-def is_fit(page: Page) -> bool:
-    """Whether axe finds nothing serious and the page fits the width."""
-    assert serious_findings(page) == []
-    return fits(page)
 
 
 def test_a_member_applies_and_follows_the_card_until_it_is_issued_on_pages_that_fit_a_phone(
@@ -278,30 +268,6 @@ def as_it_was_at_first(route: Route) -> None:
     answer = route.fetch()
     items = [{**one, "state": "queued", "steps": one["steps"][:1]} for one in answer.json()["items"]]
     route.fulfill(response=answer, json={"items": items})
-
-
-def small_texts(page: Page) -> list[str]:
-    """Visible texts of less than 18 pixels."""
-    found: list[str] = page.evaluate(
-        """() => {
-            const all = [];
-            const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-            for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-                const parent = node.parentElement;
-                const isShown = parent.checkVisibility() && node.textContent.trim() && !parent.closest("script, style");
-                if (isShown && parseFloat(getComputedStyle(parent).fontSize) < 18) all.push(node.textContent.trim());
-            }
-            return all;
-        }"""
-    )
-    return found
-
-
-def is_large(page: Page) -> bool:
-    """Whether all texts are large, their contrast is 7:1, and nothing reaches beyond the edge."""
-    assert findings_of(page, "color-contrast-enhanced") == []
-    assert small_texts(page) == []
-    return is_fit(page)
 
 
 def test_large_type_is_chosen_once_and_kept_on_every_page(

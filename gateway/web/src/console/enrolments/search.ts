@@ -17,11 +17,11 @@ export const EMPTY = {
 export type EnrolmentFilters = typeof EMPTY;
 
 const ALL_YEARS = "all";
-const PAST_YEARS = 9;
+const PAST_YEARS = 5;
 const MEMBER_NO = /^\d{10}$/;
 
 export const thisYear = (now: Date = new Date()): number => Number(dayOf(now).slice(0, 4));
-export const usualYear = (now?: Date): string => `今年（${thisYear(now)}）`;
+export const usualYear = (now?: Date): string => `今年 ${thisYear(now)}`;
 export const isWholeMemberNo = (value: string): boolean => MEMBER_NO.test(value);
 
 /** All years, the next one, which is insured before it begins, and those that are over. */
