@@ -1,5 +1,6 @@
 """Enrolments 参保 on the pages: a clerk finds and exports them, a superior looks down, a member reads the own ones."""
 
+import re
 from typing import Any
 
 import pytest
@@ -174,10 +175,11 @@ def test_a_superior_sees_enrolments_below_with_their_union(desk: Desk, phones: l
     expect(page.get_by_role("columnheader", name="所属工会")).to_be_visible()
     assert serious_findings(page) == []
 
-    page.get_by_role("checkbox", name="含下级工会").uncheck(force=True)
-    page.get_by_role("button", name="所属工会：").click()
-    page.get_by_role("treeitem").first.click()
+    page.get_by_text("含下级工会").click()
     search(page)
+    expect(page).to_have_url(re.compile("below=false"))
+    expect(page.locator(ROWS)).to_have_count(2)
+    page.goto("/enrolments?below=false")
     expect(page.get_by_text(f"所选工会还没有 {_YEAR} 年度的参保信息")).to_be_visible()
 
 
