@@ -2,11 +2,10 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from openpyxl import Workbook
-from sqlalchemy import ColumnElement, Row, Select, String, any_, case, cast, func, literal, select
+from sqlalchemy import Row, Select, any_, func, literal, select
 from sqlalchemy.orm import Session
 
 from services.contracts.insurer_keys import is_connected
@@ -15,7 +14,6 @@ from services.contracts.operations.membership.enrolments import (
     EXPORT_ENROLMENTS,
     LARGEST_EXPORT,
     LIST_ENROLMENTS,
-    Cover,
     EnrolmentAnswer,
     EnrolmentFilter,
     ExportEnrolmentsRequest,
@@ -35,6 +33,7 @@ from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
 from services.membership.applications.cards import status_of
+from services.membership.enrolments.covers import covers_of, status_today, values_of_cover
 from services.membership.members.exports import CARD_STATUS_WORDS
 from services.membership.members.member_search import filters, union_to_search
 from services.membership.members.number_searches import count, numbers_in
@@ -49,10 +48,7 @@ WAY_WORDS = {"collective": "集中参保", "immediate": "即时参保"}
 KIND_WORDS = {"hospital": "住院保障", "illness": "重大疾病保障", "accident": "意外伤害保障", "death": "身故保障"}
 STATUS_WORDS = {"upcoming": "未生效", "covered": "保障中", "expired": "已到期", "ended": "已终止"}
 LEFT_WORDS = {"left": "退会", "retired": "退休"}
-SUPERSEDED = "已由该年度更新的参保替代"
 _AT_ONCE = 500
-
-_IS_ENDED = (Enrolment.state == "ended") | Enrolment.superseded
 
 
 def list_enrolments(work: Work, request: ListEnrolmentsRequest) -> ListEnrolmentsAnswer:
@@ -92,13 +88,6 @@ def get_personal_enrolments(work: Work, _request: GetPersonalEnrolmentsRequest) 
     return PersonalEnrolmentsAnswer(items=covers_of(work.session, UUID(work.caller.member_id)))
 
 
-def covers_of(session: Session, member_id: UUID) -> list[Cover]:
-    """A member's enrolments, newest first."""
-    own = select(Enrolment, _status()).where(Enrolment.member_id == member_id)
-    newest = own.order_by(Enrolment.year.desc(), Enrolment.covers_from.desc(), Enrolment.enrolment_no.desc())
-    return [Cover(**_cover(enrolment, status)) for enrolment, status in session.execute(newest)]
-
-
 def _matching(work: Work, chosen: EnrolmentFilter, place: str) -> Select[Enrolment, Member, str]:
     """The enrolments of a filter; a search by a document's number is counted as one of members is."""
     of_members = MemberFilter(
@@ -110,7 +99,7 @@ def _matching(work: Work, chosen: EnrolmentFilter, place: str) -> Select[Enrolme
     count(work.database, work.caller, numbers_in(of_members), place)
     union_id = union_to_search(work.session, work.caller, of_members).union_id
     matching: Select[Enrolment, Member, str] = (
-        select(Enrolment, Member, _status().label("status"))
+        select(Enrolment, Member, status_today().label("status"))
         .join(Member, Member.member_id == Enrolment.member_id)
         .where(*filters(union_id, of_members))
     )
@@ -119,26 +108,15 @@ def _matching(work: Work, chosen: EnrolmentFilter, place: str) -> Select[Enrolme
     if chosen.kind is not UNSET:
         matching = matching.where(literal(chosen.kind) == any_(func.string_to_array(Enrolment.kinds, " ")))
     if chosen.status is not UNSET:
-        matching = matching.where(_status() == chosen.status)
+        matching = matching.where(status_today() == chosen.status)
     return matching
-
-
-def _status() -> ColumnElement[str]:
-    """What an enrolment is today."""
-    day = literal(today())
-    return case(
-        (_IS_ENDED, "ended"),
-        (Enrolment.covers_from > day, "upcoming"),
-        (Enrolment.covers_to < day, "expired"),
-        else_=cast("covered", String),
-    )
 
 
 def _answers(session: Session, rows: Sequence[Row[Enrolment, Member, str]]) -> list[EnrolmentAnswer]:
     names = union_names(session, {row.Member.union_id for row in rows})
     return [
         EnrolmentAnswer(
-            **_cover(row.Enrolment, row.status),
+            **values_of_cover(row.Enrolment, row.status),
             member_id=row.Member.member_id,
             member_no=row.Member.member_no,
             name=row.Member.name,
@@ -151,20 +129,6 @@ def _answers(session: Session, rows: Sequence[Row[Enrolment, Member, str]]) -> l
         )
         for row in rows
     ]
-
-
-def _cover(enrolment: Enrolment, status: str) -> dict[str, Any]:
-    return {
-        "enrolment_no": enrolment.enrolment_no,
-        "year": enrolment.year,
-        "way": enrolment.way,
-        "kinds": enrolment.kinds.split(" "),
-        "covers_from": enrolment.covers_from,
-        "covers_to": enrolment.ended_on or enrolment.covers_to,
-        "status": status,
-        "reason": SUPERSEDED if enrolment.superseded else enrolment.reason,
-        "changed_at": enrolment.changed_at,
-    }
 
 
 def _texts(answer: EnrolmentAnswer) -> tuple[str, ...]:

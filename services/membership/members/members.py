@@ -42,6 +42,7 @@ from services.kit.schemas import UNSET, values_of
 from services.membership.applications.application_states import LIVE
 from services.membership.applications.cards import card_steps_of
 from services.membership.applications.ended import ended_applications
+from services.membership.enrolments.covers import covers_of
 from services.membership.members import member_phone_changes
 from services.membership.members.corrections import corrections_of
 from services.membership.members.facts import (
@@ -198,6 +199,7 @@ def member_answer(session: Session, member: Member) -> MemberAnswer:
         corrections=corrections_of(session, member.member_id),
         applications=applications_of(session, member.member_id),
         card_steps=card_steps_of(session, member.member_id),
+        enrolments=covers_of(session, member.member_id),
     )
 
 

@@ -18,6 +18,7 @@ from services.contracts import insurer
 from services.contracts.events.batching import BATCH_SUBMITTED, CARDS_ISSUED
 from services.contracts.external_messages import SIGNATURE_HEADER, decrypt, encrypt, is_encrypted, read_keys, sign
 from services.contracts.operations.membership import enrolments as ops
+from services.contracts.operations.membership.covers import ENROLMENT_STATUSES
 from services.contracts.values import today
 from services.kit.data.database import outbox
 from services.kit.events.subscribe import Message, Reject
@@ -26,7 +27,7 @@ from services.kit.problems import NotFound, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.schemas import as_dict
 from services.kit.settings import SettingsError, read_settings
-from services.membership.enrolments import enrolments, link, reading, reports
+from services.membership.enrolments import covers, enrolments, link, reading, reports
 from services.membership.models import Disclosure, Enrolment, EnrolmentReport, Member
 from services.membership.unions import add_union
 from tests.integration.membership.office import Office, a_caller
@@ -187,7 +188,7 @@ def test_some_of_the_keys_alone_are_refused_when_the_service_starts(
 
 
 def test_enrolments_are_kept_and_answered_by_a_receipt(society: Society) -> None:
-    (_, first), (_, second) = a_holder(society.office), a_holder(society.office)
+    (first_id, first), (second_id, second) = a_holder(society.office), a_holder(society.office)
     report = a_report(a_line(first), a_line(second), report_id="r-1")
 
     assert society.report(report) == [None]
@@ -205,6 +206,7 @@ def test_enrolments_are_kept_and_answered_by_a_receipt(society: Society) -> None
     ]
     assert len(listed(society.office)) == 2
     assert records(society.office) == [(2, 2, 0, 0)]
+    assert [len(society.office.member(one)["enrolments"]) for one in (first_id, second_id)] == [1, 1]
 
 
 def test_a_report_that_comes_again_changes_nothing(society: Society) -> None:
@@ -305,7 +307,7 @@ def test_a_later_enrolment_of_the_year_takes_the_place_of_the_former(society: So
     assert stored(society.office) == {"first": ("active", True), "second": ("active", False)}
     assert [(one["enrolment_no"], one["status"], one["reason"]) for one in listed(society.office)] == [
         ("second", "covered", None),
-        ("first", "ended", enrolments.SUPERSEDED),
+        ("first", "ended", covers.SUPERSEDED),
     ]
     ended = {**second, "state": "ended", "ended_on": f"{today().year}-12-30", "changed_at": "2026-11-27T00:00:00Z"}
     society.report(a_report(ended, {**first, "kinds": ["death"], "changed_at": "2026-11-27T00:00:00Z"}))
@@ -373,7 +375,7 @@ def test_an_enrolment_is_found_by_year_way_status_kind_name_and_numbers(society:
 
     assert found() == {"now", "past", "ended", "next"}
     assert found(year=year) == {"now", "ended"}
-    assert [found(status=one) for one in ops.ENROLMENT_STATUSES] == [{"next"}, {"now"}, {"past"}, {"ended"}]
+    assert [found(status=one) for one in ENROLMENT_STATUSES] == [{"next"}, {"now"}, {"past"}, {"ended"}]
     assert found(kind="death") == {"past", "ended", "next"}
     assert found(way="immediate") == set()
     assert found(name="李") == {"ended", "next"}
@@ -452,7 +454,7 @@ def test_an_enrolment_covers_its_first_and_its_last_day(
 ) -> None:
     _, number = a_holder(society.office)
     society.report(a_report(a_line(number, year=2026)))
-    monkeypatch.setattr(enrolments, "today", lambda: date.fromisoformat(day))
+    monkeypatch.setattr(covers, "today", lambda: date.fromisoformat(day))
     assert [one["status"] for one in listed(society.office, status=status)] == [status]
 
 
