@@ -4,7 +4,7 @@ from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
 from gateway.api.captchas import verified_captcha
-from gateway.routes import RequestContext, route, rpc_route
+from gateway.routes import RequestContext, file_route, route, rpc_route
 from services.contracts.operations import batching, member_messages
 from services.contracts.operations.membership import enrolments, identity, members
 
@@ -65,6 +65,13 @@ ROUTES = (
         _PROFILE,
         members.UPDATE_PERSONAL_PROFILE,
         summary="Complete my data",
+    ),
+    file_route(
+        f"{_PERSONAL}/data.xlsx",
+        members.EXPORT_OWN_DATA,
+        content_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        deadline=30,
+        summary="All that is kept of me, as a sheet",
     ),
     rpc_route(
         "POST",

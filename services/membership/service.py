@@ -43,7 +43,7 @@ from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.membership import reminders, unions
 from services.membership.accounts import accounts, delegations, lost_second_factors, phone_changes, reset_links
-from services.membership.applications import applications, cards, personal_applications, queueing
+from services.membership.applications import applications, cards, own_data, personal_applications, queueing
 from services.membership.audit import audit_archive, audit_export, audit_log, audit_search, event_checks, saved_searches
 from services.membership.audit.audit_heads import AuditHeads
 from services.membership.audit.audit_log import ChainKeys
@@ -255,6 +255,7 @@ class MembershipService(BaseService):
 
     get_personal_profile = handles(member_ops.GET_PERSONAL_PROFILE, personal_applications.get_profile)
     update_personal_profile = handles(member_ops.UPDATE_PERSONAL_PROFILE, personal_applications.update_profile)
+    export_own_data = handles(member_ops.EXPORT_OWN_DATA, own_data.export_own_data)
     apply_personally = handles(member_ops.APPLY_PERSONALLY, personal_applications.apply)
     get_personal_applications = handles(member_ops.GET_PERSONAL_APPLICATIONS, personal_applications.list_applications)
 

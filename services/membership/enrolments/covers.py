@@ -10,6 +10,9 @@ from services.contracts.operations.membership.covers import Cover
 from services.contracts.values import today
 from services.membership.models import Enrolment
 
+WAY_WORDS = {"collective": "集中参保", "immediate": "即时参保"}
+KIND_WORDS = {"hospital": "住院保障", "illness": "重大疾病保障", "accident": "意外伤害保障", "death": "身故保障"}
+STATUS_WORDS = {"upcoming": "未生效", "covered": "保障中", "expired": "已到期", "ended": "已终止"}
 SUPERSEDED = "已由该年度更新的参保替代"
 
 

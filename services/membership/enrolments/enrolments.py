@@ -33,7 +33,14 @@ from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
 from services.membership.applications.cards import status_of
-from services.membership.enrolments.covers import covers_of, status_today, values_of_cover
+from services.membership.enrolments.covers import (
+    KIND_WORDS,
+    STATUS_WORDS,
+    WAY_WORDS,
+    covers_of,
+    status_today,
+    values_of_cover,
+)
 from services.membership.members.exports import CARD_STATUS_WORDS
 from services.membership.members.member_search import filters, union_to_search
 from services.membership.members.number_searches import count, numbers_in
@@ -44,9 +51,6 @@ HEADINGS = (
     *("会员编号", "姓名", "证件号码", "工会", "年度", "参保方式", "保障项目", "保障开始", "保障结束"),
     *("状态", "终止原因", "会员状态", "参保编号"),
 )
-WAY_WORDS = {"collective": "集中参保", "immediate": "即时参保"}
-KIND_WORDS = {"hospital": "住院保障", "illness": "重大疾病保障", "accident": "意外伤害保障", "death": "身故保障"}
-STATUS_WORDS = {"upcoming": "未生效", "covered": "保障中", "expired": "已到期", "ended": "已终止"}
 LEFT_WORDS = {"left": "退会", "retired": "退休"}
 _AT_ONCE = 500
 

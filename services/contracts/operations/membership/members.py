@@ -442,6 +442,11 @@ class UpdatePersonalProfileRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExportOwnDataRequest:
+    """Takes nothing: the member is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ApplyPersonallyRequest:
     outlet_code: Annotated[str, text(20)]
     consent_version: Annotated[str, text(20), "the consent text that the member agreed to"]
@@ -549,6 +554,11 @@ UPDATE_PERSONAL_PROFILE = command(
     PersonalProfileAnswer,
     allow=own_data("member"),
     title="个人修改信息",
+)
+
+
+EXPORT_OWN_DATA = command(
+    "membership.export_own_data", ExportOwnDataRequest, FileAnswer, allow=own_data("member"), title="个人导出信息"
 )
 
 
