@@ -26,7 +26,7 @@ def sheets(office: Office, member_id: UUID) -> dict[str, list[tuple[str, ...]]]:
 
 
 def facts_in(shown: dict[str, list[tuple[str, ...]]]) -> dict[str, str]:
-    return {name: value for name, value in shown["本人信息"]}
+    return {row[0]: row[1] for row in shown["本人信息"]}
 
 
 def test_the_sheet_has_all_that_is_kept_of_the_member(office: Office) -> None:
