@@ -123,6 +123,7 @@ PICTURES = (
     Picture("register", "打印清册", "/batches", "待审核", "jianlang", _open_register),
     Picture("cards", "领卡管理", "/cards", "未领卡", "jianlang"),
     Picture("collect", "扫码领卡", "/cards", "未领卡", "jianlang", _scan_first),
+    Picture("enrolments", "参保信息查询", "/enrolments", "保障中", "jianlang"),
     Picture("transfers", "会员转会", "/transfers", "最晚办理", "jianlang"),
     Picture("revocation", "撤销办卡批次申请", "/batches", "待审核", "jianlang", _press("撤销办卡批次申请")),
     Picture("revocations", "撤销审核", "/revocations", "待审核", "yangpu"),

@@ -2,7 +2,9 @@
 
 import base64
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import requests
 
@@ -11,6 +13,7 @@ from deploy.local.demo_people import Person, fill_in, make_people
 from deploy.local.stack import Stack
 from services.membership.seed import demo_password
 
+_SHANGHAI = ZoneInfo("Asia/Shanghai")
 _PEOPLE = 20260501
 _BROWSER = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/138.0.0.0 Safari/537.36 Edg/138.0.0.0"
 _CONTACT = {"contact_name": "王芳", "contact_phone": "13812345678"}
@@ -28,8 +31,8 @@ class WorkingDay:
 def work(stack: Stack) -> WorkingDay:
     """Submits two batches of imported members: the bank answers one, a revocation of the other is requested.
 
-    The other members stay on the pending list; an unsigned feedback of the bank waits for an operator, and another
-    union's request of a member for the clerk.
+    Who got a card is insured by the mutual-aid society. The other members stay on the pending list; an unsigned
+    feedback of the bank waits for an operator, and another union's request of a member for the clerk.
     """
     bank = stack.simulator_urls["bank"]
     requests.put(f"{bank}/control", json={"mode": "manual"}, timeout=5).raise_for_status()
@@ -43,6 +46,7 @@ def work(stack: Stack) -> WorkingDay:
     for order in ({"outcome": "accepted"}, {"outcome": "issued", "count": 9}, {"outcome": "refused", "count": 1}):
         _answer(bank, answered, order)
     wait_until(lambda: clerk.get(f"batches/{answered}")["issued"] == 9, "the bank's cards are counted")
+    _insure(stack.simulator_urls["insurer"], clerk, answered)
     applicant = {
         "applicant_name": "王芳",
         "applicant_phone": "13812345678",
@@ -111,6 +115,40 @@ def _counts(clerk: ApiClient) -> Any:
 def _answer(bank: str, batch_no: str, order: dict[str, Any]) -> None:
     address = f"{bank}/batches/{batch_no}/feedback"
     wait_until(lambda: requests.post(address, json=order, timeout=10).ok, "the bank knows the batch")
+
+
+def _insure(insurer: str, clerk: ApiClient, batch_no: str) -> None:
+    """Makes the society report an enrolment of each member of the batch who got a card."""
+    issued = [one for one in clerk.get(f"batches/{batch_no}/members")["items"] if one["state"] == "issued"]
+    wait_until(lambda: all(_has_card(clerk, one["member_id"]) for one in issued), "membership knows the cards")
+    enrolments = _enrolments([one["member_no"] for one in issued], datetime.now(_SHANGHAI))
+    requests.post(f"{insurer}/reports", json={"enrolments": enrolments}, timeout=10).raise_for_status()
+    wait_until(lambda: clerk.get("enrolments")["total"] >= len(enrolments), "the enrolments have come")
+
+
+def _enrolments(member_nos: list[str], now: datetime) -> list[dict[str, Any]]:
+    """Returns enrolments of most for the whole year, of three from late in it, and one that was ended."""
+    collective = {"way": "collective", "covers_from": f"{now.year}-01-01"}
+    immediate = {"way": "immediate", "covers_from": f"{now.year}-11-26"}
+    ended = {"state": "ended", "ended_on": f"{now.year}-11-20", "reason": "会员退会"}
+    terms = [*[collective] * (len(member_nos) - 4), *[immediate] * 3, {**collective, **ended}]
+    return [
+        {
+            "enrolment_no": f"{'JZ' if term['way'] == 'collective' else 'JS'}{now.year}-{number:08d}",
+            "member_no": member_no,
+            "year": now.year,
+            "kinds": ["hospital", "illness", "accident", "death"],
+            "covers_to": f"{now.year}-12-31",
+            "state": "active",
+            "changed_at": now.isoformat(timespec="seconds"),
+            **term,
+        }
+        for number, (member_no, term) in enumerate(zip(member_nos, terms, strict=True), start=1)
+    ]
+
+
+def _has_card(clerk: ApiClient, member_id: str) -> bool:
+    return bool(clerk.get(f"members/{member_id}")["card_state"] == "issued")
 
 
 def _send_unsigned(bank: str, operator: ApiClient) -> None:
