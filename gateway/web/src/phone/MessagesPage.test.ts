@@ -6,7 +6,12 @@ import MessagesPage from "@/phone/MessagesPage.vue";
 import { fakeApi } from "@/testing/fakeApi";
 import { settle } from "@/testing/fields";
 
-const message = { message_id: "m-1", text: "您的会员服务卡已制好，请到工商银行杨浦支行领卡。", created_at: "2026-11-25T01:00:00Z", read: false };
+const message = {
+  message_id: "m-1",
+  text: "您的会员服务卡已制好，请到工商银行杨浦支行领卡。",
+  created_at: "2026-11-25T01:00:00Z",
+  read: false,
+};
 
 async function shown(items: object[], unread = 0, total = items.length) {
   const asked = fakeApi({

@@ -140,7 +140,7 @@ const checkBox = () => document.querySelector<HTMLInputElement>(".checked input,
 describeForm("completing one's data", {
   page: ProfilePage,
   given: () => member.keep(profile),
-  routes: { outlet: "/outlet" },
+  routes: { outlet: "/outlet", messages: "/messages", enrolments: "/enrolments" },
   act: "下一步：选择网点",
   refuses: { 证件到期日: "请填写证件到期日", 联系地址: "请填写联系地址", "": "请核对信息后勾选" },
   fills: { 证件到期日: "2040-01-02", 联系地址: " 古北路 555 弄 8 号 " },
