@@ -248,21 +248,12 @@ def stop(folder: Path) -> None:
 
     It is stopped by a signal, since pg_ctl would have to enter the folder as the user postgres.
     """
-    data = data_folder(folder)
-    server = _running_pid(data)
-    if server is None:
-        return
-    os.kill(server, signal.SIGINT)
-    deadline = time.monotonic() + _SECONDS_TO_STOP
-    while _running_pid(data) is not None:
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"PostgreSQL does not stop; read {data.parent / 'postgres.log'}")
-        time.sleep(0.05)
+    _end(folder, signal.SIGINT)
 
 
 def drop(folder: Path) -> None:
-    """Stop the node and delete its data."""
-    stop(folder)
+    """Stop the node and delete its data, which need no checkpoint and no archive any more."""
+    _end(folder, signal.SIGQUIT)
     postgres_home.drop(folder)
 
 
@@ -315,6 +306,19 @@ def run_as_owner(command: list[str], environment: Mapping[str, str] | None = Non
     if done.returncode:
         raise RuntimeError(f"{Path(command[0]).name} {command[-1]} failed:\n{printed[-2000:]}")
     return printed
+
+
+def _end(folder: Path, how: signal.Signals) -> None:
+    data = data_folder(folder)
+    server = _running_pid(data)
+    if server is None:
+        return
+    os.kill(server, how)
+    deadline = time.monotonic() + _SECONDS_TO_STOP
+    while _running_pid(data) is not None:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"PostgreSQL does not stop; read {data.parent / 'postgres.log'}")
+        time.sleep(0.05)
 
 
 def _prepare_role(connection: "psycopg.Connection", name: str, password: str) -> None:
