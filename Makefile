@@ -37,6 +37,8 @@ REPORTS := .local/reports
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
+SLOWEST := --durations=15 --durations-min=1
+
 .PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair rebuild-reports backup restore drill session rotate-keys demo test test-all test-long test-deploy test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench monitoring setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control image compose-secrets
 
 help: ## List these commands
@@ -120,7 +122,10 @@ test-long: setup-dev ## Run the tests that make test leaves out: kills, two-proc
 
 test-deploy: setup-dev ## Clusters, failover, image, containers, chart, for real; as root, in its own time
 	@test "$$(id -u)" = 0 || { echo "make test-deploy needs root" >&2; false; }
-	$(VENV)/pytest -m deploy --durations=15 --durations-min=1 --junitxml=$(REPORTS)/test-deploy.xml
+	@status=0; \
+	$(VENV)/pytest -m "deploy and alone" $(SLOWEST) --junitxml=$(REPORTS)/test-deploy-alone.xml || status=1; \
+	$(VENV)/pytest -m "deploy and not alone" -n 2 --dist loadgroup $(SLOWEST) --junitxml=$(REPORTS)/test-deploy.xml \
+	|| status=1; exit $$status
 
 may-test-debian:
 	@test "$$(id -u)" = 0 || { echo "make test-debian needs root; without it: make test test-long" >&2; false; }

@@ -36,7 +36,10 @@ from tests.deploy.debian_packages import need_packages
 from tests.deploy.watched_stack import Watched, watched_stack
 from tests.desks import Desk, a_desk, a_phone, people
 
-pytestmark = pytest.mark.deploy("Prometheus and Alertmanager from Debian; a stack whose nodes and processes are hurt")
+pytestmark = [
+    pytest.mark.deploy("Prometheus and Alertmanager from Debian; a stack whose nodes and processes are hurt"),
+    pytest.mark.alone("waits for alerts that a busy machine causes too"),
+]
 
 PROGRAMS = (*SERVICES, "gateway")
 QUIET = "Watchdog none"

@@ -41,6 +41,7 @@ from tests.unlimited import UNLIMITED
 pytestmark = [
     pytest.mark.deploy("a broker of three nodes, which are killed under load"),
     pytest.mark.timeout(1800),
+    pytest.mark.alone("measures the gap after a node is killed"),
 ]
 
 FOLDER = ROOT / ".local" / "test-cluster"

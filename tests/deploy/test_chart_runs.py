@@ -37,7 +37,10 @@ from tests.deploy.chart import Manifest, container, environment, of_kind, secret
 from tests.listening import listening_url
 from tests.mothers import a_union_code
 
-pytestmark = pytest.mark.deploy("nodes of its own, with the broker's management")
+pytestmark = [
+    pytest.mark.deploy("nodes of its own, with the broker's management"),
+    pytest.mark.alone("waits for what a scaler sees within seconds"),
+]
 
 _ADMINISTRATOR = ("--union", "上海市总工会", "--code", a_union_code(1), "--account", "first", "--name", "陈静")
 _FURTHER_CONNECTIONS = 6

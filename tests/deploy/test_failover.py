@@ -32,6 +32,7 @@ from tests.tcp_proxy import TcpProxies
 pytestmark = [
     pytest.mark.deploy("kills primaries; two database servers of its own"),
     pytest.mark.timeout(900),
+    pytest.mark.alone("measures the gap after a primary is killed"),
 ]
 
 _FOLDER = ROOT / ".local" / "test-failover"

@@ -16,6 +16,7 @@ from tests.deploy.writers import TABLE, Writers
 pytestmark = [
     pytest.mark.deploy("Patroni, etcd and haproxy with three database servers"),
     pytest.mark.timeout(900),
+    pytest.mark.alone("measures the gap after a leader is killed"),
 ]
 
 _BY_HAPROXY, _BY_ADDRESS = 1, 1_000_000

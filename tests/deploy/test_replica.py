@@ -17,7 +17,11 @@ from services.kit.secret_values import Secret
 from services.kit.settings import DatabaseSettings
 from tests.primary_and_standby import PrimaryAndStandby, primary_and_standby
 
-pytestmark = [pytest.mark.deploy("two database servers of its own"), pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.deploy("two database servers of its own"),
+    pytest.mark.timeout(600),
+    pytest.mark.alone("measures how far a standby lags"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,7 @@ from tests.desks import DESK_PASSWORD, Desk, a_desk, people
 pytestmark = [
     pytest.mark.deploy("loses and restores databases of a stack of its own, by pgBackRest"),
     pytest.mark.timeout(3600),
+    pytest.mark.alone("measures how long a restore takes"),
 ]
 
 _FOLDER = ROOT / ".local" / "drill"
