@@ -6,8 +6,9 @@ declares. `--rabbitmqctl "kubectl exec -i rabbitmq-0 -- rabbitmqctl"` names anot
 import_definitions` takes them, `python -m deploy.broker declare` only declares exchanges and queues.
 AMQP_URI is that of the administrator, whose user exists and gets all permissions on the virtual host; `definitions`
 reads the latter from BROKER_VHOST and the user from `--administrator`. A password comes from AMQP_PASSWORD_MEMBERSHIP …
-AMQP_PASSWORD_BANK; each secret may be in the file that `<VARIABLE>_FILE` names. Services declare no queues, so
-RETRY_DELAYS must be as theirs.
+AMQP_PASSWORD_BANK, and AMQP_PASSWORD_INSURER where the mutual-aid society is connected: without it the society has no
+user. Each secret may be in the file that `<VARIABLE>_FILE` names. Services declare no queues, so RETRY_DELAYS must be
+as theirs.
 With `--beside-former` they add what a release before 2026-11-29 needs, until all its processes are replaced; without it
 they remove that. Each may be repeated at any time, and changes passwords that differ.
 """
@@ -28,9 +29,10 @@ from typing import Any
 
 import amqp
 
-from deploy.permissions import PROGRAMS, SERVICES, Permissions, permissions_of
+from deploy.permissions import OPTIONAL_PROGRAMS, PROGRAMS, SERVICES, Permissions, permissions_of
 from services.contracts.bank_queues import declare_bank
 from services.contracts.events.all_events import EVENTS
+from services.contracts.insurer_queues import declare_insurer
 from services.kit.amqp.connection import open_connection, user_of
 from services.kit.amqp.queues import (
     EVENTS_EXCHANGE,
@@ -198,14 +200,21 @@ def _document(vhost: str, users: Mapping[str, User], administrator: str | None, 
 
 
 def _users() -> dict[str, User]:
-    passwords = values_of(*map(password_variable, PROGRAMS))
-    return {program: User(program, passwords[password_variable(program)]) for program in PROGRAMS}
+    variables = password_variables()
+    passwords = values_of(*variables.values())
+    return {program: User(program, passwords[variable]) for program, variable in variables.items()}
 
 
 def _configured_delays() -> list[tuple[float, ...]]:
     """Returns RETRY_DELAYS as the only item; empty if they are not set."""
     text = value_of("RETRY_DELAYS")
     return [tuple(map(float, text.split(",")))] if text else []
+
+
+def password_variables() -> dict[str, str]:
+    """Returns the variables of all users' passwords, by program; of an optional program only one that is set."""
+    variables = {program: password_variable(program) for program in PROGRAMS}
+    return {program: name for program, name in variables.items() if program not in OPTIONAL_PROGRAMS or value_of(name)}
 
 
 def password_variable(program: str) -> str:
@@ -229,6 +238,7 @@ def _declare(channel: amqp.Channel, retry_delays: Iterable[float], beside_former
         for seconds in delays:
             declare_retry_queue(channel, service, seconds)
     declare_bank(channel)
+    declare_insurer(channel)
 
 
 def _declare_requests(channel: amqp.Channel, service: str, beside_former: bool) -> None:

@@ -11,8 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 
-from deploy.broker import User, definitions, password_variable
-from deploy.permissions import PROGRAMS
+from deploy.broker import User, definitions, password_variables
 from services.kit.settings import run_program, values_of
 
 _MANAGEMENT_URL = "BROKER_MANAGEMENT_URL"
@@ -30,8 +29,9 @@ def import_definitions(management_url: str, document: Mapping[str, Any]) -> None
 
 def main() -> int:
     """Imports what the environment says; returns the exit status. Raises SettingsError."""
-    values = values_of(_MANAGEMENT_URL, "BROKER_VHOST", *map(password_variable, PROGRAMS))
-    users = {program: User(program, values[password_variable(program)]) for program in PROGRAMS}
+    variables = password_variables()
+    values = values_of(_MANAGEMENT_URL, "BROKER_VHOST", *variables.values())
+    users = {program: User(program, values[variable]) for program, variable in variables.items()}
     try:
         import_definitions(values[_MANAGEMENT_URL], definitions(values["BROKER_VHOST"], users))
     except requests.RequestException as error:  # its text quotes the address

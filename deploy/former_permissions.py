@@ -19,10 +19,10 @@ _REPLY_ADDRESS = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def former_permissions_of(program: str) -> Permissions:
-    """Returns the former permissions of a service, the gateway or the bank."""
+    """Returns the former permissions of a service, the gateway or an outside party."""
     if program == "gateway":
         return _of_gateway()
-    if program == "bank":
+    if program in ("bank", "insurer"):
         return Permissions(NOTHING, NOTHING, NOTHING)
     return _of_batching() if program == "batching" else _of_service(program)
 

@@ -7,11 +7,12 @@ that it can neither read nor write, and may publish only to exchanges of which i
 """
 
 import re
+from collections.abc import Callable
 
 from deploy.former_permissions import former_permissions_of
 from deploy.permission_patterns import NOTHING, OfTopic, Permissions, any_of, exactly
 from gateway.live_updates import STREAMED
-from services.contracts import bank
+from services.contracts import bank, insurer
 from services.contracts.events.all_events import EVENTS
 from services.contracts.events.membership import SESSIONS_ENDED
 from services.contracts.services import SERVICES
@@ -32,9 +33,11 @@ from services.kit.amqp.queues import (
 from services.kit.events.contract import LIVE
 from services.kit.events.topology import event_queues
 
-__all__ = ["PROGRAMS", "SERVICES", "OfTopic", "Permissions", "permissions_of", "text"]
+__all__ = ["OPTIONAL_PROGRAMS", "PROGRAMS", "SERVICES", "OfTopic", "Permissions", "permissions_of", "text"]
 
-PROGRAMS = (*SERVICES, "gateway", "bank")
+PROGRAMS = (*SERVICES, "gateway", "bank", "insurer")
+OPTIONAL_PROGRAMS = ("insurer",)
+"""Programs without which the system works; they have a user only where somebody gave it a password."""
 _SECONDS = r"[0-9.]+"
 _ABOUT = """# Broker permissions
 
@@ -47,16 +50,11 @@ connection; no exchange has two producers. The administrator, who may do everyth
 
 
 def permissions_of(program: str, *, beside_former: bool = False) -> Permissions:
-    """Returns what a service, the gateway or the bank may do; nobody may use the default exchange.
+    """Returns what a service, the gateway or an outside party may do; nobody may use the default exchange.
 
     `beside_former` lets processes of the previous release work as well during an upgrade.
     """
-    if program == "gateway":
-        allowed = _of_gateway()
-    elif program == "bank":
-        allowed = _of_bank()
-    else:
-        allowed = _of_batching() if program == "batching" else _of_service(program)
+    allowed = _OF[program]() if program in _OF else _of_service(program)
     return allowed.beside(former_permissions_of(program)) if beside_former else allowed
 
 
@@ -91,6 +89,17 @@ def _of_service(service: str) -> Permissions:
         read=any_of([*map(re.escape, read), rf"{service}\.retry-{_SECONDS}"]),
         topics={events_exchange(service): OfTopic(write=any_of(published))},
     )
+
+
+def _of_membership() -> Permissions:
+    """Membership is a service that also sends to the mutual-aid society and reads what the society sends."""
+    ways = {
+        insurer.EXCHANGE: OfTopic(write=exactly([insurer.ELIGIBLE, insurer.RECEIPT])),
+        # As for the bank's exchange of feedback.
+        insurer.ENROLMENTS_EXCHANGE: OfTopic(),
+    }
+    read = exactly([insurer.ENROLMENTS_QUEUE, insurer.REJECTED_QUEUE])
+    return _of_service("membership").beside(Permissions(NOTHING, exactly([insurer.EXCHANGE]), read, ways))
 
 
 def _of_batching() -> Permissions:
@@ -140,6 +149,27 @@ def _of_bank() -> Permissions:
         topics={bank.FEEDBACK_EXCHANGE: OfTopic(write=exactly([bank.FEEDBACK_QUEUE]))},
         limits={"max-connections": bank.MOST_CONNECTIONS, "max-channels": bank.MOST_CHANNELS},
     )
+
+
+def _of_insurer() -> Permissions:
+    """The mutual-aid society reads its two queues and sends enrolments, nothing else."""
+    return Permissions(
+        configure=NOTHING,
+        write=exactly([insurer.ENROLMENTS_EXCHANGE]),
+        read=exactly([insurer.MEMBERS_QUEUE, insurer.RECEIPTS_QUEUE]),
+        topics={insurer.ENROLMENTS_EXCHANGE: OfTopic(write=exactly([insurer.ENROLMENTS_QUEUE]))},
+        limits={"max-connections": insurer.MOST_CONNECTIONS, "max-channels": insurer.MOST_CHANNELS},
+    )
+
+
+_OF: dict[str, Callable[[], Permissions]] = {
+    "membership": _of_membership,
+    "batching": _of_batching,
+    "gateway": _of_gateway,
+    "bank": _of_bank,
+    "insurer": _of_insurer,
+}
+"""The permissions of programs that are no service, or a service and more."""
 
 
 def _rows(program: str) -> list[str]:

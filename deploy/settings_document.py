@@ -23,6 +23,7 @@ _READ_BY = {
     "RequestDecryptionSettings": "services",
     "RequestEncryptionSettings": "gateway",
     "BankEncryptionSettings": "batching",
+    "InsurerSettings": "membership",
     "AuditHeadSettings": "services",
     "TracingSettings": "all",
     "ClockSettings": "services",

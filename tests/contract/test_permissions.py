@@ -11,7 +11,7 @@ from deploy.former_permissions import former_permissions_of
 from deploy.permission_patterns import NOTHING, exactly
 from deploy.permissions import PROGRAMS, SERVICES, permissions_of
 from gateway.service import Gateway
-from services.contracts import bank
+from services.contracts import bank, insurer
 from services.contracts.events.all_events import EVENTS
 from services.kit.amqp.queues import (
     EVENTS_EXCHANGE,
@@ -28,6 +28,8 @@ from services.kit.amqp.queues import (
 from services.kit.events.contract import LIVE
 from services.kit.events.entrypoints import BatchSubscription, Listener, Subscription
 
+OUTSIDE = {"bank": bank.EXCHANGE, "insurer": insurer.EXCHANGE}
+"""Outside parties, with the exchange of what they are sent."""
 EVERYBODYS = [way(one) for one in SERVICES for way in (events_exchange, replies_exchange, own_exchange)]
 
 
@@ -57,21 +59,41 @@ def test_a_service_may_read_each_queue_that_it_subscribes_to_and_move_its_messag
         assert re.match(allowed.write, exchange)
 
 
-@pytest.mark.parametrize("service", [*SERVICES, "bank"])
+@pytest.mark.parametrize("service", [*SERVICES, *OUTSIDE])
 def test_a_service_declares_only_the_lock_of_its_dead_letters_and_binds_nothing(service: str) -> None:
     """To bind takes write on what is bound and read on the exchange that it is bound to.
 
     To declare a queue with a dead-letter route, or an exchange with an alternate, takes read on it.
     """
     allowed = permissions_of(service)
-    exchanges = [EVENTS_EXCHANGE, RPC_EXCHANGE, bank.EXCHANGE, *EVERYBODYS]
+    exchanges = [EVENTS_EXCHANGE, RPC_EXCHANGE, *OUTSIDE.values(), *EVERYBODYS]
     lock = dead_letters_lock(service)
-    assert allowed.configure == (NOTHING if service == "bank" else exactly([lock]))
+    assert allowed.configure == (NOTHING if service in OUTSIDE else exactly([lock]))
     assert [one for one in (allowed.read, allowed.write) if re.match(one, lock)] == []
     assert [name for name in exchanges if re.match(allowed.read, name)] == []
-    # The bank's exchange of feedback has the name of its queue, which batching reads: by its topics nobody binds to it.
-    shared = [name for name in (bank.FEEDBACK_EXCHANGE,) if re.match(allowed.read, name)]
+    # An outside party's exchange has the name of its queue, which a service reads: by its topics nobody binds to it.
+    both = (bank.FEEDBACK_EXCHANGE, insurer.ENROLMENTS_EXCHANGE)
+    shared = [name for name in both if re.match(allowed.read, name)]
     assert all(allowed.topics[name].read == NOTHING for name in shared)
+
+
+def test_the_mutual_aid_society_reads_two_queues_and_sends_enrolments_only() -> None:
+    allowed = permissions_of("insurer")
+    assert allowed.read == exactly(["insurer.members", "insurer.receipts"])
+    assert allowed.write == exactly(["insurer.enrolments"])
+    assert [(topic.write, topic.read) for topic in allowed.topics.values()] == [
+        (exactly(["insurer.enrolments"]), NOTHING)
+    ]
+    assert allowed.limits == {"max-connections": 10, "max-channels": 50}
+
+
+def test_membership_alone_writes_to_the_society_and_reads_its_reports() -> None:
+    allowed = permissions_of("membership")
+    assert allowed.topics[insurer.EXCHANGE].write == exactly([insurer.ELIGIBLE, insurer.RECEIPT])
+    for queue in (insurer.ENROLMENTS_QUEUE, insurer.REJECTED_QUEUE):
+        assert [one for one in PROGRAMS if re.match(permissions_of(one).read, queue)] == ["membership"]
+    for queue in (insurer.MEMBERS_QUEUE, insurer.RECEIPTS_QUEUE):
+        assert [one for one in PROGRAMS if re.match(permissions_of(one).read, queue)] == ["insurer"]
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -91,7 +113,7 @@ def test_a_service_may_publish_its_own_events_and_no_others(service: str) -> Non
 
 
 def test_each_exchange_has_one_producer() -> None:
-    for exchange in (RPC_EXCHANGE, bank.EXCHANGE, *EVERYBODYS):
+    for exchange in (RPC_EXCHANGE, *OUTSIDE.values(), *EVERYBODYS):
         assert len([one for one in PROGRAMS if re.match(permissions_of(one).write, exchange)]) == 1, exchange
     assert [one for one in PROGRAMS if re.match(permissions_of(one).write, EVENTS_EXCHANGE)] == []
 

@@ -14,7 +14,7 @@ from deploy.local import postgres
 from deploy.local.nodes import Nodes
 from deploy.local.stack import Stack
 from deploy.permissions import PROGRAMS, SERVICES
-from services.contracts import bank
+from services.contracts import bank, insurer
 from services.contracts.events.all_events import EVENTS
 from services.kit.amqp.connection import open_connection
 from services.kit.amqp.queues import (
@@ -31,8 +31,18 @@ from services.kit.data.months import later, month_of
 EXCHANGES = (
     *("", "amq.direct", "amq.fanout", "amq.headers", "amq.match", "amq.topic"),
     *(EVENTS_EXCHANGE, RPC_EXCHANGE, bank.EXCHANGE, bank.FEEDBACK_EXCHANGE),
+    *(insurer.EXCHANGE, insurer.ENROLMENTS_EXCHANGE),
     *(way(service) for service in SERVICES for way in (own_exchange, events_exchange, replies_exchange)),
 )
+OUTSIDE = {
+    "bank": ((bank.BATCHES_QUEUE, bank.RECEIPTS_QUEUE), (bank.FEEDBACK_EXCHANGE, bank.FEEDBACK_QUEUE)),
+    "insurer": (
+        (insurer.MEMBERS_QUEUE, insurer.RECEIPTS_QUEUE),
+        (insurer.ENROLMENTS_EXCHANGE, insurer.ENROLMENTS_QUEUE),
+    ),
+}
+"""The queues that an outside party reads, and the exchange and routing key by which it answers."""
+every_outside_party = pytest.mark.parametrize("program", OUTSIDE)
 BrokerOperation = Callable[[amqp.Channel], object]
 
 
@@ -69,7 +79,8 @@ def logins(stack: Stack) -> Iterator[dict[str, Login]]:
 def queues(stack: Stack, nodes: Nodes) -> list[str]:
     """All queues that there are, but those that exist only while somebody reads dead letters."""
     found = nodes.rabbitmq.queue_depths(stack.addresses.amqp_uris["bank"].rpartition("/")[2])
-    assert {bank.BATCHES_QUEUE, bank.FEEDBACK_QUEUE, "batching.members_queued", "membership.requests"} <= set(found)
+    some = {bank.BATCHES_QUEUE, bank.FEEDBACK_QUEUE, insurer.MEMBERS_QUEUE, insurer.REJECTED_QUEUE}
+    assert some | {"batching.members_queued", "membership.requests"} <= set(found)
     return [queue for queue in found if queue not in map(dead_letters_lock, SERVICES)]
 
 
@@ -101,21 +112,27 @@ def allowed(login: Login, operations: dict[str, BrokerOperation]) -> list[str]:
     return [name for name, operation in operations.items() if not login.is_refused(operation)]
 
 
-def test_the_bank_reads_no_queue_but_its_own(logins: dict[str, Login], queues: list[str]) -> None:
-    others = [queue for queue in queues if queue not in (bank.BATCHES_QUEUE, bank.RECEIPTS_QUEUE)]
-    assert {queue: ways for queue in others if (ways := allowed(logins["bank"], reading(queue)))} == {}
+@every_outside_party
+def test_an_outside_party_reads_no_queue_but_its_own(logins: dict[str, Login], queues: list[str], program: str) -> None:
+    others = [queue for queue in queues if queue not in OUTSIDE[program][0]]
+    assert {queue: ways for queue in others if (ways := allowed(logins[program], reading(queue)))} == {}
 
 
-def test_the_bank_changes_no_queue_not_even_its_own(logins: dict[str, Login], queues: list[str]) -> None:
-    mine = "bank.mine"
-    assert {queue: ways for queue in [*queues, mine] if (ways := allowed(logins["bank"], changing(queue)))} == {}
+@every_outside_party
+def test_an_outside_party_changes_no_queue_not_even_its_own(
+    logins: dict[str, Login], queues: list[str], program: str
+) -> None:
+    mine = f"{program}.mine"
+    assert {queue: ways for queue in [*queues, mine] if (ways := allowed(logins[program], changing(queue)))} == {}
 
 
-def test_the_bank_publishes_nothing_but_feedback(logins: dict[str, Login]) -> None:
-    keys = ("", bank.FEEDBACK_QUEUE, bank.SUBMITTED, "batching.members_queued", "membership.list_members", *EVENTS)
+@every_outside_party
+def test_an_outside_party_publishes_nothing_but_its_answers(logins: dict[str, Login], program: str) -> None:
+    of_others = (bank.FEEDBACK_QUEUE, bank.SUBMITTED, insurer.ENROLMENTS_QUEUE, insurer.ELIGIBLE)
+    keys = ("", *of_others, "batching.members_queued", "membership.list_members", *EVENTS)
     targets = [(exchange, key) for exchange in EXCHANGES for key in keys]
-    taken = [target for target in targets if not logins["bank"].is_refused(publishing(*target))]
-    assert taken == [(bank.FEEDBACK_EXCHANGE, bank.FEEDBACK_QUEUE)]
+    taken = [target for target in targets if not logins[program].is_refused(publishing(*target))]
+    assert taken == [OUTSIDE[program][1]]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

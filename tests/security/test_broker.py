@@ -17,7 +17,7 @@ from deploy.local.nodes import Nodes
 from deploy.local.rabbitmq import ADMINISTRATOR
 from deploy.local.stack import Stack
 from deploy.permissions import PROGRAMS, SERVICES
-from services.contracts import bank
+from services.contracts import bank, insurer
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.revocation import REVOCATION_APPROVED
 from services.contracts.examples import wire_example
@@ -48,10 +48,15 @@ TARGETS = (
     RPC_EXCHANGE,
     EVENTS_EXCHANGE,
     bank.EXCHANGE,
+    insurer.EXCHANGE,
     *map(events_exchange, SERVICES),
     *map(replies_exchange, SERVICES),
 )
 """Exchanges that others consume from."""
+REPORTS = {"bank": bank.FEEDBACK_EXCHANGE, "insurer": insurer.ENROLMENTS_EXCHANGE}
+"""The exchange by which an outside party answers."""
+SENT = {"batching": bank.EXCHANGE, "membership": insurer.EXCHANGE}
+"""The exchange by which a service sends to an outside party."""
 
 
 @dataclass
@@ -85,15 +90,15 @@ def broker(stack: Stack, nodes: Nodes) -> Iterator[Broker]:
 
 def own_ways(program: str) -> list[str]:
     """The exchanges that a program may publish to."""
-    if program == "bank":
-        return [bank.FEEDBACK_EXCHANGE]
+    if program in REPORTS:
+        return [REPORTS[program]]
     if program == "gateway":
         return [RPC_EXCHANGE, own_exchange("gateway"), COUNTS_EXCHANGE]
     ways = [way(program) for way in (events_exchange, replies_exchange, own_exchange)]
-    return [*ways, delay_exchange(program, 1), *([bank.EXCHANGE] if program == "batching" else [])]
+    return [*ways, delay_exchange(program, 1), *([SENT[program]] if program in SENT else [])]
 
 
-@pytest.mark.parametrize("program", [*SERVICES, "bank"])
+@pytest.mark.parametrize("program", [*SERVICES, *REPORTS])
 def test_no_service_makes_an_exchange_or_a_queue_that_leads_elsewhere(broker: Broker, program: str) -> None:
     here = broker.users[program]
     names = (f"{program}.x", own_exchange(program), f"{program}.members_queued", f"{program}.requests", "bank.x")
@@ -112,11 +117,11 @@ def test_no_service_makes_an_exchange_or_a_queue_that_leads_elsewhere(broker: Br
             assert all(here.is_refused(route) for route in routes)
 
 
-@pytest.mark.parametrize("program", [*SERVICES, "bank"])
+@pytest.mark.parametrize("program", [*SERVICES, *REPORTS])
 def test_no_service_binds_its_exchanges_to_those_of_others(broker: Broker, program: str) -> None:
     here = broker.users[program]
-    for source in [*own_ways(program), bank.FEEDBACK_EXCHANGE]:
-        for target in (*TARGETS, bank.FEEDBACK_EXCHANGE):
+    for source in [*own_ways(program), *REPORTS.values()]:
+        for target in (*TARGETS, *REPORTS.values()):
             assert here.is_refused(
                 lambda channel, source=source, target=target: channel.exchange_bind(  # type: ignore[misc]
                     target, source, "membership.update_account"
@@ -130,7 +135,8 @@ def test_no_service_binds_its_exchanges_to_those_of_others(broker: Broker, progr
 
 def test_the_gateways_password_makes_no_way_into_events(broker: Broker) -> None:
     here = broker.users["gateway"]
-    for target in [*map(events_exchange, SERVICES), *map(replies_exchange, SERVICES), bank.EXCHANGE, EVENTS_EXCHANGE]:
+    ways_of_others = [way(service) for service in SERVICES for way in (events_exchange, replies_exchange)]
+    for target in [*ways_of_others, *SENT.values(), EVENTS_EXCHANGE]:
         ways: list[BrokerOperation] = [
             lambda channel, target=target: channel.exchange_bind(target, RPC_EXCHANGE, "#"),  # type: ignore[misc]
             lambda channel, target=target: channel.queue_declare(  # type: ignore[misc]
@@ -148,6 +154,8 @@ def test_no_exchange_has_two_producers(broker: Broker, program: str) -> None:
     keys = {
         bank.EXCHANGE: bank.SUBMITTED,
         bank.FEEDBACK_EXCHANGE: bank.FEEDBACK_QUEUE,
+        insurer.EXCHANGE: insurer.ELIGIBLE,
+        insurer.ENROLMENTS_EXCHANGE: insurer.ENROLMENTS_QUEUE,
         RPC_EXCHANGE: "membership.get_me",
     }
     keys |= {events_exchange(one): ACTS_RECORDED[one].key_for("membership") for one in SERVICES}

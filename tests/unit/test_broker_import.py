@@ -1,5 +1,7 @@
 """The broker's definitions are imported over its management API."""
 
+from typing import Any
+
 import pytest
 
 from deploy import broker_import
@@ -23,10 +25,31 @@ def test_a_broker_that_is_away_is_an_error_that_does_not_quote_its_password(
     assert "very-secret" not in said
 
 
+def test_an_installation_without_the_society_has_no_user_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROKER_VHOST", "cards")
+    monkeypatch.setenv("BROKER_MANAGEMENT_URL", "http://administrator:secret@broker")
+    for program in PROGRAMS:
+        monkeypatch.setenv(password_variable(program), "password")
+    imported: list[set[str]] = []
+
+    def note(_url: str, document: dict[str, Any]) -> None:
+        imported.append({user["name"] for user in document["users"]})
+        assert {one["user"] for one in document["topic_permissions"]} <= imported[-1]
+
+    monkeypatch.setattr(broker_import, "import_definitions", note)
+    assert broker_import.main() == 0
+    monkeypatch.delenv("AMQP_PASSWORD_INSURER")
+    assert broker_import.main() == 0
+
+    assert imported == [set(PROGRAMS), {*PROGRAMS} - {"insurer"}]
+
+
 def test_all_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AMQP_PASSWORD_BANK", raising=False)
 
     monkeypatch.delenv("BROKER_MANAGEMENT_URL", raising=False)
 
-    with pytest.raises(SettingsError, match=r"BROKER_MANAGEMENT_URL is not set; .*AMQP_PASSWORD_BANK is not set"):
+    monkeypatch.delenv("AMQP_PASSWORD_INSURER", raising=False)
+    with pytest.raises(SettingsError, match=r"BROKER_MANAGEMENT_URL is not set; .*PASSWORD_BANK is not set") as missing:
         broker_import.main()
+    assert "INSURER" not in str(missing.value)
