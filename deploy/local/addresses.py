@@ -13,11 +13,12 @@ from deploy.local.environment import SERVICES, Addresses, broker_user, database_
 from deploy.local.nodes import Nodes
 from deploy.local.postgres import Postgres, owner_of
 from deploy.local.rabbitmq import RabbitMQ
-from deploy.permissions import PROGRAMS
+from deploy.permissions import OPTIONAL_PROGRAMS, PROGRAMS
 from services.kit.secret_values import Secret
 from services.kit.settings import MessagingSettings
 
 VHOST = "cards"
+_NEEDED = {*PROGRAMS} - {*OPTIONAL_PROGRAMS}
 
 
 def configured_amqp_uris() -> dict[str, str]:
@@ -43,7 +44,7 @@ def configured_direct_urls() -> dict[str, str]:
 def private_nodes() -> tuple[str, ...]:
     """Return the nodes that the stack must run itself."""
     database = () if len(configured_database_urls()) == len(SERVICES) else ("postgres",)
-    broker = () if len(configured_amqp_uris()) == len(PROGRAMS) else ("rabbitmq",)
+    broker = () if _is_broker_given() else ("rabbitmq",)
     return (*database, *broker)
 
 
@@ -68,13 +69,13 @@ def is_upgrading(stack_secrets: Mapping[str, str]) -> bool:
 
 def end_upgrade(folder: Path, stack_secrets: Mapping[str, str]) -> None:
     """Remove from the private broker what only the previous release needs, once none of its processes is left."""
-    if len(configured_amqp_uris()) < len(PROGRAMS):
+    if not _is_broker_given():
         _prepare_broker(nodes.start_rabbitmq(folder), VHOST, _users(stack_secrets))
 
 
 def end_former_requests(folder: Path, stack_secrets: Mapping[str, str]) -> None:
     """Lead requests on the private broker to the queues of this release, once no former process reads others."""
-    if len(configured_amqp_uris()) < len(PROGRAMS):
+    if not _is_broker_given():
         uri = nodes.start_rabbitmq(folder).uri(VHOST)
         if former_request_queues(uri):
             declare_all(uri, beside_former=is_upgrading(stack_secrets))
@@ -119,6 +120,11 @@ def forget_addresses(on: Nodes, name: str) -> None:
         on.postgres.drop_private_database(f"{name}_{service}")
 
 
+def _is_broker_given() -> bool:
+    """Whether each program that needs the broker has an address of it in the environment."""
+    return configured_amqp_uris().keys() >= _NEEDED
+
+
 def _configured(variable: str) -> dict[str, str]:
     urls = {service: os.environ.get(f"{variable}_{service.upper()}") for service in SERVICES}
     return {service: url for service, url in urls.items() if url}
@@ -126,7 +132,7 @@ def _configured(variable: str) -> dict[str, str]:
 
 def _broker(folder: Path, stack_secrets: Mapping[str, str]) -> dict[str, str]:
     named = configured_amqp_uris()
-    if len(named) == len(PROGRAMS):
+    if _is_broker_given():
         return named
     broker, upgrading = nodes.start_rabbitmq(folder), is_upgrading(stack_secrets)
     return _prepare_broker(broker, VHOST, _users(stack_secrets), beside_former=upgrading) | named

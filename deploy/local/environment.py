@@ -28,7 +28,7 @@ _PASSWORDS = (
     *(f"DATABASE_PASSWORD_{service.upper()}{of}" for service in SERVICES for of in ("", "_OWNER")),
     *map(password_variable, PROGRAMS),
 )
-SIMULATORS = ("registry", "bank", "sms")
+SIMULATORS = ("registry", "bank", "sms", "insurer")
 PREFERRED_GATEWAY_PORT = 8000
 AUDIT_HEADS = "audit_heads"
 AUDIT_ARCHIVES = "audit_archives"
@@ -43,11 +43,16 @@ BANK_SECRETS = ("BANK_HMAC_KEY", "BANK_PRIVATE_KEYS", "UNION_PUBLIC_KEYS")
 """The secrets that the bank's program needs."""
 _SECRETS_OF = {
     **dict.fromkeys(SERVICES, _OF_SERVICES),
-    "membership": (*_OF_SERVICES, "AUDIT_KEYS", "AUDIT_SIGNING_KEYS", "AUDIT_HEAD_FILE", "AUDIT_ARCHIVE_FOLDER"),
+    "membership": (
+        *_OF_SERVICES,
+        *("AUDIT_KEYS", "AUDIT_SIGNING_KEYS", "AUDIT_HEAD_FILE", "AUDIT_ARCHIVE_FOLDER"),
+        *("INSURER_HMAC_KEY", "INSURER_PUBLIC_KEYS", "ENROLMENT_PRIVATE_KEYS"),
+    ),
     "batching": (*_OF_SERVICES, "BANK_HMAC_KEY", "BANK_PUBLIC_KEYS", "UNION_PRIVATE_KEYS"),
     "notification": (*_OF_SERVICES, "ALERTS_TOKEN"),
     "gateway": ("SESSION_SECRET", "CALLER_SIGNING_KEYS", "REQUEST_PUBLIC_KEYS"),
     "bank": BANK_SECRETS,
+    "insurer": ("INSURER_HMAC_KEY", "INSURER_PRIVATE_KEYS", "ENROLMENT_PUBLIC_KEYS"),
     "registry": (),
     "sms": (),
 }
@@ -75,7 +80,7 @@ class Addresses:
     """The addresses of the broker and of each service's database, with each program's user."""
 
     amqp_uris: Mapping[str, str] = field(repr=False)
-    """By program: the services, `gateway`, `bank`."""
+    """By program: the services, `gateway`, `bank`, `insurer`."""
     database_urls: Mapping[str, str] = field(repr=False)
     owner_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The databases as the roles that migrate, if these are others."""
@@ -176,6 +181,7 @@ def keep_secrets(folder: Path) -> dict[str, str]:
         "AUDIT_KEYS": f"k1:{random_key()}",
         "SESSION_SECRET": random_key(),
         "BANK_HMAC_KEY": random_key(),
+        "INSURER_HMAC_KEY": random_key(),
         "ALERTS_TOKEN": random_key(),
         "CALLER_SIGNING_KEYS": f"{DEMO_ID}1:{random_key()}",
         **{_request_keys_name(service): f"{DEMO_ID}1:{random_key()}" for service in SERVICES},
@@ -183,6 +189,8 @@ def keep_secrets(folder: Path) -> dict[str, str]:
         **_audit_keys(),
         **_key_pair("BANK"),
         **_key_pair("UNION"),
+        **_key_pair("INSURER"),
+        **_key_pair("ENROLMENT"),
         **{name: _random_password() for name in _PASSWORDS},
     }
     if made.keys() - kept.keys():
@@ -335,6 +343,7 @@ def _common_environment(program: str, context: RuntimeContext) -> dict[str, str]
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
         "BANK_MODE": "auto",
         "BANK_CARD_DELAY_MS": "15000",
+        "INSURER_DELAY_MS": "3000",
         **{name: context.secrets.get(name, "") for name in ("FORMER_RELEASE_UNTIL", "CLEAR_REQUESTS_UNTIL")},
         **context.settings,
     }

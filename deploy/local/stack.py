@@ -56,6 +56,7 @@ from deploy.local.processes import (
     supervisor_pid,
     write_plan,
 )
+from deploy.permissions import OPTIONAL_PROGRAMS
 from services.kit.data.database_address import parameters_of
 
 _SECONDS_TO_BE_READY = 180.0
@@ -128,6 +129,7 @@ def start(folder: Path, scale: Mapping[str, int] = _ONE_EACH, say: Say = print) 
         addresses = find_addresses(folder, stack_secrets)
         if postgres.is_running(folder) and folder not in postgres.data_folder(folder).parents:
             say(f"PostgreSQL's data is in {postgres.data_folder(folder)}: its user may not enter {folder}")
+        scale = {**scale, **{one: 0 for one in OPTIONAL_PROGRAMS if one not in addresses.amqp_uris}}
         context = _context(folder, scale, addresses, PREFERRED_GATEWAY_PORT, {})
         stack = _bring_up(folder, scale, context, private_nodes(), say)
         if is_upgrading(stack_secrets):

@@ -1,1 +1,1 @@
-"""Simulators of external systems: the retirement registry, the bank, the SMS provider."""
+"""Simulators of external systems: the retirement registry, the bank, the mutual-aid society, the SMS provider."""

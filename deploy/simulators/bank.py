@@ -8,8 +8,6 @@ orders.
 BANK_LEDGER names a file that outlasts the process. It shares the message contracts with the product, nothing else.
 """
 
-import base64
-import hashlib
 import json
 import os
 import threading
@@ -23,7 +21,6 @@ from marshmallow import Schema, fields, validate
 from werkzeug.exceptions import NotFound, ServiceUnavailable
 from werkzeug.wrappers import Request, Response
 
-from deploy.simulators.bank_keys import Keys, OutgoingMessage
 from deploy.simulators.bank_ledger import (
     CARD_ERRORS,
     ERRORS,
@@ -33,13 +30,24 @@ from deploy.simulators.bank_ledger import (
     card_number,
     decide,
     refusing_every,
-    with_error,
 )
-from deploy.simulators.bank_link import BatchReader, CannotSend, FeedbackSender
+from deploy.simulators.external_keys import Keys, KeyVariables, OutgoingMessage
+from deploy.simulators.external_link import CannotSend, ExternalReader, ExternalSender
+from deploy.simulators.external_orders import (
+    MessageOrder,
+    RawOrder,
+    as_messages,
+    digest,
+    in_parts,
+    one_of_errors,
+    part_id,
+    raw_message,
+)
 from deploy.simulators.http import json_response, number_of, port_of, read_json, serve, server
 from services.contracts import bank as contract
 from services.kit.settings import refuse_production, run_program, values_of
 
+KEYS = KeyVariables("BANK_HMAC_KEY", "BANK_HMAC_SECOND_KEY", "BANK_PRIVATE_KEYS", "UNION_PUBLIC_KEYS")
 RESULTS_A_MESSAGE = 200
 TICK_SECONDS = 0.2
 NEXT_STEP = {None: "accepted", "accepted": "made"}
@@ -54,59 +62,33 @@ class Control(Schema):
     skew_seconds = fields.Integer(metadata={"description": "by how much the bank's clock is ahead"})
 
 
-class MessageOrder(Schema):
-    """How feedback is sent, and what is wrong with it."""
+class BankOrder(MessageOrder):
+    """How feedback is sent, under this id or one of its own."""
 
-    parts = fields.Integer(load_default=1, validate=validate.Range(min=1))
     feedback_id = fields.String(load_default=None, allow_none=True)
-    duplicate = fields.Boolean(load_default=False)
-    reorder = fields.Boolean(load_default=False)
-    unsigned = fields.Boolean(load_default=False)
-    upper_case_signature = fields.Boolean(load_default=False)
-    malformed = fields.Boolean(load_default=False)
-    clear = fields.Boolean(load_default=False, metadata={"description": "not encrypted, though there is a key"})
-    ahead_seconds = fields.Integer(
-        load_default=0, metadata={"description": "by how much its times lie in the future, or in the past"}
-    )
-    delay_ms = fields.Integer(load_default=0, validate=validate.Range(min=0))
 
 
-class FeedbackOrder(MessageOrder):
+class FeedbackOrder(BankOrder):
     """The feedback to send on a batch: these `results`, or `outcome` for the first `count` undecided applicants."""
 
     results = fields.List(fields.Dict(keys=fields.String()), load_default=None, validate=validate.Length(min=1))
     outcome = fields.String(load_default="issued", validate=validate.OneOf(contract.OUTCOMES))
     count = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(min=1))
-    faulty_line = fields.String(
-        load_default=None,
-        allow_none=True,
-        validate=validate.OneOf(ERRORS),
-        metadata={"description": "each message gets one line more, with this wrong in it"},
-    )
+    faulty_line = one_of_errors(ERRORS)
 
 
-class CardOrder(MessageOrder):
+class CardOrder(BankOrder):
     """The reports on cards to send; `happened_at` is now where it is absent."""
 
     cards = fields.List(fields.Dict(keys=fields.String()), required=True, validate=validate.Length(min=1))
-    faulty_line = fields.String(
-        load_default=None,
-        allow_none=True,
-        validate=validate.OneOf(CARD_ERRORS),
-        metadata={"description": "each message gets one line more, with this wrong in it"},
-    )
-
-
-class RawOrder(Schema):
-    body = fields.String(required=True, metadata={"description": "base64"})
-    headers = fields.Dict(keys=fields.String(), load_default=dict)
+    faulty_line = one_of_errors(CARD_ERRORS)
 
 
 class Bank:
     """The bank: its HTTP interface for control, and its automatic mode."""
 
     def __init__(
-        self, ledger: Ledger, reader: BatchReader, sender: FeedbackSender, keys: Keys, control: dict[str, Any]
+        self, ledger: Ledger, reader: ExternalReader, sender: ExternalSender, keys: Keys, control: dict[str, Any]
     ) -> None:
         self._ledger = ledger
         self._reader = reader
@@ -165,7 +147,7 @@ class Bank:
     def send_raw(self, request: Request) -> Response:
         """Sends bytes and headers to the feedback queue as they are."""
         order = read_json(request, RawOrder())
-        self._send_or_refuse("", [], [OutgoingMessage(base64.b64decode(order["body"]), order["headers"])])
+        self._send_or_refuse("", [], [raw_message(order)])
         return json_response({"messages": 1}, 202)
 
     def get_receipts(self, request: Request) -> dict[str, Any]:
@@ -248,32 +230,20 @@ class Bank:
         head: dict[str, Any] | None = None,
     ) -> list[OutgoingMessage]:
         bodies = [
-            self._feedback(
-                head or {}, _with_faulty_line(part, order, errors), _part_id(order, number), order["ahead_seconds"]
-            )
-            for number, part in enumerate(_parts(lines, order["parts"]), start=1)
+            self._feedback(head or {}, part, part_id(order["feedback_id"], number, order), order["ahead_seconds"])
+            for number, part in enumerate(in_parts(lines, order, errors), start=1)
         ]
-        if order["clear"] or order["malformed"]:
-            bodies = [body[: len(body) // (2 if order["malformed"] else 1)] for body in bodies]
-        else:
-            bodies = [self._keys.encrypted(body) for body in bodies]
-        if order["reorder"]:
-            bodies.reverse()
-        upper = order["upper_case_signature"]
-        messages = [
-            OutgoingMessage(body) if order["unsigned"] else self._keys.signed(body, upper_case=upper) for body in bodies
-        ]
-        return [message for message in messages for _ in range(2 if order["duplicate"] else 1)]
+        return as_messages(bodies, order, self._keys, contract.FEEDBACK_QUEUE)
 
     def _sound(self, head: dict[str, Any], lines: list[Result]) -> OutgoingMessage:
-        return self._keys.signed(self._keys.encrypted(self._feedback(head, lines)))
+        return self._keys.signed(self._keys.encrypted(self._feedback(head, lines), contract.FEEDBACK_QUEUE))
 
     def _feedback(
         self, head: dict[str, Any], lines: list[Result], feedback_id: str | None = None, ahead_seconds: int = 0
     ) -> bytes:
         """Returns the body of a feedback: on the batch in `head`, or else on cards. The id is a digest by default."""
         content = {**head, "processed_at": self._now(ahead_seconds), "results": lines} if head else {"cards": lines}
-        document = {"feedback_id": feedback_id or _digest(content), **content}
+        document = {"feedback_id": feedback_id or digest(content), **content}
         return json.dumps(document, ensure_ascii=False).encode()
 
     def _now(self, ahead_seconds: int = 0) -> str:
@@ -285,7 +255,7 @@ class Bank:
 def main() -> None:
     """Runs the bank until the process is stopped."""
     refuse_production("the bank simulator")
-    amqp_uri, keys = values_of("AMQP_URI")["AMQP_URI"], Keys.from_environment()
+    amqp_uri, keys = values_of("AMQP_URI")["AMQP_URI"], Keys.from_environment(KEYS)
     control = {
         "mode": os.environ.get("BANK_MODE", "auto"),
         "delay_ms": number_of("BANK_DELAY_MS", 3000),
@@ -295,19 +265,17 @@ def main() -> None:
     }
     ledger_file = os.environ.get("BANK_LEDGER")
     ledger = Ledger(Path(ledger_file) if ledger_file else None)
-    reader = BatchReader(amqp_uri, keys, ledger)
-    bank = Bank(ledger, reader, FeedbackSender(amqp_uri), keys, control)
+    handlers = {
+        contract.SUBMITTED: ledger.store_batch,
+        contract.RECALLED: ledger.store_recall,
+        contract.RECEIPT: ledger.store_receipts,
+    }
+    reader = ExternalReader(amqp_uri, keys, (contract.BATCHES_QUEUE, contract.RECEIPTS_QUEUE), handlers)
+    sender = ExternalSender(amqp_uri, contract.FEEDBACK_EXCHANGE, contract.FEEDBACK_QUEUE)
+    bank = Bank(ledger, reader, sender, keys, control)
     threading.Thread(target=reader.run, name="reader", daemon=True).start()
     threading.Thread(target=bank.decide_forever, name="auto", daemon=True).start()
     serve(server(port_of("BANK_PORT"), bank.routes()))
-
-
-def _digest(content: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _with_faulty_line(lines: list[Result], order: dict[str, Any], errors: dict[str, Result]) -> list[Result]:
-    return [*lines, with_error(lines[0], order["faulty_line"], errors)] if order["faulty_line"] else lines
 
 
 def _completed(result: Result) -> Result:
@@ -315,17 +283,6 @@ def _completed(result: Result) -> Result:
     if result.get("outcome") == "issued" and "card_no" not in result and result.get("application_id"):
         return result | {"card_no": card_number(result["application_id"])}
     return result
-
-
-def _part_id(order: dict[str, Any], number: int) -> str | None:
-    if order["feedback_id"] and order["parts"] > 1:
-        return f"{order['feedback_id']}-{number}"
-    return order["feedback_id"]
-
-
-def _parts(results: list[Result], parts: int) -> list[list[Result]]:
-    """Splits the results into parts of nearly equal size; fewer parts if there are too few results."""
-    return [list(part) for part in (results[start::parts] for start in range(parts)) if part]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The simulated bank's ledger: received batches and recalls, and the outcome for each applicant."""
 
 import hashlib
-import json
 import threading
 import time
 from collections import deque
@@ -9,17 +8,19 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from deploy.simulators.external_orders import ABSENT
+from deploy.simulators.ledger_file import LedgerFile
+
 Applicant = dict[str, Any]
 Result = dict[str, Any]
 Report = dict[str, Any]
 
 DECIDED = ("issued", "refused")
 RECEIPTS_KEPT = 10_000
-_ABSENT = object()
 ERRORS: dict[str, Result] = {
     "card_no": {"outcome": "issued", "card_no": "6231620000000000012"},
     "outcome": {"outcome": "lost"},
-    "missing": {"outcome": _ABSENT},
+    "missing": {"outcome": ABSENT},
     "member_no": {"member_no": 7},
     "nobody": {"application_id": None, "member_no": None},
 }
@@ -42,11 +43,9 @@ class Ledger:
 
     def __init__(self, path: Path | None = None) -> None:
         self._lock = threading.Lock()
-        self._path = path
-        self._batches: dict[str, dict[str, Any]] = {}
+        self._file = LedgerFile(path)
+        self._batches: dict[str, dict[str, Any]] = self._file.read() or {}
         self._receipts: deque[dict[str, Any]] = deque(maxlen=RECEIPTS_KEPT)
-        if path is not None and path.exists():
-            self._batches = json.loads(path.read_text())
 
     def store_batch(self, message: dict[str, Any]) -> None:
         """Stores a part of a batch; a repeated part changes nothing."""
@@ -137,12 +136,7 @@ class Ledger:
         return self._batches.setdefault(batch_no, new)
 
     def _save(self) -> None:
-        if self._path is None:
-            return
-        written = self._path.with_suffix(".new")
-        written.touch(mode=0o600)
-        written.write_text(json.dumps(self._batches, ensure_ascii=False))
-        written.replace(self._path)
+        self._file.write(self._batches)
 
 
 def decide(applicant: Applicant, outcome: str) -> Result:
@@ -153,11 +147,6 @@ def decide(applicant: Applicant, outcome: str) -> Result:
     elif outcome == "refused":
         extra = REFUSAL
     return {"application_id": applicant["application_id"], "outcome": outcome, **extra}
-
-
-def with_error(line: Result, how: str, errors: dict[str, Result] = ERRORS) -> Result:
-    """Returns the result or report with an error in it, as a bank's program might make."""
-    return {name: value for name, value in (line | errors[how]).items() if value is not _ABSENT}
 
 
 def life_of_card(application_id: str) -> list[Report]:

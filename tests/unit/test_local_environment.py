@@ -28,7 +28,7 @@ from deploy.local.processes import Process
 from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.stack import StackError, find
 from deploy.local.supervisor import restart_backoff
-from deploy.permissions import PROGRAMS
+from deploy.permissions import OPTIONAL_PROGRAMS, PROGRAMS
 from services.kit.rpc.request_encryption import public_keys
 from services.kit.secret_values import Key, KeySet, Secret, weaknesses
 
@@ -61,6 +61,18 @@ def test_somebody_else_can_be_the_bank() -> None:
     assert set(process_names(read_scale(""))) - set(names) == {"bank-1"}
 
 
+def test_a_broker_that_is_given_without_a_user_of_the_society_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AMQP_URI", raising=False)
+    for service in SERVICES:
+        monkeypatch.setenv(f"DATABASE_URL_{service.upper()}", "postgresql://server")
+    for program in {*PROGRAMS} - {*OPTIONAL_PROGRAMS}:
+        monkeypatch.setenv(f"AMQP_URI_{program.upper()}", f"amqp://{program}@broker/cards")
+    assert private_nodes() == ()
+
+    monkeypatch.delenv("AMQP_URI_BANK")
+    assert private_nodes() == ("rabbitmq",)
+
+
 @pytest.mark.parametrize("text", ["gateway=2", "validation", "validation=many", "validation=-1", "validation=99"])
 def test_an_invalid_scale_is_refused_with_the_reason(text: str) -> None:
     with pytest.raises(ScaleError, match=text):
@@ -85,6 +97,9 @@ def test_each_process_gets_only_the_secrets_that_it_needs(processes: dict[str, P
     assert holders("BANK_HMAC_KEY") == {"batching", "bank"}
     assert holders("BANK_PRIVATE_KEYS") == holders("UNION_PUBLIC_KEYS") == {"bank"}
     assert holders("UNION_PRIVATE_KEYS") == holders("BANK_PUBLIC_KEYS") == {"batching"}
+    assert holders("INSURER_HMAC_KEY") == {"membership", "insurer"}
+    assert holders("INSURER_PRIVATE_KEYS") == holders("ENROLMENT_PUBLIC_KEYS") == {"insurer"}
+    assert holders("ENROLMENT_PRIVATE_KEYS") == holders("INSURER_PUBLIC_KEYS") == {"membership"}
     assert holders("AUDIT_KEYS") == holders("AUDIT_SIGNING_KEYS") == {"membership"}
     assert holders("AUDIT_PUBLIC_KEYS") == set(SERVICES)
     assert holders("CALLER_SIGNING_KEYS") == {"gateway"}
@@ -92,7 +107,7 @@ def test_each_process_gets_only_the_secrets_that_it_needs(processes: dict[str, P
     assert holders("REQUEST_PUBLIC_KEYS") == {"gateway"}
     assert holders("REQUEST_PRIVATE_KEYS") == set(SERVICES)
     assert holders("DATABASE_URL") == set(SERVICES)
-    assert holders("AMQP_URI") == {*SERVICES, "gateway", "bank"}
+    assert holders("AMQP_URI") == set(PROGRAMS)
 
 
 def test_each_service_has_a_key_of_its_own_for_requests_and_the_gateway_the_public_parts(
@@ -116,7 +131,9 @@ def test_further_settings_reach_every_process(processes: dict[str, Process]) -> 
 
 def test_a_secret_that_a_newer_version_needs_is_added_to_those_kept(tmp_path: Path) -> None:
     first = keep_secrets(tmp_path)
-    older = {name: value for name, value in first.items() if name != "AUDIT_KEYS"}
+    of_society = {name for name in first if "INSURER" in name or "ENROLMENT" in name}
+    assert len(of_society) == 6
+    older = {name: value for name, value in first.items() if name not in {"AUDIT_KEYS", *of_society}}
     (tmp_path / "secrets.env").write_text("".join(f"{name}={value}\n" for name, value in older.items()))
 
     again = keep_secrets(tmp_path)

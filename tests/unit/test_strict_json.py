@@ -13,7 +13,7 @@ from services.kit.strict_json import read_json
 ROOT = Path(__file__).parents[2]
 _SOURCES = [path for folder in ("services", "gateway", "deploy/simulators") for path in (ROOT / folder).rglob("*.py")]
 OURS = {
-    "deploy/simulators/bank_ledger.py": "the ledger that it wrote",
+    "deploy/simulators/ledger_file.py": "the ledger that it wrote",
     "deploy/simulators/example_bank.py": "has a strict reader of its own, for it uses nothing of ours",
     "gateway/api/modules.py": "a file of the release",
     "gateway/captchas.py": "tokens sealed by this gateway",

@@ -1,13 +1,13 @@
-"""What the simulated bank does with unreadable messages."""
+"""What a simulated outside party does with unreadable messages."""
 
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from deploy.simulators.bank_keys import Keys
-from deploy.simulators.bank_link import BatchReader
-from services.contracts import bank
+from deploy.simulators.external_keys import Keys
+from deploy.simulators.external_link import ExternalReader
+from services.contracts import bank, insurer
 from services.contracts.external_messages import SIGNATURE_HEADER, encrypt, read_keys, sign
 from services.kit.key_sets import new_encryption_keys
 
@@ -29,8 +29,8 @@ def test_only_what_our_partner_did_not_send_so_is_destroyed(
     encrypted_for: Any, encrypted_as: str, signed_by: bytes, settled: list[str]
 ) -> None:
     body, done = encrypt(b"{}", encrypted_as, encrypted_for[0]), []
-    ledger: Any = SimpleNamespace(store_batch=1, store_recall=1, store_receipts=1)
-    reader: Any = BatchReader("memory://", Keys([KEY], OURS), ledger)
+    handlers: Any = {bank.SUBMITTED: None, bank.RECALLED: None, insurer.ELIGIBLE: None}
+    reader: Any = ExternalReader("memory://", Keys([KEY], OURS), [bank.BATCHES_QUEUE], handlers)
     headers = {SIGNATURE_HEADER: sign(body, signed_by)}
     delivery = {"routing_key": bank.SUBMITTED}
     reader._receive(

@@ -1,10 +1,9 @@
-"""The simulated bank's keys, for signing and verifying, encrypting and decrypting."""
+"""The keys of a simulated outside party, for signing and verifying, encrypting and decrypting."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.contracts import bank as contract
 from services.contracts.external_messages import (
     SIGNATURE_HEADER,
     PublicOrPrivate,
@@ -21,10 +20,20 @@ from services.kit.strict_json import read_json
 
 @dataclass(frozen=True)
 class OutgoingMessage:
-    """A feedback: its bytes as sent, and its headers."""
+    """What is sent to a service: its bytes as sent, and its headers."""
 
     body: bytes
     headers: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class KeyVariables:
+    """The environment variables with a party's keys; `second` and those for encryption may be missing."""
+
+    shared: str
+    second: str
+    own: str
+    unions: str
 
 
 @dataclass(frozen=True)
@@ -36,16 +45,16 @@ class Keys:
     unions: Sequence[PublicOrPrivate] = ()
 
     @classmethod
-    def from_environment(cls) -> "Keys":
+    def from_environment(cls, variables: KeyVariables) -> "Keys":
         """Reads the keys; raises SettingsError without the shared key, ValueError for an invalid JWK Set."""
-        shared = [values_of("BANK_HMAC_KEY")["BANK_HMAC_KEY"], value_of("BANK_HMAC_SECOND_KEY")]
-        own = read_keys(value_of("BANK_PRIVATE_KEYS"), private=True)
-        unions = read_keys(value_of("UNION_PUBLIC_KEYS"), private=False)
+        shared = [values_of(variables.shared)[variables.shared], value_of(variables.second)]
+        own = read_keys(value_of(variables.own), private=True)
+        unions = read_keys(value_of(variables.unions), private=False)
         return cls([key.encode() for key in shared if key], own, unions)
 
-    def encrypted(self, body: bytes) -> bytes:
-        """Encrypts a feedback; returns it in clear text if there is no key of the union."""
-        return encrypt(body, contract.FEEDBACK_QUEUE, self.unions[0]) if self.unions else body
+    def encrypted(self, body: bytes, message: str) -> bytes:
+        """Encrypts a message of this name; returns it in clear text if there is no key of the union."""
+        return encrypt(body, message, self.unions[0]) if self.unions else body
 
     def signed(self, body: bytes, *, upper_case: bool = False) -> OutgoingMessage:
         """Signs a body."""

@@ -1,9 +1,9 @@
-"""The simulated bank's connection to the broker: receives batches, recalls and receipts, sends feedback."""
+"""The connection of a simulated outside party to the broker: reads its queues, and sends what it has to say."""
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from amqp import AMQPError, NotFound
@@ -11,9 +11,7 @@ from kombu import Connection, Consumer, Message, Producer, Queue
 from kombu.exceptions import KombuError
 from kombu.mixins import ConsumerMixin
 
-from deploy.simulators.bank_keys import Keys, OutgoingMessage
-from deploy.simulators.bank_ledger import Ledger
-from services.contracts import bank as contract
+from deploy.simulators.external_keys import Keys, OutgoingMessage
 from services.contracts.external_messages import (
     CONTENT_TYPE,
     SIGNATURE_HEADER,
@@ -22,12 +20,11 @@ from services.contracts.external_messages import (
     is_encrypted,
 )
 
-QUEUES = [Queue(name, no_declare=True) for name in (contract.BATCHES_QUEUE, contract.RECEIPTS_QUEUE)]
-"""The bank may declare no queue: its queues exist before it connects."""
 HEARTBEAT_SECONDS = 10
 RECONNECT_SECONDS = 0.5
 LONGEST_BACKOFF = 5.0
 _BROKER_ERRORS = (AMQPError, KombuError, OSError)
+Handler = Callable[[dict[str, Any]], None]
 _log = logging.getLogger(__name__)
 
 
@@ -35,19 +32,19 @@ class CannotSend(Exception):
     """The broker did not accept a message in time, or has no queue for it."""
 
 
-class BatchReader(ConsumerMixin):
-    """Reads `bank.batches` and `bank.receipts` into the ledger; reconnects after the broker was away."""
+class ExternalReader(ConsumerMixin):
+    """Reads the party's queues, each message by the handler of its name; reconnects after the broker was away.
 
-    def __init__(self, amqp_uri: str, keys: Keys, ledger: Ledger) -> None:
+    It may declare no queue: they exist before it connects.
+    """
+
+    def __init__(self, amqp_uri: str, keys: Keys, queues: Iterable[str], handlers: Mapping[str, Handler]) -> None:
         self.connection = Connection(amqp_uri, heartbeat=HEARTBEAT_SECONDS)
         self.refused = 0
         self.is_reading = threading.Event()
         self._keys = keys
-        self._handlers = {
-            contract.SUBMITTED: ledger.store_batch,
-            contract.RECALLED: ledger.store_recall,
-            contract.RECEIPT: ledger.store_receipts,
-        }
+        self._queues = [Queue(name, no_declare=True) for name in queues]
+        self._handlers = handlers
 
     def run(self, _tokens: int = 1, **options: Any) -> None:
         """Reads for ever; a queue that does not exist yet is a transient error."""
@@ -58,15 +55,15 @@ class BatchReader(ConsumerMixin):
                 time.sleep(RECONNECT_SECONDS)
 
     def get_consumers(self, new_consumer: Callable[..., Consumer], channel: Any) -> list[Consumer]:
-        """Returns one consumer of both queues."""
-        return [new_consumer(QUEUES, on_message=self._receive, prefetch_count=20)]
+        """Returns one consumer of all queues."""
+        return [new_consumer(self._queues, on_message=self._receive, prefetch_count=20)]
 
     def on_consume_ready(self, *_: object, **__: object) -> None:
-        """Marks the bank as ready: its consumer is registered."""
+        """Marks the party as ready: its consumer is registered."""
         self.is_reading.set()
 
     def _receive(self, message: Message) -> None:
-        """Acknowledges a message once it is in the ledger; rejects one that is unknown or unsigned.
+        """Acknowledges a message once it is handled; rejects one that is unknown or unsigned.
 
         A signed message that cannot be decrypted stays unacknowledged: a key is missing, and there is no other copy.
         """
@@ -89,11 +86,13 @@ class BatchReader(ConsumerMixin):
         message.ack()
 
 
-class FeedbackSender:
+class ExternalSender:
     """Sends with confirms, in order, on its own connection, which is reopened after any error."""
 
-    def __init__(self, amqp_uri: str) -> None:
+    def __init__(self, amqp_uri: str, exchange: str, routing_key: str) -> None:
         self._amqp_uri = amqp_uri
+        self._exchange = exchange
+        self._routing_key = routing_key
         self._lock = threading.Lock()
         self._connection: Connection | None = None
         self.sent = 0
@@ -118,15 +117,15 @@ class FeedbackSender:
                 self.failed += 1
                 self._disconnect()
                 if time.monotonic() + backoff > deadline:
-                    raise CannotSend(f"{contract.FEEDBACK_EXCHANGE}: {type(error).__name__} {error}") from error
+                    raise CannotSend(f"{self._exchange}: {type(error).__name__} {error}") from error
                 time.sleep(backoff)
                 backoff = min(2 * backoff, LONGEST_BACKOFF)
 
     def _send(self, message: OutgoingMessage) -> None:
         Producer(self._open_connection().default_channel).publish(
             message.body,
-            exchange=contract.FEEDBACK_EXCHANGE,
-            routing_key=contract.FEEDBACK_QUEUE,
+            exchange=self._exchange,
+            routing_key=self._routing_key,
             headers=message.headers,
             content_type=CONTENT_TYPE if is_encrypted(message.body) else "application/json",
             content_encoding="utf-8",
