@@ -3,7 +3,8 @@
 In the folder, which only its owner may enter, each program gets a folder of its own with the files that it may know; a
 container, or a unit of systemd, mounts that one. All values are kept in `values.json`: a second run keeps them and
 writes the programs' folders anew, so that one is changed by deleting it there. A certificate in `nginx/` is made only
-where there is none.
+where there is none. The mutual-aid society is connected where its public keys are given, or made by `--demo`; otherwise
+no program has anything of the connection.
 """
 
 import argparse
@@ -35,9 +36,13 @@ VHOST = "cards"
 ADMINISTRATOR = "administrator"
 VALUES = "values.json"
 _DAYS_OF_A_CERTIFICATE = 397
+_CONNECTION = ("INSURER_HMAC_KEY", "INSURER_PUBLIC_KEYS", "ENROLMENT_PRIVATE_KEYS", password_variable("insurer"))
+"""The files by which the mutual-aid society is connected; they are removed from folders that must not have them."""
 _READABLE_BY_PROGRAMS = 0o444
 """A program's user is another one than the folder's owner; on this machine nobody else enters the folder above."""
 
+_PARTNERS = ("BANK", "INSURER")
+_NOTHING: Mapping[str, str] = {}
 _BROKER_USERS = (*PROGRAMS, ADMINISTRATOR)
 _ROLES = tuple(role for service in SERVICES for role in (service, owner_of(service)))
 
@@ -59,16 +64,20 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--host", default="localhost", help="the name by which browsers open the system (localhost)")
     parser.add_argument("--bank-public-keys", type=Path, metavar="FILE", help="the bank's public keys, a JWK Set")
+    parser.add_argument(
+        "--insurer-public-keys", type=Path, metavar="FILE", help="the mutual-aid society's public keys, a JWK Set"
+    )
     parser.add_argument("--broker", default=Nodes.broker, metavar="HOST:PORT", help="where it is (%(default)s)")
     parser.add_argument(
         "--databases", default=Nodes.databases, metavar="HOST:PORT", help="where they are (%(default)s)"
     )
-    parser.add_argument("--demo", action="store_true", help="make keys for the simulated bank")
+    parser.add_argument("--demo", action="store_true", help="make keys for the simulated bank and society")
     options = parser.parse_args()
     nodes = Nodes(options.broker, options.databases)
     try:
-        bank_keys = public_part(options.bank_public_keys.read_text()) if options.bank_public_keys else ""
-        make(options.folder, options.host, bank_keys, demo=options.demo, nodes=nodes)
+        files = {"BANK_PUBLIC_KEYS": options.bank_public_keys, "INSURER_PUBLIC_KEYS": options.insurer_public_keys}
+        given = {name: public_part(file.read_text()) for name, file in files.items() if file}
+        make(options.folder, options.host, given, demo=options.demo, nodes=nodes)
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -76,17 +85,23 @@ def main() -> int:
     return 0
 
 
-def make(folder: Path, host: str, bank_public_keys: str = "", *, demo: bool = False, nodes: Nodes = Nodes()) -> None:
-    """Makes the values that are missing, writes the programs' folders, and makes a certificate if there is none."""
+def make(
+    folder: Path, host: str, given: Mapping[str, str] = _NOTHING, *, demo: bool = False, nodes: Nodes = Nodes()
+) -> None:
+    """Makes the values that are missing, writes the programs' folders, and makes a certificate if there is none.
+
+    `given` are public keys of real partners: BANK_PUBLIC_KEYS, INSURER_PUBLIC_KEYS.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
     kept = read_values(folder)
-    given = {"BANK_PUBLIC_KEYS": bank_public_keys} if bank_public_keys else {}
     values = {**_new_values(demo=demo), **kept, **given}
     values = {**values, **_public_values(values)}
     _write(folder / VALUES, json.dumps(values, indent=1, sort_keys=True), 0o600)
     for program, files in folders(values, nodes).items():
         _open_folder(folder / program)
+        for name in {*_CONNECTION} - files.keys():
+            (folder / program / name).unlink(missing_ok=True)
         for name, text in files.items():
             _write(folder / program / name, text, _READABLE_BY_PROGRAMS)
     _open_folder(folder / "nginx")
@@ -103,9 +118,12 @@ def read_values(folder: Path) -> Files:
 
 
 def folders(values: Mapping[str, str], nodes: Nodes) -> dict[str, Files]:
-    """Returns each program's files, from all values."""
+    """Returns each program's files, from all values; none of the connection with a society that is not connected."""
+    if "INSURER_PUBLIC_KEYS" not in values:
+        values = {name: text for name, text in values.items() if name not in _CONNECTION}
     keys = _some(values, "PERSONAL_DATA_KEYS", "BLIND_INDEX_KEY", "CALLER_PUBLIC_KEYS", "AUDIT_PUBLIC_KEYS")
-    brokers = {user: {"AMQP_URI": _broker_url(user, values, nodes)} for user in _BROKER_USERS}
+    users = [user for user in _BROKER_USERS if password_variable(user) in values]
+    brokers = {user: {"AMQP_URI": _broker_url(user, values, nodes)} for user in users}
     services = {
         service: {
             **brokers[service],
@@ -115,7 +133,7 @@ def folders(values: Mapping[str, str], nodes: Nodes) -> dict[str, Files]:
         }
         for service in SERVICES
     }
-    services["membership"] |= _some(values, "AUDIT_KEYS", "AUDIT_SIGNING_KEYS")
+    services["membership"] |= _some(values, "AUDIT_KEYS", "AUDIT_SIGNING_KEYS", *_CONNECTION[:3])
     services["notification"] |= _some(values, "ALERTS_TOKEN")
     services["batching"] |= _some(values, "BANK_HMAC_KEY", "BANK_PUBLIC_KEYS", "UNION_PRIVATE_KEYS")
     return {
@@ -125,7 +143,8 @@ def folders(values: Mapping[str, str], nodes: Nodes) -> dict[str, Files]:
             **_some(values, "SESSION_SECRET", "CALLER_SIGNING_KEYS", "REQUEST_PUBLIC_KEYS"),
         },
         "bank": {**brokers["bank"], **_some(values, "BANK_HMAC_KEY", "BANK_PRIVATE_KEYS", "UNION_PUBLIC_KEYS")},
-        "broker": {**brokers[ADMINISTRATOR], **_some(values, *map(password_variable, _BROKER_USERS))},
+        **_of_society(values, brokers),
+        "broker": {**brokers[ADMINISTRATOR], **_some(values, *map(password_variable, users))},
         "databases": {
             "DATABASE_ADMIN_URL": _database_url("postgres", SUPERUSER, values, nodes),
             **_some(values, *map(role_password_variable, _ROLES)),
@@ -167,6 +186,14 @@ def self_signed(host: str) -> Files:
     }
 
 
+def _of_society(values: Mapping[str, str], brokers: Mapping[str, Files]) -> dict[str, Files]:
+    """Returns the files of the society's program; none unless it is connected."""
+    if "insurer" not in brokers:
+        return {}
+    keys = _some(values, "INSURER_HMAC_KEY", "INSURER_PRIVATE_KEYS", "ENROLMENT_PUBLIC_KEYS")
+    return {"insurer": {**brokers["insurer"], **keys}}
+
+
 def _new_values(*, demo: bool) -> Files:
     return {
         "PERSONAL_DATA_KEYS": f"k1:{_key()}",
@@ -176,18 +203,20 @@ def _new_values(*, demo: bool) -> Files:
         "CALLER_SIGNING_KEYS": f"k1:{_key()}",
         **{_request_keys_name(service): f"k1:{_key()}" for service in SERVICES},
         "BANK_HMAC_KEY": _key(),
+        "INSURER_HMAC_KEY": _key(),
         "ALERTS_TOKEN": _key(),
         "AUDIT_SIGNING_KEYS": new_signing_keys("audit-1"),
         "UNION_PRIVATE_KEYS": new_encryption_keys("union-1"),
-        **({"BANK_PRIVATE_KEYS": new_encryption_keys("bank-1")} if demo else {}),
+        "ENROLMENT_PRIVATE_KEYS": new_encryption_keys("enrolment-1"),
+        **({f"{one}_PRIVATE_KEYS": new_encryption_keys(f"{one.lower()}-1") for one in _PARTNERS} if demo else {}),
         **{password_variable(user): secrets.token_hex(24) for user in _BROKER_USERS},
         **{role_password_variable(role): secrets.token_hex(24) for role in (SUPERUSER, *_ROLES)},
     }
 
 
 def _public_values(values: Mapping[str, str]) -> Files:
-    """Returns what follows from private keys; the public keys of a real bank are kept."""
-    made_here = "BANK_PRIVATE_KEYS" in values
+    """Returns what follows from private keys; the public keys of real partners are kept."""
+    made_here = [one for one in _PARTNERS if f"{one}_PRIVATE_KEYS" in values]
     return {
         "CALLER_PUBLIC_KEYS": public_keys(values["CALLER_SIGNING_KEYS"]),
         "REQUEST_PUBLIC_KEYS": ",".join(
@@ -195,7 +224,8 @@ def _public_values(values: Mapping[str, str]) -> Files:
         ),
         "AUDIT_PUBLIC_KEYS": public_part(values["AUDIT_SIGNING_KEYS"]),
         "UNION_PUBLIC_KEYS": public_part(values["UNION_PRIVATE_KEYS"]),
-        **({"BANK_PUBLIC_KEYS": public_part(values["BANK_PRIVATE_KEYS"])} if made_here else {}),
+        "ENROLMENT_PUBLIC_KEYS": public_part(values["ENROLMENT_PRIVATE_KEYS"]),
+        **{f"{one}_PUBLIC_KEYS": public_part(values[f"{one}_PRIVATE_KEYS"]) for one in made_here},
     }
 
 

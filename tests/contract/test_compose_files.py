@@ -46,7 +46,7 @@ def test_a_program_is_told_only_what_it_reads(program: str) -> None:
 def test_each_secret_that_is_named_is_made_for_the_one_who_mounts_it(tmp_path: Path) -> None:
     secret_files.make(tmp_path / "secrets", "localhost", demo=True)
     checked = 0
-    for name, service in services("compose.yaml", "demo.yaml").items():
+    for name, service in services("compose.yaml", "insurer.yaml", "demo.yaml").items():
         files = [str(value) for value in service["environment"].values() if str(value).startswith("/run/secrets/")]
         folder = secret_folder(service)
         assert folder or not files, name
@@ -54,6 +54,21 @@ def test_each_secret_that_is_named_is_made_for_the_one_who_mounts_it(tmp_path: P
             assert (tmp_path / "secrets" / str(folder) / Path(file).name).is_file(), f"{name}: {file}"
             checked += 1
     assert checked > 50
+
+
+def test_a_system_without_the_society_names_no_secret_that_is_not_made(tmp_path: Path) -> None:
+    secret_files.make(tmp_path / "secrets", "localhost")
+    of_bank = {"BANK_PUBLIC_KEYS"}  # without them it does not start
+    for name, service in services("compose.yaml").items():
+        folder = tmp_path / "secrets" / str(secret_folder(service))
+        files = [str(value) for value in service["environment"].values() if str(value).startswith("/run/secrets/")]
+        assert {Path(file).name for file in files if not (folder / Path(file).name).exists()} <= of_bank, name
+
+
+def test_the_society_is_connected_alike_in_the_demo_and_for_work() -> None:
+    connected, demo = services("insurer.yaml"), services("demo.yaml")
+    for name, service in connected.items():
+        assert service["environment"].items() <= demo[name]["environment"].items()
 
 
 def test_a_secret_is_told_by_files_alone() -> None:
@@ -64,8 +79,9 @@ def test_a_secret_is_told_by_files_alone() -> None:
 
 
 def test_production_has_no_simulators_and_the_demo_all() -> None:
-    assert not {"bank", "registry", "sms", "seed"} & services("compose.yaml").keys()
-    assert {"bank", "registry", "sms", "seed"} <= services("compose.yaml", "demo.yaml").keys()
+    simulators = {"bank", "insurer", "registry", "sms", "seed"}
+    assert not simulators & (services("compose.yaml", "insurer.yaml").keys())
+    assert simulators <= services("compose.yaml", "demo.yaml").keys()
     for name, service in services("compose.yaml", "demo.yaml").items():
         environment = service["environment"]
         assert environment.get("ENVIRONMENT", "demo") == "demo", name

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.bootstrap import ROOT
-from deploy.local.environment import Addresses
+from deploy.local.environment import SIMULATORS, Addresses
 from deploy.local.ports import hold_port
 from deploy.local.private_files import make_private, write_private
 from deploy.local.stack import Stack
@@ -113,7 +113,7 @@ class ComposedSystem:
         make_private(self.folder)
         write_private(self.folder / "secrets.env", f"SESSION_SECRET={values['SESSION_SECRET']}\n")
         uri = (self.secrets / "operator" / "AMQP_URI_BATCHING").read_text().strip()
-        simulators = {name: f"http://{self.address(name)}:{SIMULATOR_PORT}" for name in ("bank", "registry", "sms")}
+        simulators = {name: f"http://{self.address(name)}:{SIMULATOR_PORT}" for name in SIMULATORS}
         addresses = Addresses({"batching": uri.replace("@rabbitmq:", f"@{self.address('rabbitmq')}:")}, {})
         return Stack(self.folder, self.url, addresses, simulators)
 

@@ -252,6 +252,22 @@ def test_jobs_prepare_broker_and_databases_in_order_before_the_programs(smallest
             assert int(before["metadata"]["annotations"]["helm.sh/hook-weight"]) < weights[name]
 
 
+def test_the_society_has_a_user_where_membership_has_its_keys(
+    smallest: list[Manifest], production: list[Manifest]
+) -> None:
+    def given(manifests: list[Manifest], kind: str, name: str) -> set[str]:
+        files = secret_keys(of_kind(manifests, kind)[name]["spec"]["template"])
+        return {
+            variable for keys in files.values() for variable in keys if "INSURER" in variable or "ENROL" in variable
+        }
+
+    assert given(smallest, "Job", "definitions") == given(smallest, "Deployment", "membership") == set()
+    assert given(production, "Job", "definitions") == {"AMQP_PASSWORD_INSURER"}
+    assert given(production, "Deployment", "membership") == {
+        *("INSURER_HMAC_KEY", "INSURER_PUBLIC_KEYS", "ENROLMENT_PRIVATE_KEYS")
+    }
+
+
 def test_a_migration_is_given_one_owner_and_the_keys_of_personal_data(smallest: list[Manifest]) -> None:
     for service in SERVICES:
         job = of_kind(smallest, "Job")[f"migrate-{service}"]["spec"]["template"]

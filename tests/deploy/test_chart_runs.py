@@ -24,13 +24,13 @@ from deploy.local import postgres, rabbitmq, web
 from deploy.local.client import wait_until
 from deploy.local.nodes import Nodes
 from deploy.local.ports import LOOPBACK, hold_port
-from deploy.permissions import PROGRAMS, SERVICES
-from services.contracts import bank
+from deploy.permissions import OPTIONAL_PROGRAMS, PROGRAMS, SERVICES
 from services.kit.amqp.queues import owner_of, request_queue
 from services.kit.events.topology import event_queues
 from services.kit.key_sets import new_encryption_keys, new_signing_keys, public_part
 from services.kit.rpc import request_encryption
 from services.kit.rpc.caller_signature import public_keys
+from services.kit.system import external_of, the_system
 from tests.databases import ROOT
 from tests.deploy import chart
 from tests.deploy.chart import Manifest, container, environment, of_kind, secret_keys
@@ -143,7 +143,7 @@ def test_the_jobs_of_an_install_can_be_repeated_by_an_upgrade(prepared: City) ->
 def test_users_of_the_broker_have_the_passwords_and_permissions_of_the_release(prepared: City) -> None:
     found = requests.get(f"{prepared.management_url}/api/vhosts/cards/permissions", timeout=30).json()
 
-    assert {one["user"] for one in found} == {*PROGRAMS, rabbitmq.ADMINISTRATOR}
+    assert {one["user"] for one in found} == {*PROGRAMS, rabbitmq.ADMINISTRATOR} - {*OPTIONAL_PROGRAMS}
     [bank] = [one for one in found if one["user"] == "bank"]
     assert bank["configure"] == "^$"
 
@@ -163,8 +163,8 @@ def test_the_scalers_user_sees_how_many_messages_wait_and_none_of_them(prepared:
             assert answer["page_count"] == 1
             assert all("messages" in queue for queue in answer["items"])
             found[what] = {queue["name"] for queue in answer["items"]}
-        from_bank = {bank.FEEDBACK_QUEUE} if service == "batching" else set()
-        assert found["events"] == {queue for queue in event_queues() if owner_of(queue) == service} | from_bank
+        from_outside = {queue for one in external_of(service) for queue in one.consumed}
+        assert found["events"] == {queue for queue in event_queues() if owner_of(queue) == service} | from_outside
         assert found["requests"] == {request_queue(service)}
     order = {"count": 1, "ackmode": "ack_requeue_true", "encoding": "auto"}
     refused = requests.post(
@@ -200,7 +200,8 @@ def test_a_program_becomes_ready_with_what_its_pod_is_given(programs: dict[str, 
 def test_a_pod_connects_to_the_broker_once_for_each_queue_of_events_and_little_more(
     prepared: City, programs: dict[str, Program]
 ) -> None:
-    owners = [*map(owner_of, event_queues()), owner_of(bank.FEEDBACK_QUEUE)]
+    from_outside = [queue for one in the_system().external for queue in one.consumed]
+    owners = list(map(owner_of, [*event_queues(), *from_outside]))
     queues = {name: owners.count(name) for name in programs}
 
     def connections() -> dict[str, int]:

@@ -12,12 +12,12 @@ import yaml
 from deploy.chart_schema import SCHEMA, SHARED_SECRETS, secrets_of_program, settings_of_program
 from deploy.local.rabbitmq import LARGEST_MESSAGE
 from deploy.permissions import SERVICES
-from services.contracts import bank
 from services.kit.amqp.queues import owner_of, request_queue
 from services.kit.data.database import engine_for
 from services.kit.events.topology import all_queues, event_queues
 from services.kit.secret_values import Secret
 from services.kit.settings import DatabaseSettings, MessagingSettings
+from services.kit.system import external_of
 from tests.databases import ROOT
 from tests.deploy import chart, custom_resources
 
@@ -103,8 +103,8 @@ def test_the_queues_that_scale_a_service_are_its_events_and_requests(service: st
     queues = all_queues(MessagingSettings(amqp_uri=Secret()).retry_delays)
 
     counted = {queue for queue in queues if re.search(patterns["events"], queue)}
-    from_bank = {bank.FEEDBACK_QUEUE} if service == "batching" else set()
-    assert counted == {queue for queue in event_queues() if owner_of(queue) == service} | from_bank
+    from_outside = {queue for one in external_of(service) for queue in one.consumed}
+    assert counted == {queue for queue in event_queues() if owner_of(queue) == service} | from_outside
     assert [queue for queue in queues if re.search(patterns["requests"], queue)] == [request_queue(service)]
 
 

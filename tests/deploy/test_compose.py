@@ -55,7 +55,7 @@ def clerk(system: ComposedSystem) -> ApiClient:
 
 def test_every_container_is_held_to_what_it_needs(system: ComposedSystem) -> None:
     containers = system.running()
-    assert len(containers) == len(PROGRAMS) + 2 + 1 + 3 + 3  # three of batching, two gateways; nodes; simulators
+    assert len(containers) == len(PROGRAMS) + 2 + 1 + 3 + 4  # three of batching, two gateways; nodes; simulators
     for one in containers:
         host, name = one["HostConfig"], one["Name"]
         assert host["ReadonlyRootfs"], name
