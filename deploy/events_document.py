@@ -3,44 +3,27 @@
 import base64
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema, fields, validate
 
-from services.contracts import bank
+from deploy.outside_parties import CONTRACTS, OUTSIDE_PARTIES, OutsideParty
 from services.contracts.events.all_events import EVENTS
 from services.contracts.examples import readable_example
 from services.contracts.external_messages import CONTENT_TYPE, SIGNATURE_HEADER, decrypt, read_keys, sign
 from services.kit.events.contract import EncryptedField, EventContract
 
-BANK_SUMMARIES = {
-    bank.SUBMITTED: "To the bank: a batch was submitted to an outlet, in parts of at most 500 applicants.",
-    bank.RECALLED: "To the bank: the cards of these applicants must no longer be made.",
-    bank.FEEDBACK_QUEUE: "From the bank: the outcomes for applicants.",
-    bank.CARD_FEEDBACK: "From the bank: what happened to cards; sent as `bank.feedback`.",
-    bank.RECEIPT: "To the bank: the outcome of its feedback.",
-}
-_BANK_CHANNELS = {
-    bank.SUBMITTED: (bank.SUBMITTED,),
-    bank.RECALLED: (bank.RECALLED,),
-    bank.FEEDBACK_QUEUE: (bank.FEEDBACK_QUEUE, bank.CARD_FEEDBACK),
-    bank.RECEIPT: (bank.RECEIPT,),
-}
-"""The messages by the channel that carries them."""
-_CONTRACTS = Path(__file__).parents[1] / "services" / "contracts"
-BANK_GUIDE = _CONTRACTS / "bank.md"
-"""The guide for the bank's integrators, a template with placeholders for what follows from the contracts."""
-ENCRYPTION_EXAMPLE = _CONTRACTS / "bank_encryption_example.json"
+ENCRYPTION_EXAMPLE = CONTRACTS / "bank_encryption_example.json"
 """A stored encrypted message with its key; encrypting it anew would give another text each time."""
 _SAMPLE_KEY = "a sample key of 32 bytes or more"
 
 
 def texts() -> dict[str, str]:
     """Returns the catalogue's files: name → content."""
-    pages = {"README.md": _index(), "bank.md": _bank_page(), "asyncapi.json": _asyncapi()}
+    pages = {"README.md": _index(), "asyncapi.json": _asyncapi()}
+    pages |= {f"{party.name}.md": _guide(party) for party in OUTSIDE_PARTIES}
     for producer in dict.fromkeys(contract.producer for contract in EVENTS.values()):
         pages[f"{producer}.md"] = _producer_page(producer)
     return pages
@@ -51,7 +34,11 @@ def _index() -> str:
         f"| [`{contract.type}`]({contract.producer}.md#{contract.name}) | {contract.summary} | {_consumers(contract)} |"
         for contract in EVENTS.values()
     ]
-    bank_rows = [f"| [`{name}`](bank.md) | {summary} |" for name, summary in BANK_SUMMARIES.items()]
+    outside = [
+        f"| [`{name}`]({party.name}.md) | {summary} |"
+        for party in OUTSIDE_PARTIES
+        for name, summary in party.summaries.items()
+    ]
     return "\n".join(
         [
             "# Event catalogue",
@@ -70,9 +57,9 @@ def _index() -> str:
             "|---|---|---|",
             *rows,
             "",
-            "| bank message | meaning |",
+            "| message with an outside party | meaning |",
             "|---|---|",
-            *bank_rows,
+            *outside,
             "",
         ]
     )
@@ -94,26 +81,27 @@ def _producer_page(producer: str) -> str:
     return "\n".join(lines)
 
 
-def _bank_page() -> str:
-    page = BANK_GUIDE.read_text("utf-8")
-    made = {f"message {name}": _bank_message(name, schema) for name, schema in bank.MESSAGES.items()}
-    made |= {"rejections": _rejections(), "encryption": _sample_encryption()}
+def _guide(party: OutsideParty) -> str:
+    """Returns the guide for a party's integrators, with its messages and rejections."""
+    page = party.guide.read_text("utf-8")
+    made = {f"message {name}": _message(schema, party.example(name)) for name, schema in party.messages.items()}
+    made |= {"rejections": _rejections(party), "encryption": _sample_encryption()}
     for place, lines in made.items():
         page = page.replace(f"<!-- {place} -->", "\n".join(lines).strip())
     return page
 
 
-def _bank_message(name: str, schema: type[Schema]) -> list[str]:
+def _message(schema: type[Schema], example: str) -> list[str]:
     rows = [
         f"| `{path}` | {_kind(field)} | {'yes' if field.required else 'no'} | {_meaning(field)} | {_limits(field)} |"
         for path, field in _fields(schema(), "")
     ]
     head = ["| field | type | required | meaning | limits |", "|---|---|---|---|---|"]
-    return [*head, *rows, "", *_example(_bank_example(name))]
+    return [*head, *rows, "", *_example(example)]
 
 
-def _rejections() -> list[str]:
-    rows = [f"| `{code}` | {sentence} |" for code, sentence in bank.REJECTIONS.items()]
+def _rejections(party: OutsideParty) -> list[str]:
+    rows = [f"| `{code}` | {sentence} |" for code, sentence in party.rejections.items()]
     return ["| code | what it says |", "|---|---|", *rows]
 
 
@@ -134,10 +122,6 @@ def _sample_encryption() -> list[str]:
         "x-signature of the JSON, were it sent in clear text": sign(clear, _SAMPLE_KEY.encode()),
     }
     return [line for name, text in rows.items() for line in (f"{name}:", "", "```", text, "```", "")]
-
-
-def _bank_example(name: str) -> str:
-    return name if name.startswith("bank.") else f"bank.{name}"
 
 
 def _field_table(schema: Schema) -> list[str]:
@@ -209,11 +193,11 @@ def _asyncapi() -> str:
         "info": {
             "title": "Union card services",
             "version": "1",
-            "description": "Events between the services, and messages with the bank.",
+            "description": "Events between the services, and messages with the bank and the mutual-aid society.",
         },
         "defaultContentType": "application/json",
         "channels": {contract.type: _channel(contract) for contract in EVENTS.values()}
-        | {name: _bank_channel(name) for name in _BANK_CHANNELS},
+        | {name: _channel_outside(party, name) for party in OUTSIDE_PARTIES for name in party.channels},
         "operations": _operations(),
         "components": {"messages": _messages(), "schemas": _schemas()},
     }
@@ -231,17 +215,16 @@ def _channel(contract: EventContract[Any]) -> dict[str, Any]:
     }
 
 
-def _bank_channel(name: str) -> dict[str, Any]:
-    incoming = name == bank.FEEDBACK_QUEUE
+def _channel_outside(party: OutsideParty, name: str) -> dict[str, Any]:
     binding = (
         {"is": "queue", "queue": {"name": name, "durable": True}}
-        if incoming
-        else {"is": "routingKey", "exchange": {"name": bank.EXCHANGE, "type": "topic", "durable": True}}
+        if name == party.incoming
+        else {"is": "routingKey", "exchange": {"name": party.exchange, "type": "topic", "durable": True}}
     )
     return {
         "address": name,
-        "description": BANK_SUMMARIES[name],
-        "messages": {one: {"$ref": f"#/components/messages/{one}"} for one in _BANK_CHANNELS[name]},
+        "description": party.summaries[name],
+        "messages": {one: {"$ref": f"#/components/messages/{one}"} for one in party.channels[name]},
         "bindings": {"amqp": binding},
     }
 
@@ -253,9 +236,10 @@ def _operations() -> dict[str, Any]:
         operations[f"{contract.producer}.tells.{contract.name}"] = {"action": "send", "channel": channel}
         for consumer in contract.consumers:
             operations[f"{consumer}.hears.{contract.name}"] = {"action": "receive", "channel": channel}
-    for name in _BANK_CHANNELS:
-        action = "receive" if name == bank.FEEDBACK_QUEUE else "send"
-        operations[f"batching.{action}s.{name}"] = {"action": action, "channel": {"$ref": f"#/channels/{name}"}}
+    for party in OUTSIDE_PARTIES:
+        for name in party.channels:
+            action, channel = "receive" if name == party.incoming else "send", {"$ref": f"#/channels/{name}"}
+            operations[f"{party.owner}.{action}s.{name}"] = {"action": action, "channel": channel}
     return operations
 
 
@@ -269,15 +253,20 @@ def _messages() -> dict[str, Any]:
         }
         for contract in EVENTS.values()
     }
-    for name, schema in bank.MESSAGES.items():
-        messages[name] = {
-            "name": name,
-            "contentType": CONTENT_TYPE,
-            "summary": f"{BANK_SUMMARIES[name]} The payload is what a JWE for the reader holds: see bank.md.",
-            "payload": {"$ref": f"#/components/schemas/{schema.__name__}"},
-            "headers": {"type": "object", "properties": {SIGNATURE_HEADER: {"type": "string"}}},
-        }
+    for party in OUTSIDE_PARTIES:
+        messages |= {name: _message_outside(party, name) for name in party.messages}
     return messages
+
+
+def _message_outside(party: OutsideParty, name: str) -> dict[str, Any]:
+    held = f"The payload is what a JWE for the reader holds: see {party.name}.md."
+    return {
+        "name": name,
+        "contentType": CONTENT_TYPE,
+        "summary": f"{party.summaries[name]} {held}",
+        "payload": {"$ref": f"#/components/schemas/{party.messages[name].__name__}"},
+        "headers": {"type": "object", "properties": {SIGNATURE_HEADER: {"type": "string"}}},
+    }
 
 
 def _envelope(contract: EventContract[Any]) -> dict[str, Any]:
@@ -304,7 +293,8 @@ def _schemas() -> dict[str, Any]:
     plugin = MarshmallowPlugin(schema_name_resolver=_schema_name)
     spec = APISpec(title="events", version="1", openapi_version="3.1.0", plugins=[plugin])
     plugin.converter.add_attribute_function(_encryption_attribute)  # type: ignore[union-attr]
-    for schema in [contract.schema for contract in EVENTS.values()] + list(bank.MESSAGES.values()):
+    outside = [schema for party in OUTSIDE_PARTIES for schema in party.messages.values()]
+    for schema in [contract.schema for contract in EVENTS.values()] + outside:
         if schema.__name__ not in spec.components.schemas:
             spec.components.schema(schema.__name__, schema=schema)
     return dict(spec.to_dict()["components"]["schemas"])

@@ -16,8 +16,9 @@ from marshmallow import ValidationError
 
 from deploy.documents import DOCS
 from deploy.events_document import ENCRYPTION_EXAMPLE
+from deploy.outside_parties import OUTSIDE_PARTIES, OutsideParty
 from deploy.simulators import example_bank
-from services.contracts import bank
+from services.contracts import bank, insurer
 from services.contracts.events.all_events import EVENTS
 from services.contracts.examples import FOLDER, decrypted, readable_example, wire_example
 from services.contracts.external_messages import SIGNATURE_HEADER, decrypt, is_signed, read_keys, sign
@@ -27,7 +28,9 @@ from tests.databases import ROOT
 from tests.documents import event_data
 
 every_event = pytest.mark.parametrize("contract", EVENTS.values(), ids=EVENTS.keys())
-every_bank_message = pytest.mark.parametrize("name", bank.MESSAGES)
+every_message_outside = pytest.mark.parametrize(
+    ("party", "name"), [pytest.param(party, name, id=name) for party in OUTSIDE_PARTIES for name in party.messages]
+)
 
 
 @every_event
@@ -68,15 +71,31 @@ def test_encrypted_fields_are_strings_on_the_wire(contract: EventContract) -> No
 
 
 def test_every_example_file_belongs_to_a_message() -> None:
-    bank_examples = {name if name.startswith("bank.") else f"bank.{name}" for name in bank.MESSAGES}
-    assert {path.stem for path in FOLDER.glob("*.json")} == set(EVENTS) | bank_examples
+    outside = {party.example(name) for party in OUTSIDE_PARTIES for name in party.messages}
+    assert {path.stem for path in FOLDER.glob("*.json")} == set(EVENTS) | outside
 
 
-@every_bank_message
-def test_the_example_of_a_bank_message_survives_the_way_through_its_schema(name: str) -> None:
-    example = readable_example(name if name.startswith("bank.") else f"bank.{name}")
-    schema = bank.MESSAGES[name]()
+@every_message_outside
+def test_the_example_of_an_outside_party_survives_the_way_through_its_schema(party: OutsideParty, name: str) -> None:
+    example = readable_example(party.example(name))
+    schema = party.messages[name]()
     assert schema.dump(schema.load(example)) == example
+
+
+@every_message_outside
+def test_a_message_with_an_outside_party_is_described_and_unknown_fields_are_ignored(
+    party: OutsideParty, name: str
+) -> None:
+    assert party.summaries.keys() == party.messages.keys()
+    assert f"<!-- message {name} -->" in party.guide.read_text("utf-8")
+    example, schema = readable_example(party.example(name)), party.messages[name]()
+    assert schema.load(example | {"added_later": 1}) == schema.load(example)
+
+
+def test_messages_with_the_society_name_nobody() -> None:
+    examples = {name: readable_example(f"insurer.{name.removeprefix('insurer.')}") for name in insurer.MESSAGES}
+    written = json.dumps(examples, ensure_ascii=False)
+    assert not {field for field in ("name", "document_number", "phone", "birth_date") if f'"{field}"' in written}
 
 
 @pytest.mark.parametrize(
@@ -184,6 +203,13 @@ def test_each_reason_of_a_rejection_has_its_sentence_for_the_bank() -> None:
     source = "".join(path.read_text("utf-8") for path in (ROOT / "services" / "batching").rglob("*.py"))
     codes = set(re.findall(r'(?:Fault|Contradiction)\("([a-z_]+)"', source))
     assert codes | {"bad_schema", "contradicts_issued", "contradicts_refused"} == set(bank.REJECTIONS)
+
+
+def test_each_reason_of_a_rejection_has_its_sentence_for_the_society() -> None:
+    page = (DOCS / "events" / "insurer.md").read_text("utf-8")
+    for code, sentence in insurer.REJECTIONS.items():
+        assert re.fullmatch(r"[a-z_]+", code)
+        assert f"| `{code}` | {sentence} |" in page
 
 
 @pytest.mark.parametrize("number", ["6224781234567891", "6231620000000000013"])

@@ -14,7 +14,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from deploy.documents import DOCS
-from services.contracts import bank, examples
+from deploy.outside_parties import OUTSIDE_PARTIES
+from services.contracts import examples
 from services.contracts.events.all_events import EVENTS
 
 FORMER = Path(__file__).parent / "former"
@@ -25,6 +26,8 @@ PUBLISHED = [
     for path in sorted((FORMER / release).glob("*.json"))
     if path.stem != "asyncapi"
 ]
+_OUTSIDE = {party.example(name): kind for party in OUTSIDE_PARTIES for name, kind in party.messages.items()}
+"""The schemas of messages with outside parties, by the names of their examples."""
 every_former_message = pytest.mark.parametrize(("release", "name"), PUBLISHED, ids=[":".join(one) for one in PUBLISHED])
 
 
@@ -34,7 +37,7 @@ def test_todays_consumer_reads_messages_of_a_former_release(release: str, name: 
     if name in EVENTS:
         EVENTS[name].read(examples.on_the_wire(example))
     else:
-        bank.MESSAGES[_bank_message(name)]().load(example)
+        _OUTSIDE[name]().load(example)
 
 
 @every_former_message
@@ -54,7 +57,7 @@ def test_the_newest_frozen_release_has_todays_messages() -> None:
     """A new message, or one with a new field, is frozen with the first release that publishes it."""
     newest = FORMER / RELEASES[-1]
     former, today = _document(newest), _document(DOCS / "events")
-    published = {*EVENTS, *(_example_name(name) for name in bank.MESSAGES)}
+    published = {*EVENTS, *_OUTSIDE}
     assert {path.stem for path in newest.glob("*.json")} - {"asyncapi"} == published
     for name in published:
         assert list(_changes(today, _schema(today, name), former, _schema(former, name), name)) == []
@@ -85,17 +88,9 @@ def _document(folder: Path) -> dict[str, Any]:
     return document
 
 
-def _bank_message(example_name: str) -> str:
-    return example_name if example_name in bank.MESSAGES else example_name.removeprefix("bank.")
-
-
-def _example_name(bank_message: str) -> str:
-    return bank_message if bank_message.startswith("bank.") else f"bank.{bank_message}"
-
-
 def _schema(document: dict[str, Any], name: str) -> dict[str, Any]:
-    """The schema of an event's data or of a bank message, as a reference."""
-    message = name if name in document["components"]["messages"] else _bank_message(name)
+    """The schema of an event's data or of a message with an outside party, as a reference."""
+    message = name if name in document["components"]["messages"] else name.partition(".")[2]
     payload: dict[str, Any] = document["components"]["messages"][message]["payload"]
     data: dict[str, Any] = payload.get("properties", {}).get("data", payload)
     return data
