@@ -99,12 +99,18 @@ def test_a_sample_tells_what_waits_and_how_many_processes_take_requests(batching
     }
 
 
-def test_of_the_bank_only_its_owner_tells(monkeypatch: pytest.MonkeyPatch) -> None:
-    membership = Sampling(monkeypatch, "membership")
-    membership.samples.watch.depths = {"bank.batches": (6, 0)}
-    membership.measured()
-    ((_, data),) = membership.published
-    assert (data["to_outside"], data["from_outside"], data["waiting"]) == (None, None, 0)
+@pytest.mark.parametrize(
+    ("service", "told"), [("batching", (6, 8, 0)), ("membership", (3, 4, 0)), ("validation", (None, None, 0))]
+)
+def test_of_an_outside_party_only_its_owner_tells(
+    monkeypatch: pytest.MonkeyPatch, service: str, told: tuple[int | None, int | None, int]
+) -> None:
+    sampling = Sampling(monkeypatch, service)
+    of_bank, of_society = {"bank.batches": (6, 0), "bank.feedback": (8, 1)}, {"insurer.enrolments": (4, 1)}
+    sampling.samples.watch.depths = {**of_bank, **of_society, "insurer.members": (3, 0), "insurer.receipts": (9, 0)}
+    sampling.measured()
+    ((_, data),) = sampling.published
+    assert (data["to_outside"], data["from_outside"], data["waiting"]) == told
 
 
 def test_while_the_broker_is_away_its_figures_are_unknown(batching: Sampling, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,9 +26,9 @@ class StatusSampledData(EventData):
     waiting: Annotated[int | None, "messages in the queues of events"] = None
     dead: Annotated[int | None, "dead letters"] = None
     to_outside: Annotated[
-        int | None, "batches and recalls that the bank has not fetched; null also for all but batching"
+        int | None, "messages that the service's outside party has not fetched; null also where it has none"
     ] = None
-    from_outside: Annotated[int | None, "messages of the bank that wait; null also for all but batching"] = None
+    from_outside: Annotated[int | None, "messages of that party that wait; null also where the service has none"] = None
 
 
 STATUSES_SAMPLED = {

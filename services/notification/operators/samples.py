@@ -8,6 +8,7 @@ from sqlalchemy import Row, Subquery, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from services.contracts.bank_queues import BANK_QUEUES
 from services.contracts.events.status import StatusSampledData
 from services.contracts.operations.overview import Sample, StatusChange
 from services.kit.events.envelope import Event
@@ -38,8 +39,8 @@ def samples_since(session: Session, since: datetime) -> list[Sample]:
             dead=one.dead,
             outbox_messages=one.outbox_messages,
             outbox_seconds=one.outbox_seconds,
-            to_bank=one.to_outside,
-            from_bank=one.from_outside,
+            to_bank=one.to_outside if one.service == BANK_QUEUES.owner else None,
+            from_bank=one.from_outside if one.service == BANK_QUEUES.owner else None,
         )
         for one in found
     ]
