@@ -30,9 +30,9 @@ from typing import Any
 import amqp
 
 from deploy.permissions import OPTIONAL_PROGRAMS, PROGRAMS, SERVICES, Permissions, permissions_of
-from services.contracts.bank_queues import declare_bank
 from services.contracts.events.all_events import EVENTS
-from services.contracts.insurer_queues import declare_insurer
+from services.contracts.external.bank_queues import declare_bank
+from services.contracts.external.insurer_queues import declare_insurer
 from services.kit.amqp.connection import open_connection, user_of
 from services.kit.amqp.queues import (
     EVENTS_EXCHANGE,

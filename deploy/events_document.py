@@ -12,7 +12,7 @@ from marshmallow import Schema, fields, validate
 from deploy.outside_parties import CONTRACTS, OUTSIDE_PARTIES, OutsideParty
 from services.contracts.events.all_events import EVENTS
 from services.contracts.examples import readable_example
-from services.contracts.external_messages import CONTENT_TYPE, SIGNATURE_HEADER, decrypt, read_keys, sign
+from services.contracts.external.protection import CONTENT_TYPE, SIGNATURE_HEADER, decrypt, read_keys, sign
 from services.kit.events.contract import EncryptedField, EventContract
 
 ENCRYPTION_EXAMPLE = CONTRACTS / "bank_encryption_example.json"

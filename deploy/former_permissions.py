@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 from deploy.permission_patterns import NOTHING, OfTopic, Permissions, any_of, keys_of
 from gateway.live_updates import STREAMED
-from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
 from services.contracts.events.membership import SESSIONS_ENDED
+from services.contracts.external import bank
 from services.contracts.services import SERVICES
 from services.kit.amqp.queues import COUNTS_EXCHANGE, EVENTS_EXCHANGE, RPC_EXCHANGE, former_request_queue, own_exchange
 from services.kit.events.contract import LIVE

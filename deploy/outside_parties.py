@@ -6,9 +6,9 @@ from pathlib import Path
 
 from marshmallow import Schema
 
-from services.contracts import bank, insurer
+from services.contracts.external import bank, insurer
 
-CONTRACTS = Path(__file__).parents[1] / "services" / "contracts"
+CONTRACTS = Path(__file__).parents[1] / "services" / "contracts" / "external"
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from deploy.former_permissions import former_permissions_of
 from deploy.permission_patterns import NOTHING, OfTopic, Permissions, any_of, exactly
 from gateway.live_updates import STREAMED
-from services.contracts import bank, insurer
 from services.contracts.events.all_events import EVENTS
 from services.contracts.events.membership import SESSIONS_ENDED
+from services.contracts.external import bank, insurer
 from services.contracts.services import SERVICES
 from services.kit.amqp.queues import (
     COUNTS_EXCHANGE,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from services.contracts import bank
+from services.contracts.external import bank
 from services.contracts.services import SERVICES
 from services.kit.amqp.connection import BROKER_ERRORS, drop, limit_waits, open_connection
 from services.kit.amqp.queues import request_queue

@@ -22,7 +22,7 @@ from deploy.invariants import (
 )
 from deploy.invariants.system import Snapshots, System, Unreadable, snapshots_of
 from deploy.invariants.violations import Violation
-from services.contracts import bank, insurer
+from services.contracts.external import bank, insurer
 from services.kit.amqp.connection import BROKER_ERRORS
 from services.kit.dead_letters.letters import InUse
 from services.kit.operations.logs import class_name

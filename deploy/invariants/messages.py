@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from deploy.invariants.system import Snapshots, System
 from deploy.invariants.violations import Violation
 from deploy.permissions import SERVICES
-from services.contracts import bank, insurer
+from services.contracts.external import bank, insurer
 from services.kit.amqp.connection import open_connection
 from services.kit.broker_hosts import broker_hosts
 from services.kit.dead_letters.letters import DeadLetter, DeadLetters

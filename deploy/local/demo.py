@@ -24,7 +24,7 @@ from deploy.local.demo_people import People, fill_in, make_people
 from deploy.local.environment import ROOT
 from deploy.local.first_password import choose_first_password
 from deploy.local.stack import Stack, StackError, find
-from services.contracts.bank import REJECTED_QUEUE
+from services.contracts.external.bank import REJECTED_QUEUE
 from services.kit.dead_letters.letters import BrokerAway, DeadLetters
 from services.membership.seed import demo_password
 

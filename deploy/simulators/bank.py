@@ -44,7 +44,7 @@ from deploy.simulators.external_orders import (
     raw_message,
 )
 from deploy.simulators.http import json_response, number_of, port_of, read_json, serve, server
-from services.contracts import bank as contract
+from services.contracts.external import bank as contract
 from services.kit.settings import refuse_production, run_program, values_of
 
 KEYS = KeyVariables("BANK_HMAC_KEY", "BANK_HMAC_SECOND_KEY", "BANK_PRIVATE_KEYS", "UNION_PUBLIC_KEYS")

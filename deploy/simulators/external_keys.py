@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.contracts.external_messages import (
+from services.contracts.external.protection import (
     SIGNATURE_HEADER,
     PublicOrPrivate,
     decrypt,

@@ -12,7 +12,7 @@ from kombu.exceptions import KombuError
 from kombu.mixins import ConsumerMixin
 
 from deploy.simulators.external_keys import Keys, OutgoingMessage
-from services.contracts.external_messages import (
+from services.contracts.external.protection import (
     CONTENT_TYPE,
     SIGNATURE_HEADER,
     AnotherMessage,

@@ -34,7 +34,7 @@ from deploy.simulators.external_orders import (
 )
 from deploy.simulators.http import json_response, number_of, port_of, read_json, serve, server
 from deploy.simulators.insurer_ledger import ERRORS, Ledger, new_enrolment
-from services.contracts import insurer as contract
+from services.contracts.external import insurer as contract
 from services.contracts.values.dates import SHANGHAI
 from services.kit.settings import refuse_production, run_program, values_of
 

@@ -19,7 +19,6 @@ from services.batching.pending import (
 )
 from services.batching.register import registers
 from services.batching.retention import TABLES
-from services.contracts import bank
 from services.contracts.events.batching import UNIONS_MOVED
 from services.contracts.events.membership import (
     APPLICATION_CANCELLED,
@@ -36,6 +35,7 @@ from services.contracts.events.revocation import (
     REVOCATION_REQUESTED,
 )
 from services.contracts.events.validation import MEMBERS_VALIDATED
+from services.contracts.external import bank
 from services.contracts.operations import batching as ops
 from services.contracts.operations import cards as card_ops
 from services.kit.data.database import Database

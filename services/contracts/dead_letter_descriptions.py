@@ -10,7 +10,7 @@ from uuid import UUID
 
 from stdnum.cn import uscc
 
-from services.contracts import bank, insurer
+from services.contracts.external import bank, insurer
 from services.kit.dead_letters.masked_numbers import without_numbers
 from services.kit.system import DeadLetterDescription, DeadLetterMessage
 

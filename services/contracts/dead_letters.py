@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from services.contracts import bank, bank_keys, dead_letter_descriptions, insurer, insurer_keys
-from services.contracts.external_messages import CannotDecrypt, is_encrypted
+from services.contracts import dead_letter_descriptions
+from services.contracts.external import bank, bank_keys, insurer, insurer_keys
+from services.contracts.external.protection import CannotDecrypt, is_encrypted
 from services.kit.system import DeadLetterDescription, DeadLetterMessage
 
 

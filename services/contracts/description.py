@@ -1,11 +1,11 @@
 """Describes the system to the kit."""
 
-from services.contracts.bank_queues import BANK_QUEUES
 from services.contracts.dead_letters import ExternalDeadLetters
 from services.contracts.events.all_events import EVENTS
 from services.contracts.events.audit import ACTS_RECORDED, RECORD_KINDS
 from services.contracts.events.status import STATUSES_SAMPLED
-from services.contracts.insurer_queues import INSURER_QUEUES
+from services.contracts.external.bank_queues import BANK_QUEUES
+from services.contracts.external.insurer_queues import INSURER_QUEUES
 from services.contracts.masks import MASKS, mask_numbers
 from services.contracts.services import SERVICES
 from services.kit.system import System, describe

@@ -3,7 +3,6 @@
 from nameko.timer import timer
 from sqlalchemy.orm import Session
 
-from services.contracts import insurer
 from services.contracts.events.audit import ACTS_RECORDED, ActRecordedData
 from services.contracts.events.batching import (
     BATCH_RELEASED,
@@ -24,6 +23,7 @@ from services.contracts.events.membership import (
     UNION_MERGED,
 )
 from services.contracts.events.overdue import WORK_OVERDUE, WorkOverdueData
+from services.contracts.external import insurer
 from services.contracts.operations import audit as audit_ops
 from services.contracts.operations.membership import accounts as account_ops
 from services.contracts.operations.membership import delegations as delegation_ops

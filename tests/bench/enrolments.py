@@ -11,10 +11,10 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from deploy.local.nodes import Nodes
-from services.contracts import insurer
-from services.contracts.external_messages import CONTENT_TYPE, SIGNATURE_HEADER, encrypt, read_keys, sign
-from services.contracts.insurer_keys import insurer_key
-from services.contracts.insurer_queues import declare_insurer
+from services.contracts.external import insurer
+from services.contracts.external.insurer_keys import insurer_key
+from services.contracts.external.insurer_queues import declare_insurer
+from services.contracts.external.protection import CONTENT_TYPE, SIGNATURE_HEADER, encrypt, read_keys, sign
 from services.contracts.shared import ENROLMENT_KINDS
 from services.kit.amqp.connection import PERSISTENT, OutgoingMessage
 from services.kit.amqp.publishing import ConfirmedPublisher

@@ -18,10 +18,10 @@ from services.batching.batches import submission
 from services.batching.models import Application
 from services.batching.pending import listing
 from services.batching.seed import OUTLETS, seed
-from services.contracts import bank
 from services.contracts.consent import CURRENT_CONSENT
 from services.contracts.events.membership import MEMBERS_QUEUED
-from services.contracts.external_messages import SIGNATURE_HEADER, sign
+from services.contracts.external import bank
+from services.contracts.external.protection import SIGNATURE_HEADER, sign
 from services.contracts.operations.batching import SubmitBatchRequest
 from services.kit.amqp.connection import PERSISTENT, OutgoingMessage
 from services.kit.amqp.publishing import ConfirmedPublisher

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 from deploy.local.client import ApiClient, wait_until
 from deploy.local.environment import keep_secrets
 from deploy.local.stack import Stack
-from services.contracts import bank
+from services.contracts.external import bank
 from services.membership.seed import demo_password
 from tests.browser.accessibility import serious_findings
 from tests.browser.bank import answer_batch

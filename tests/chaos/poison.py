@@ -12,7 +12,7 @@ from amqp.basic_message import Message as AmqpMessage
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from services.contracts.external_messages import SIGNATURE_HEADER, sign
+from services.contracts.external.protection import SIGNATURE_HEADER, sign
 
 SECRET = "310101199003078814"
 """A text like a document number, put wherever text may be; no log and no reason may contain it."""

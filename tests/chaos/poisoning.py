@@ -15,7 +15,7 @@ from pathlib import Path
 import amqp
 import psycopg
 
-from services.contracts import bank
+from services.contracts.external import bank
 from services.kit.amqp.connection import open_connection
 from tests.chaos.poison import SECRET, Poison, Target, to_json
 from tests.memory import peak_megabytes

@@ -18,10 +18,10 @@ from deploy.documents import DOCS
 from deploy.events_document import ENCRYPTION_EXAMPLE
 from deploy.outside_parties import OUTSIDE_PARTIES, OutsideParty
 from deploy.simulators import example_bank
-from services.contracts import bank, insurer
 from services.contracts.events.all_events import EVENTS
 from services.contracts.examples import FOLDER, decrypted, readable_example, wire_example
-from services.contracts.external_messages import SIGNATURE_HEADER, decrypt, is_signed, read_keys, sign
+from services.contracts.external import bank, insurer
+from services.contracts.external.protection import SIGNATURE_HEADER, decrypt, is_signed, read_keys, sign
 from services.kit.events.contract import EncryptedField, EventContract
 from services.kit.key_sets import new_encryption_keys, public_part
 from tests.databases import ROOT

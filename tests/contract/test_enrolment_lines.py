@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from marshmallow import ValidationError
 
 from services.contracts.examples import readable_example
-from services.contracts.insurer import FIRST_YEAR, LARGEST_REPORT, LAST_YEAR, EnrolmentLine, EnrolmentReport
+from services.contracts.external.insurer import FIRST_YEAR, LARGEST_REPORT, LAST_YEAR, EnrolmentLine, EnrolmentReport
 from services.contracts.shared import ENROLMENT_KINDS, ENROLMENT_WAYS
 
 YEARS = st.integers(FIRST_YEAR, LAST_YEAR)

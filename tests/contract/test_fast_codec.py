@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
 
-from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
 from services.contracts.examples import wire_example
+from services.contracts.external import bank
 from services.kit.events.contract import EventContract
 from services.kit.events.fast_codec import fast_dump, fast_load
 from tests.bench.people import card_number

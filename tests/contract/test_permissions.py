@@ -11,8 +11,8 @@ from deploy.former_permissions import former_permissions_of
 from deploy.permission_patterns import NOTHING, exactly
 from deploy.permissions import PROGRAMS, SERVICES, permissions_of
 from gateway.service import Gateway
-from services.contracts import bank, insurer
 from services.contracts.events.all_events import EVENTS
+from services.contracts.external import bank, insurer
 from services.kit.amqp.queues import (
     EVENTS_EXCHANGE,
     RPC_EXCHANGE,

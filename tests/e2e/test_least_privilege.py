@@ -14,8 +14,8 @@ from deploy.local import postgres
 from deploy.local.nodes import Nodes
 from deploy.local.stack import Stack
 from deploy.permissions import PROGRAMS, SERVICES
-from services.contracts import bank, insurer
 from services.contracts.events.all_events import EVENTS
+from services.contracts.external import bank, insurer
 from services.kit.amqp.connection import open_connection
 from services.kit.amqp.queues import (
     EVENTS_EXCHANGE,

@@ -10,8 +10,8 @@ import requests
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.environment import SERVICES, keep_secrets
 from deploy.local.stack import Stack
-from services.contracts import bank
 from services.contracts.events.revocation import REVOCATION_APPROVED
+from services.contracts.external import bank
 from services.membership.seed import demo_password
 from tests.dead_letters import CARD, DEAD, letter_in, publish_nonsense, send_unsigned, settle
 from tests.desks import once_found

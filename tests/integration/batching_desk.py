@@ -18,14 +18,14 @@ from services.batching.models import Application, Batch
 from services.batching.pending import check_results, checks, consents, listing, pending
 from services.batching.register import registers
 from services.batching.seed import seed
-from services.contracts import bank
 from services.contracts.consent import CURRENT_CONSENT
 from services.contracts.events.all_events import EVENTS
 from services.contracts.events.batching import APPLICATIONS_COUNTED
 from services.contracts.events.membership import MEMBERS_QUEUED, ApplicationCancelledData
 from services.contracts.events.revocation import Applicant, RevocationApprovedData
 from services.contracts.events.validation import MEMBERS_VALIDATED
-from services.contracts.external_messages import SIGNATURE_HEADER, sign
+from services.contracts.external import bank
+from services.contracts.external.protection import SIGNATURE_HEADER, sign
 from services.contracts.operations.batching import (
     BatchRequest,
     CheckPendingRequest,

@@ -22,7 +22,7 @@ from services.batching.bank import bank_feedback, bank_reading
 from services.batching.batches import submission
 from services.batching.pending import checks
 from services.contracts.events.all_events import EVENTS
-from services.contracts.external_messages import SIGNATURE_HEADER, sign
+from services.contracts.external.protection import SIGNATURE_HEADER, sign
 from services.contracts.operations.batching import CheckPendingRequest, SubmitBatchRequest
 from services.contracts.operations.membership import union_changes as union_change_ops
 from services.contracts.operations.membership.members import QueueMembersRequest

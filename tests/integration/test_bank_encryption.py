@@ -9,8 +9,8 @@ from amqp.basic_message import Message as AmqpMessage
 from sqlalchemy import Engine, create_engine, select
 
 from services.batching.bank import bank_reading
-from services.contracts import bank
-from services.contracts.external_messages import (
+from services.contracts.external import bank
+from services.contracts.external.protection import (
     CONTENT_TYPE,
     SIGNATURE_HEADER,
     decrypt,

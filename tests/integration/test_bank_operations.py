@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import Engine, create_engine
 
 from services.batching.bank import bank_operations
-from services.contracts import bank
 from services.contracts.events.batching import ACT_RECORDED, ISSUE_TIMES_CORRECTED
+from services.contracts.external import bank
 from services.contracts.operations import batching as rpc
 from services.kit.problems import Conflict, Invalid, NotFound
 from services.kit.schemas import as_dict, schema_of

@@ -18,8 +18,8 @@ import pytest
 import requests
 from marshmallow import ValidationError
 
-from services.contracts import bank as contract
-from services.contracts.external_messages import (
+from services.contracts.external import bank as contract
+from services.contracts.external.protection import (
     CONTENT_TYPE,
     SIGNATURE_HEADER,
     decrypt,

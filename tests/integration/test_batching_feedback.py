@@ -18,10 +18,10 @@ from deploy.permissions import permissions_of
 from services.batching.bank import bank_feedback, bank_messages, bank_reading
 from services.batching.batches import releases, summary
 from services.batching.models import BankFeedback, Batch
-from services.contracts import bank
 from services.contracts.events.batching import BATCH_RELEASED, CARDS_ISSUED, CARDS_REFUSED, MEMBERS_REMOVED
 from services.contracts.events.revocation import RevocationClosedData, RevocationRejectedData, RevocationRequestedData
-from services.contracts.external_messages import SIGNATURE_HEADER, sign
+from services.contracts.external import bank
+from services.contracts.external.protection import SIGNATURE_HEADER, sign
 from services.contracts.operations.batching import BatchSummaryRequest
 from services.contracts.shared import UnionFacts
 from services.kit.events.failures import Reject, Retry

@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 
 from deploy.local.client import wait_until
 from services.batching.seed import seed
-from services.contracts import bank
 from services.contracts.events.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,
@@ -28,7 +27,8 @@ from services.contracts.events.batching import (
 from services.contracts.events.membership import APPLICATION_CANCELLED, MEMBERS_QUEUED
 from services.contracts.events.revocation import REVOCATION_APPROVED
 from services.contracts.events.validation import MEMBERS_VALIDATED
-from services.contracts.external_messages import SIGNATURE_HEADER, is_signed, sign
+from services.contracts.external import bank
+from services.contracts.external.protection import SIGNATURE_HEADER, is_signed, sign
 from services.contracts.operations import batching as rpc
 from services.kit.amqp.connection import open_connection
 from services.kit.events.contract import EventContract

@@ -21,10 +21,10 @@ from services.batching.batches import batches, preparation, submission
 from services.batching.models import Application, Batch, BatchPerson
 from services.batching.pending import consents, personal_applications
 from services.batching.register import registers
-from services.contracts import bank
 from services.contracts.consent import CURRENT_CONSENT
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.batching import BATCH_SUBMITTED, MEMBERS_REMOVED
+from services.contracts.external import bank
 from services.contracts.operations.batching import (
     BatchRequest,
     CancelPersonallyRequest,

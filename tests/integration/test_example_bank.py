@@ -14,7 +14,7 @@ from deploy.broker import User, declare_all, definitions
 from deploy.local.client import wait_until
 from deploy.local.nodes import Nodes
 from services.batching.bank import bank_operations
-from services.contracts import bank
+from services.contracts.external import bank
 from services.contracts.operations.batching import ResendToBankRequest
 from services.kit.amqp.connection import open_connection
 from services.kit.key_sets import new_encryption_keys, public_part

@@ -16,8 +16,9 @@ import pytest
 import requests
 from marshmallow import ValidationError
 
-from services.contracts import insurer as contract
-from services.contracts.external_messages import (
+from services.contracts.external import insurer as contract
+from services.contracts.external.insurer_queues import declare_insurer
+from services.contracts.external.protection import (
     CONTENT_TYPE,
     SIGNATURE_HEADER,
     decrypt,
@@ -27,7 +28,6 @@ from services.contracts.external_messages import (
     read_keys,
     sign,
 )
-from services.contracts.insurer_queues import declare_insurer
 from services.contracts.values.dates import today
 from services.kit.amqp.connection import open_connection
 from services.kit.key_sets import new_encryption_keys, public_part

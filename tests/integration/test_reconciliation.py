@@ -27,7 +27,7 @@ from deploy.simulators.bank_ledger import Ledger
 from services.batching.batches import submission
 from services.batching.models import BatchPerson, Card, ListedUnion, MovedMember, ReminderDay
 from services.batching.service import BatchingService
-from services.contracts import bank
+from services.contracts.external import bank
 from services.contracts.operations.batching import SubmitBatchRequest
 from services.contracts.operations.membership.members import QueueMembersRequest, RegisterMemberRequest
 from services.kit.data import repair

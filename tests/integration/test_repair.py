@@ -25,9 +25,9 @@ from services.batching import repairs
 from services.batching.batches import releases
 from services.batching.models import BatchPerson, Card
 from services.batching.pending import pending
-from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
 from services.contracts.events.membership import CorrectionRefusedData, ImportContinuedData
+from services.contracts.external import bank
 from services.contracts.operations.batching import UpdatePendingRequest
 from services.kit.amqp.connection import open_connection
 from services.kit.data import repair

@@ -17,10 +17,10 @@ from deploy.local.nodes import Nodes
 from deploy.local.rabbitmq import ADMINISTRATOR
 from deploy.local.stack import Stack
 from deploy.permissions import PROGRAMS, SERVICES
-from services.contracts import bank, insurer
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.revocation import REVOCATION_APPROVED
 from services.contracts.examples import wire_example
+from services.contracts.external import bank, insurer
 from services.kit.amqp.connection import user_of
 from services.kit.amqp.queues import (
     COUNTS_EXCHANGE,

@@ -10,9 +10,9 @@ from joserfc import jwe
 from joserfc.jwe import JWERegistry
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
-from services.contracts import bank_keys
-from services.contracts.bank_keys import check_bank_keys, clear_text
-from services.contracts.external_messages import (
+from services.contracts.external import bank_keys
+from services.contracts.external.bank_keys import check_bank_keys, clear_text
+from services.contracts.external.protection import (
     CannotDecrypt,
     PublicOrPrivate,
     decrypt,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.simulators.bank_ledger import Ledger, card_number, decide, life_of_card, refusing_every
-from services.contracts.bank import CardFeedback, FeedbackResult, is_card_number
+from services.contracts.external.bank import CardFeedback, FeedbackResult, is_card_number
 
 BATCH_NO = "cbc001"
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from services.contracts import bank
 from services.contracts.dead_letter_descriptions import EVENT_TITLES, RESULT_TITLES, explanation
 from services.contracts.events.all_events import EVENTS
 from services.contracts.events.batching import BATCH_SUBMITTED
 from services.contracts.examples import wire_example
+from services.contracts.external import bank
 from services.kit.dead_letters.letters import DeadLetter
 from services.kit.schemas import as_dict
 from tests.mothers import a_union_code

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from services.contracts import insurer
-from services.contracts.external_messages import SIGNATURE_HEADER, encrypt, read_keys, sign
+from services.contracts.external import insurer
+from services.contracts.external.protection import SIGNATURE_HEADER, encrypt, read_keys, sign
 from services.contracts.shared import ENROLMENT_KINDS, ENROLMENT_WAYS
 from services.kit.events.subscribe import Message, Reject
 from services.kit.key_sets import new_encryption_keys, public_part

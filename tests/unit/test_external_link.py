@@ -7,8 +7,8 @@ import pytest
 
 from deploy.simulators.external_keys import Keys
 from deploy.simulators.external_link import ExternalReader
-from services.contracts import bank, insurer
-from services.contracts.external_messages import SIGNATURE_HEADER, encrypt, read_keys, sign
+from services.contracts.external import bank, insurer
+from services.contracts.external.protection import SIGNATURE_HEADER, encrypt, read_keys, sign
 from services.kit.key_sets import new_encryption_keys
 
 KEY = b"the key that both sides sign by"

@@ -12,7 +12,7 @@ from marshmallow import ValidationError
 
 from deploy.simulators.external_orders import with_error
 from deploy.simulators.insurer_ledger import ERRORS, Ledger, new_enrolment
-from services.contracts.insurer import FIRST_YEAR, LAST_YEAR, EnrolmentLine
+from services.contracts.external.insurer import FIRST_YEAR, LAST_YEAR, EnrolmentLine
 from services.contracts.values.dates import SHANGHAI
 
 NOW = datetime(2026, 11, 25, 9, tzinfo=SHANGHAI)

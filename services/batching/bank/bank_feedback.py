@@ -19,8 +19,6 @@ from services.batching.cards import card_reports
 from services.batching.models import Application, BankFeedback, Batch
 from services.batching.pending.application_states import BankStatus, Outcome, State
 from services.batching.places import let_nobody_move
-from services.contracts import bank
-from services.contracts.bank_keys import clear_text, encrypted_for_us
 from services.contracts.events.batching import (
     CARDS_ISSUED,
     CARDS_REFUSED,
@@ -31,7 +29,9 @@ from services.contracts.events.batching import (
     IssuedCard,
     RefusedApplication,
 )
-from services.contracts.external_messages import is_encrypted
+from services.contracts.external import bank
+from services.contracts.external.bank_keys import clear_text, encrypted_for_us
+from services.contracts.external.protection import is_encrypted
 from services.kit.amqp.queues import own_exchange
 from services.kit.data.bulk import insert_rows, is_any_of, types_of, values_table
 from services.kit.data.database import is_violated

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from services.batching.models import Application, Batch
 from services.batching.pending.persons import facts_of
-from services.contracts.bank import (
+from services.contracts.external.bank import (
     EXCHANGE,
     RECALLED,
     SUBMITTED,
@@ -15,8 +15,8 @@ from services.contracts.bank import (
     BatchRecalled,
     BatchSubmitted,
 )
-from services.contracts.bank_keys import encrypted_for_bank
-from services.contracts.external_messages import CONTENT_TYPE, SIGNATURE_HEADER, is_encrypted, sign
+from services.contracts.external.bank_keys import encrypted_for_bank
+from services.contracts.external.protection import CONTENT_TYPE, SIGNATURE_HEADER, is_encrypted, sign
 from services.kit.amqp.connection import OutgoingMessage
 from services.kit.events.contract import in_chunks
 from services.kit.events.envelope import correlation, new_message_id

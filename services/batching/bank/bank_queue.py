@@ -2,8 +2,8 @@
 
 import structlog
 
-from services.contracts.bank_keys import check_bank_keys, clear_text
-from services.contracts.bank_queues import BANK_QUEUES
+from services.contracts.external.bank_keys import check_bank_keys, clear_text
+from services.contracts.external.bank_queues import BANK_QUEUES
 from services.kit.external.link import ExternalLink
 
 log = structlog.get_logger()

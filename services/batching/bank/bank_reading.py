@@ -12,9 +12,9 @@ from services.batching.cards.card_reports import Report
 from services.batching.cards.card_states import CardStep
 from services.batching.pending.application_states import Outcome
 from services.batching.pending.persons import card_digest
-from services.contracts import bank
-from services.contracts.bank_keys import CannotDecrypt, clear_text, decrypted
-from services.contracts.external_messages import SIGNATURE_HEADER, is_encrypted, is_signed
+from services.contracts.external import bank
+from services.contracts.external.bank_keys import CannotDecrypt, clear_text, decrypted
+from services.contracts.external.protection import SIGNATURE_HEADER, is_encrypted, is_signed
 from services.kit.events.fast_codec import fast_load
 from services.kit.events.subscribe import Message, Reject
 from services.kit.external.lined_messages import (

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from services.batching.bank.bank_messages import send_to_bank
 from services.batching.bank.bank_reading import Feedback
-from services.contracts import bank
+from services.contracts.external import bank
 from services.kit.events.envelope import new_message_id
 from services.kit.external.lined_messages import in_receipts
 

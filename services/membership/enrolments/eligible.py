@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.contracts import insurer
-from services.contracts.insurer_keys import is_connected
+from services.contracts.external import insurer
+from services.contracts.external.insurer_keys import is_connected
 from services.contracts.values import SHANGHAI
 from services.kit.data.bulk import is_any_of
 from services.kit.events.contract import in_chunks

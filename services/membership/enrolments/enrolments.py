@@ -8,7 +8,7 @@ from openpyxl import Workbook
 from sqlalchemy import Row, Select, any_, func, literal, select
 from sqlalchemy.orm import Session
 
-from services.contracts.insurer_keys import is_connected
+from services.contracts.external.insurer_keys import is_connected
 from services.contracts.masks import mask_document
 from services.contracts.operations.membership.enrolments import (
     EXPORT_ENROLMENTS,

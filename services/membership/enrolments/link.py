@@ -4,10 +4,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.contracts import insurer
-from services.contracts.external_messages import CONTENT_TYPE, SIGNATURE_HEADER, sign
-from services.contracts.insurer_keys import check_insurer_keys, encrypted_for_insurer, insurer_key
-from services.contracts.insurer_queues import INSURER_QUEUES
+from services.contracts.external import insurer
+from services.contracts.external.insurer_keys import check_insurer_keys, encrypted_for_insurer, insurer_key
+from services.contracts.external.insurer_queues import INSURER_QUEUES
+from services.contracts.external.protection import CONTENT_TYPE, SIGNATURE_HEADER, sign
 from services.kit.amqp.connection import OutgoingMessage
 from services.kit.events.envelope import correlation, new_message_id
 from services.kit.events.outbox import send_unchanged, to_json

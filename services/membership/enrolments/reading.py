@@ -6,9 +6,9 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from services.contracts import insurer
-from services.contracts.external_messages import SIGNATURE_HEADER, CannotDecrypt, is_encrypted, is_signed
-from services.contracts.insurer_keys import decrypted, insurer_keys
+from services.contracts.external import insurer
+from services.contracts.external.insurer_keys import decrypted, insurer_keys
+from services.contracts.external.protection import SIGNATURE_HEADER, CannotDecrypt, is_encrypted, is_signed
 from services.contracts.shared import ENROLMENT_KINDS
 from services.kit.events.fast_codec import fast_load
 from services.kit.events.subscribe import Message, Reject

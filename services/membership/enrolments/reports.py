@@ -11,9 +11,9 @@ from sqlalchemy import Integer, Uuid, and_, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from services.contracts import insurer
-from services.contracts.external_messages import is_encrypted
-from services.contracts.insurer_keys import encrypted_for_us
+from services.contracts.external import insurer
+from services.contracts.external.insurer_keys import encrypted_for_us
+from services.contracts.external.protection import is_encrypted
 from services.kit.amqp.queues import own_exchange
 from services.kit.data.bulk import insert_rows, is_any_of, types_of, values_table
 from services.kit.data.database import is_violated

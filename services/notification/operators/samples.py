@@ -8,8 +8,8 @@ from sqlalchemy import Row, Subquery, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from services.contracts.bank_queues import BANK_QUEUES
 from services.contracts.events.status import StatusSampledData
+from services.contracts.external.bank_queues import BANK_QUEUES
 from services.contracts.operations.overview import Sample, StatusChange
 from services.kit.events.envelope import Event
 from services.kit.schemas import values_of

@@ -14,9 +14,9 @@ from openpyxl import load_workbook
 from sqlalchemy import Engine, event, func, select
 from sqlalchemy.orm import Session
 
-from services.contracts import insurer
 from services.contracts.events.batching import BATCH_SUBMITTED, CARDS_ISSUED
-from services.contracts.external_messages import SIGNATURE_HEADER, decrypt, encrypt, is_encrypted, read_keys, sign
+from services.contracts.external import insurer
+from services.contracts.external.protection import SIGNATURE_HEADER, decrypt, encrypt, is_encrypted, read_keys, sign
 from services.contracts.operations.membership import enrolments as ops
 from services.contracts.operations.membership.covers import ENROLMENT_STATUSES
 from services.contracts.values import today

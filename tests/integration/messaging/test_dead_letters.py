@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from deploy.dead_letters import main
-from services.contracts import bank
-from services.contracts.bank_queues import declare_bank
+from services.contracts.external import bank
+from services.contracts.external.bank_queues import declare_bank
 from services.kit.amqp.connection import drop
 from services.kit.amqp.queues import (
     DELIVERY_LIMIT,

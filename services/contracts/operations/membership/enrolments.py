@@ -6,7 +6,7 @@ from uuid import UUID
 
 from marshmallow import validate
 
-from services.contracts import insurer
+from services.contracts.external import insurer
 from services.contracts.fields import DocumentNumber, NamePart
 from services.contracts.operations.membership.covers import ENROLMENT_STATUSES, Cover
 from services.contracts.operations.membership.members import REASONS_OF_LEAVING

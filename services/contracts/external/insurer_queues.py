@@ -2,7 +2,7 @@
 
 import amqp
 
-from services.contracts import insurer
+from services.contracts.external import insurer
 from services.kit.amqp.queues import bind, declare_exchange, declare_quorum_queue, declare_working_queue, rejected_queue
 from services.kit.system import ExternalQueues
 

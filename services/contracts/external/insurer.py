@@ -4,7 +4,7 @@ The society 市职工保障互助会 insures members who hold a card (参保). O
 (topic) by their name as routing key; eligible members wait in the queue `insurer.members`, receipts in
 `insurer.receipts`. The society sends enrolments to the exchange `insurer.enrolments` with the routing key
 `insurer.enrolments`, and may do nothing else on the broker. Bodies are JSON, encrypted for their reader and then signed
-(see `external_messages`). No message has a document number: the society knows a member by the member's number.
+(see `protection`). No message has a document number: the society knows a member by the member's number.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -12,7 +12,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from services.contracts.external_schemas import ExternalMessage, Rejection, meta
+from services.contracts.external.schemas import ExternalMessage, Rejection, meta
 from services.contracts.shared import ENROLMENT_KINDS, ENROLMENT_STATES, ENROLMENT_WAYS
 from services.kit.events.contract import choice
 

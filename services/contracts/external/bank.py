@@ -3,7 +3,7 @@
 Outgoing messages go to the exchange `bank` (topic) by their name as routing key; batches and recalls wait in the queue
 `bank.batches`, receipts in `bank.receipts`. The bank sends feedback to the exchange `bank.feedback` with the routing
 key `bank.feedback`, and may do nothing else on the broker; a feedback has either the `results` of a batch or `cards`.
-Bodies are JSON, encrypted for their reader and then signed (see `external_messages`), in the header `x-signature`.
+Bodies are JSON, encrypted for their reader and then signed (see `protection`), in the header `x-signature`.
 """
 
 import re
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from services.contracts.external_schemas import ExternalMessage, Rejection, meta
+from services.contracts.external.schemas import ExternalMessage, Rejection, meta
 from services.contracts.shared import CARD_STEPS, CHANNELS, DOCUMENT_TYPES
 from services.kit.events.contract import MESSAGE_SIZE, choice
 

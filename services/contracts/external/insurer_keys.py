@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 
-from services.contracts.external_messages import PublicOrPrivate, decrypt, encrypt, is_encrypted, read_keys
+from services.contracts.external.protection import PublicOrPrivate, decrypt, encrypt, is_encrypted, read_keys
 from services.kit.secret_values import Key, KeySet
 from services.kit.settings import SettingsError, read_settings, settings_class
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 
-from services.contracts.external_messages import (
+from services.contracts.external.protection import (
     CannotDecrypt,
     PublicOrPrivate,
     decrypt,
