@@ -1,15 +1,18 @@
 """What a simulated outside party does with unreadable messages."""
 
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
+from deploy.simulators import bank as simulated_bank
+from deploy.simulators import insurer as simulated_insurer
 from deploy.simulators.external_keys import Keys
 from deploy.simulators.external_link import ExternalReader
 from services.contracts.external import bank, insurer
 from services.contracts.external.protection import SIGNATURE_HEADER, encrypt, read_keys, sign
 from services.kit.key_sets import new_encryption_keys
+from services.kit.settings import SettingsError
 
 KEY = b"the key that both sides sign by"
 OURS, ANOTHER = (read_keys(new_encryption_keys(kid), private=True) for kid in ("bank-2026", "bank-2027"))
@@ -37,3 +40,20 @@ def test_only_what_our_partner_did_not_send_so_is_destroyed(
         SimpleNamespace(body=body, headers=headers, delivery_info=delivery, reject=lambda: done.append("reject"))
     )
     assert done == settled
+
+
+@pytest.mark.parametrize("party", [simulated_bank, simulated_insurer], ids=["bank", "insurer"])
+def test_a_party_reads_by_two_signing_keys_while_one_changes_and_signs_by_the_first(
+    party: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = party.KEYS
+    for variable, value in ((names.shared, "new"), (names.second, "old"), (names.own, new_encryption_keys("own"))):
+        monkeypatch.setenv(variable, value)
+    keys = Keys.from_environment(names)
+
+    for key in (b"new", b"old"):
+        assert keys.decrypted(b'{"a": 1}', "any", sign(b'{"a": 1}', key)) == {"a": 1}
+    assert keys.signed(b"body").headers == {SIGNATURE_HEADER: sign(b"body", b"new")}
+    monkeypatch.delenv(names.shared)
+    with pytest.raises(SettingsError, match=f"{names.shared} is not set"):
+        Keys.from_environment(names)
