@@ -36,7 +36,8 @@ VHOST = "cards"
 ADMINISTRATOR = "administrator"
 VALUES = "values.json"
 _DAYS_OF_A_CERTIFICATE = 397
-_CONNECTION = ("INSURER_HMAC_KEY", "INSURER_PUBLIC_KEYS", "ENROLMENT_PRIVATE_KEYS", password_variable("insurer"))
+_CONNECTION_KEYS = ("INSURER_HMAC_KEY", "INSURER_PUBLIC_KEYS", "ENROLMENT_PRIVATE_KEYS")
+_CONNECTION = (*_CONNECTION_KEYS, password_variable("insurer"))
 """The files by which the mutual-aid society is connected; they are removed from folders that must not have them."""
 _READABLE_BY_PROGRAMS = 0o444
 """A program's user is another one than the folder's owner; on this machine nobody else enters the folder above."""
@@ -133,7 +134,7 @@ def folders(values: Mapping[str, str], nodes: Nodes) -> dict[str, Files]:
         }
         for service in SERVICES
     }
-    services["membership"] |= _some(values, "AUDIT_KEYS", "AUDIT_SIGNING_KEYS", *_CONNECTION[:3])
+    services["membership"] |= _some(values, "AUDIT_KEYS", "AUDIT_SIGNING_KEYS", *_CONNECTION_KEYS)
     services["notification"] |= _some(values, "ALERTS_TOKEN")
     services["batching"] |= _some(values, "BANK_HMAC_KEY", "BANK_PUBLIC_KEYS", "UNION_PRIVATE_KEYS")
     return {
