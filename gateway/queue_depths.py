@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from services.contracts.external import bank
+from services.contracts.external import bank, insurer
 from services.contracts.services import SERVICES
 from services.kit.amqp.connection import BROKER_ERRORS, drop, limit_waits, open_connection
 from services.kit.amqp.queues import request_queue
@@ -18,6 +18,9 @@ _KINDS = {
     bank.BATCHES_QUEUE: "to_bank",
     bank.RECEIPTS_QUEUE: "to_bank",
     bank.FEEDBACK_QUEUE: "from_bank",
+    insurer.MEMBERS_QUEUE: "to_insurer",
+    insurer.RECEIPTS_QUEUE: "to_insurer",
+    insurer.ENROLMENTS_QUEUE: "from_insurer",
     **dict.fromkeys(topology.dead_queues(), "dead"),
 }
 

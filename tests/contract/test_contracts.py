@@ -206,6 +206,9 @@ def test_each_reason_of_a_rejection_has_its_sentence_for_the_bank() -> None:
 
 
 def test_each_reason_of_a_rejection_has_its_sentence_for_the_society() -> None:
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "services/membership/enrolments").rglob("*.py"))
+    codes = set(re.findall(r'(?:Fault|Contradiction)\("([a-z_]+)"', source))
+    assert codes | {"bad_schema"} == set(insurer.REJECTIONS)
     page = (DOCS / "events" / "insurer.md").read_text("utf-8")
     for code, sentence in insurer.REJECTIONS.items():
         assert re.fullmatch(r"[a-z_]+", code)

@@ -64,10 +64,13 @@ def said_of(message: Message) -> str:
         return str(refusal)
 
 
-_LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.just(SECRET)
+_NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+_LEAVES = st.none() | st.booleans() | _NUMBERS | st.text(max_size=20) | st.just(SECRET)
 _NAMES = st.sampled_from(["report_id", "enrolments", *a_line(), "ended_on", "reason", "cut_from_lines", "other"])
 _SHAPES = st.recursive(
-    _LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_NAMES, inner, max_size=6), max_leaves=12
+    _LEAVES | st.floats(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_NAMES, inner, max_size=6),
+    max_leaves=12,
 )
 _CHANGES = st.dictionaries(_NAMES, _LEAVES | st.lists(_LEAVES, max_size=3), max_size=4)
 

@@ -42,11 +42,14 @@ class ServicesAnswer:
     items: list[ServiceStatus]
 
 
+QUEUE_KINDS = ("requests", "events", "retry", "dead", "to_bank", "from_bank", "to_insurer", "from_insurer")
+
+
 @dataclass(frozen=True, kw_only=True)
 class QueueDepth:
     queue: str
     service: Annotated[str, "the service that owns it"]
-    kind: Annotated[str, validate.OneOf(("requests", "events", "retry", "dead", "to_bank", "from_bank"))]
+    kind: Annotated[str, validate.OneOf(QUEUE_KINDS)]
     messages: Annotated[int, "that are ready"]
     consumers: int
     is_missing: Annotated[bool, "it does not exist; the broker's administrator restores it"]

@@ -31,15 +31,14 @@ def upgrade() -> None:
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
         sa.PrimaryKeyConstraint("enrolment_no", name="pk_enrolment"),
         sa.ForeignKeyConstraint(["member_id"], ["member.member_id"], name="fk_enrolment_member_id"),
-    )
-    op.create_index("ix_enrolment_member_id_year", "enrolment", ["member_id", "year"])
-    op.create_index("ix_enrolment_year_enrolment_no", "enrolment", ["year", "enrolment_no"])
-    op.create_index(
-        "uq_enrolment_current",
-        "enrolment",
-        ["member_id", "year"],
-        unique=True,
-        postgresql_where=sa.text("state = 'active' and not superseded"),
+        sa.Index("ix_enrolment_member_id_year", "member_id", "year"),
+        sa.Index("ix_enrolment_year_enrolment_no", "year", "enrolment_no"),
+        sa.Index(
+            "uq_enrolment_current",
+            *("member_id", "year"),
+            unique=True,
+            postgresql_where=sa.text("state = 'active' and not superseded"),
+        ),
     )
     op.create_table(
         "enrolment_report",
@@ -49,14 +48,13 @@ def upgrade() -> None:
         *(sa.Column(name, sa.Integer(), nullable=False) for name in ("enrolments", "applied", "repeated", "rejected")),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
         sa.PrimaryKeyConstraint("id", name="pk_enrolment_report"),
-    )
-    op.create_index("ix_enrolment_report_report_id", "enrolment_report", ["report_id"])
-    op.create_index(
-        "uq_enrolment_report_content",
-        "enrolment_report",
-        ["report_id"],
-        unique=True,
-        postgresql_where=sa.text("content_digest is not null"),
+        sa.Index("ix_enrolment_report_report_id", "report_id"),
+        sa.Index(
+            "uq_enrolment_report_content",
+            "report_id",
+            unique=True,
+            postgresql_where=sa.text("content_digest is not null"),
+        ),
     )
 
 

@@ -35,6 +35,8 @@ export const QUEUE_KINDS = {
   dead: "死信",
   to_bank: "发往银行",
   from_bank: "银行反馈",
+  to_insurer: "发往互助会",
+  from_insurer: "参保信息",
 } as const;
 
 export const serviceName = (service: string): string => {
@@ -85,4 +87,4 @@ export function healthOf({ answers, status }: ServiceStatus): Term {
 
 /** Whether a queue that services should consume has no consumer. The bank consumes its own. */
 export const hasNoConsumer = ({ kind, consumers }: QueueDepth): boolean =>
-  (kind === "requests" || kind === "events" || kind === "from_bank") && consumers === 0;
+  (kind === "requests" || kind === "events" || kind.startsWith("from_")) && consumers === 0;
