@@ -40,9 +40,11 @@ class Ledger:
     def store_members(self, message: dict[str, Any]) -> None:
         """Stores eligible members; one who is told again changes nothing but the union and the day."""
         with self._lock:
+            enrolled = {one.get("member_no") for one in self._enrolments.values()}
             for member in message["members"]:
-                known = self._members.get(member["member_no"], {"since": time.time(), "enrolled": False})
-                self._members[member["member_no"]] = {**known, **member}
+                number = member["member_no"]
+                known = self._members.get(number, {"since": time.time(), "enrolled": number in enrolled})
+                self._members[number] = {**known, **member}
             self._save()
 
     def store_receipts(self, message: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from tests.browser.bank import answer_batch
 from tests.browser.conftest import ROWS, PageOf
 from tests.browser.insurer import enrolment, report, this_year
 from tests.browser.phone_page import is_fit, is_large
-from tests.desks import Desk, a_desk, people
+from tests.desks import Desk, a_desk, form_of, people
 from tests.phones import signed_in
 
 _PHONE = {"width": 320, "height": 640}
@@ -27,22 +27,21 @@ def desk(pages_url: str) -> Desk:
 
 
 @pytest.fixture(scope="module")
-def phones(desk: Desk, stack: Stack) -> list[str]:
-    """The telephones of three members: one is insured for this year, one was, and one will be in the next."""
+def insured(desk: Desk, stack: Stack) -> None:
+    """Three members: one is insured for this year, one was, and one will be in the next."""
     persons = people(3)
     desk.register(*persons)
     answer_batch(stack, desk.submit_all(), {"outcome": "issued"})
     wait_until(lambda: desk.clerk.get("members", card_state="issued")["total"] == 3, "the cards are made")
-    insured, former, coming = [number_of(desk.clerk, person.document_number) for person in persons]
+    now, former, coming = [number_of(desk.clerk, person.document_number) for person in persons]
     ended = {"state": "ended", "ended_on": f"{_YEAR}-01-31", "reason": "会员退会", "kinds": ["illness", "hospital"]}
     report(
         stack,
-        enrolment(insured, _YEAR),
+        enrolment(now, _YEAR),
         enrolment(former, _YEAR, way="immediate", covers_from=f"{_YEAR}-01-02", **ended),
         enrolment(coming, _YEAR + 1),
     )
     wait_until(lambda: desk.clerk.get("enrolments")["total"] == 3, "the enrolments have come")
-    return [person.phone for person in persons]
 
 
 def number_of(clerk: ApiClient, document_number: str) -> str:
@@ -68,7 +67,7 @@ def search(page: Page) -> None:
     page.get_by_role("button", name="搜索").click()
 
 
-def test_a_clerk_finds_enrolments_by_year_way_status_and_name(desk: Desk, phones: list[str], page_of: PageOf) -> None:
+def test_a_clerk_finds_enrolments_by_year_way_status_and_name(desk: Desk, insured: None, page_of: PageOf) -> None:
     page = page_of(desk.clerk)
     page.goto("/")
     page.get_by_role("navigation", name="功能菜单").get_by_role("link", name="参保信息查询").click()
@@ -114,7 +113,7 @@ def test_a_clerk_finds_enrolments_by_year_way_status_and_name(desk: Desk, phones
 
 
 def test_a_part_of_a_document_number_says_what_is_needed_and_a_whole_one_finds_its_member(
-    desk: Desk, phones: list[str], page_of: PageOf
+    desk: Desk, insured: None, page_of: PageOf
 ) -> None:
     page = page_of(desk.clerk)
     open_enrolments(page)
@@ -134,7 +133,7 @@ def test_a_part_of_a_document_number_says_what_is_needed_and_a_whole_one_finds_i
 
 
 def test_a_clerk_opens_details_goes_to_the_next_and_to_the_member_and_exports(
-    desk: Desk, phones: list[str], page_of: PageOf
+    desk: Desk, insured: None, page_of: PageOf
 ) -> None:
     page = page_of(desk.clerk)
     open_enrolments(page, "?year=all", 3)
@@ -167,7 +166,7 @@ def test_a_clerk_opens_details_goes_to_the_next_and_to_the_member_and_exports(
     assert serious_findings(page) == []
 
 
-def test_a_superior_sees_enrolments_below_with_their_union(desk: Desk, phones: list[str], page_of: PageOf) -> None:
+def test_a_superior_sees_enrolments_below_with_their_union(desk: Desk, insured: None, page_of: PageOf) -> None:
     page = page_of(desk.office.reviewer)
     page.goto("/enrolments?year=all")
     expect(page.locator(ROWS).filter(has_text=desk.clerk.account["union"]["name"])).to_have_count(3)
@@ -190,10 +189,12 @@ def test_a_union_without_enrolments_is_told_so(pages_url: str, page_of: PageOf) 
     expect(page.get_by_role("button", name="导出")).to_be_disabled()
 
 
-def test_a_member_reads_the_own_enrolments_on_the_phone(
-    desk: Desk, phones: list[str], page_of: PageOf, stack: Stack
-) -> None:
-    page = page_of(signed_in(stack, phones[1]), viewport=_PHONE)
+def test_a_member_reads_the_own_enrolments_on_the_phone(desk: Desk, page_of: PageOf, stack: Stack) -> None:
+    member, member_no = a_holder_on_the_phone(desk, stack)
+    ended = {"state": "ended", "ended_on": f"{_YEAR}-01-31", "reason": "会员退会", "kinds": ["illness", "hospital"]}
+    report(stack, enrolment(member_no, _YEAR, way="immediate", covers_from=f"{_YEAR}-01-02", **ended))
+    wait_until(lambda: member.get("personal/enrolments")["items"], "the enrolment has come")
+    page = page_of(member, viewport=_PHONE)
     page.goto("/m/")
     page.get_by_role("link", name="我的参保").click()
     expect(page.get_by_role("heading", name="我的参保")).to_be_focused()
@@ -213,10 +214,64 @@ def test_a_member_reads_the_own_enrolments_on_the_phone(
     expect(page.get_by_role("heading", name="办理进度").first).to_be_visible()
 
 
-def test_a_member_without_enrolments_is_told_when_they_come(pages_url: str, page_of: PageOf, stack: Stack) -> None:
-    (person,) = people(1)
-    a_desk(pages_url).register(person)
-    page = page_of(signed_in(stack, person.phone), viewport=_PHONE)
+def test_a_member_without_enrolments_is_told_when_they_come(desk: Desk, page_of: PageOf, stack: Stack) -> None:
+    page = page_of(a_member_on_the_phone(desk, stack), viewport=_PHONE)
     page.goto("/m/enrolments")
     expect(page.get_by_text("暂无参保信息。办卡成功后由工会为您参保。")).to_be_visible()
     assert is_fit(page)
+
+
+def test_a_member_reads_messages_and_takes_the_own_data_along(desk: Desk, page_of: PageOf, stack: Stack) -> None:
+    member, _ = a_holder_on_the_phone(desk, stack)
+    wait_until(lambda: member.get("personal/messages")["unread"] == 2, "submission and issue were told")
+    page = page_of(member, viewport=_PHONE)
+    page.goto("/m/")
+    link = page.get_by_role("link", name="消息")
+    expect(link).to_contain_text("2 条未读")
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="下载我的信息").click()
+    assert downloading.value.suggested_filename.endswith(".xlsx")
+
+    link.click()
+    expect(page.get_by_role("heading", name="消息")).to_be_focused()
+    messages = page.get_by_role("list", name="消息").get_by_role("listitem")
+    expect(messages).to_have_count(2)
+    expect(messages.first).to_contain_text("新")
+    expect(messages.first).to_contain_text("领卡")
+    assert is_fit(page)
+    page.get_by_role("button", name="大字").click()
+    assert is_large(page)
+
+    page.get_by_role("button", name="返回").click()
+    expect(page.get_by_role("link", name="消息")).not_to_contain_text("未读")
+
+
+def test_a_member_without_messages_is_told_so(desk: Desk, page_of: PageOf, stack: Stack) -> None:
+    page = page_of(a_member_on_the_phone(desk, stack), viewport=_PHONE)
+    page.goto("/m/messages")
+    expect(page.get_by_text("暂无消息")).to_be_visible()
+    assert is_fit(page)
+
+
+def a_member_on_the_phone(desk: Desk, stack: Stack) -> ApiClient:
+    """A member in flexible employment, signed in."""
+    (person,) = people(1)
+    desk.clerk.post("members", form_of(person, affiliation="flexible"))
+    member = signed_in(stack, person.phone)
+    wait_until(lambda: member.get("personal/profile")["can_apply"], "the member has a number")
+    return member
+
+
+def a_holder_on_the_phone(desk: Desk, stack: Stack) -> tuple[ApiClient, str]:
+    """Such a member with a card, and the member's number."""
+    member = a_member_on_the_phone(desk, stack)
+    outlet = member.get("outlets", q="古北")["items"][0]
+    agreed = member.get("consent-text")["version"]
+    member.post("personal/applications", {"outlet_code": outlet["code"], "consent_version": agreed})
+    application = wait_until(
+        lambda: next((one for one in member.get("personal/applications")["items"] if one["batch_no"]), None),
+        "the application is in a batch",
+    )
+    answer_batch(stack, application["batch_no"], {"outcome": "issued"})
+    wait_until(lambda: member.get("personal/profile")["card_state"] == "issued", "the card is made")
+    return member, str(member.get("personal/profile")["member_no"])

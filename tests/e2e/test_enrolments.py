@@ -84,10 +84,6 @@ def test_a_clerk_finds_enrolments_and_takes_them_along_as_a_sheet(stack: Stack, 
     [past] = listed(desk.clerk, status="expired")
     assert (past["year"], past["covers_to"]) == (2025, "2025-12-31")
     assert [one["year"] for one in listed(desk.clerk, year=2028, kind="death", way="collective")] == [2028]
-    with pytest.raises(ApiProblem) as partial:
-        listed(desk.clerk, document_number="3101")
-    assert partial.value.status == 422
-
     answer = desk.clerk.http.post(f"{desk.clerk.base}/api/v1/enrolments/export", json={"year": 2025}, timeout=60)
     sheet = load_workbook(BytesIO(answer.content)).active
     assert sheet is not None
