@@ -26,6 +26,7 @@ export const router = createRouter({
       component: () => import("@/phone/EnrolmentsPage.vue"),
       meta: { title: "我的参保", isBeside: true },
     },
+    { path: "/messages", name: "messages", component: () => import("@/phone/MessagesPage.vue"), meta: { title: "消息", isBeside: true } },
     { path: "/:path(.*)*", redirect: "/" },
   ],
   scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
