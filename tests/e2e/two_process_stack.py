@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 import pytest
 
@@ -18,9 +19,14 @@ _TWO_EACH = dict.fromkeys(SERVICES, 2)
 
 
 @contextmanager
-def start_two_process_stack(nodes: Nodes, kind: str, scale: Mapping[str, int] = _TWO_EACH) -> Iterator[Stack]:
+def start_two_process_stack(
+    nodes: Nodes,
+    kind: str,
+    scale: Mapping[str, int] = _TWO_EACH,
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Stack]:
     """Runs it under a separate name on the shared nodes; meanwhile its captchas can be solved."""
-    settings = {"BANK_MODE": "manual", **UNLIMITED}
+    settings = {"BANK_MODE": "manual", **UNLIMITED, **settings}
     with (
         pytest.MonkeyPatch.context() as environment,
         temporary_addresses(nodes, vhost_of(kind)) as addresses,
