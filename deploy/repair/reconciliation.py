@@ -23,6 +23,7 @@ from deploy.repair.runner import Runner
 from services.kit.amqp.queues import owner_of
 from services.kit.data.fence import end_other_connections, lift_fence, restored_to
 from services.kit.data.primary import tool_engine
+from services.kit.system import the_system
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 _BATCHES = "select batch_no from batch"
@@ -98,6 +99,12 @@ def lift(system: System, service: str, owner_url: str) -> None:
     end_other_connections(tool_engine(system.database_urls[service]))
 
 
+def is_work_of_others(queue: str, service: str) -> bool:
+    """Whether a queue holds what another service of ours must handle: not what outside parties read or sent wrongly."""
+    is_external = any(queue.startswith(f"{party.prefix}.") for party in the_system().external)
+    return owner_of(queue) != service and not is_external and not queue.endswith(".dead")
+
+
 def _known_to_the_bank_alone(snapshots: Snapshots, bank: Mapping[str, BankBatch]) -> dict[str, BankBatch]:
     ours = {row["batch_no"] for service in ("batching", "revocation") for row in snapshots.rows(service, _BATCHES)}
     return {batch_no: batch for batch_no, batch in bank.items() if batch_no not in ours}
@@ -108,14 +115,10 @@ def _waiting_for_others(system: System, service: str, settle_seconds: float) -> 
     until = time.monotonic() + settle_seconds
     while True:
         depths = queue_depths(system)
-        waiting = sorted(queue for queue, depth in depths.items() if depth and _is_work_of_others(queue, service))
+        waiting = sorted(queue for queue, depth in depths.items() if depth and is_work_of_others(queue, service))
         if not waiting or time.monotonic() >= until:
             return waiting
         time.sleep(_SECONDS_BETWEEN_LOOKS)
-
-
-def _is_work_of_others(queue: str, service: str) -> bool:
-    return owner_of(queue) != service and not queue.startswith("bank.") and not queue.endswith(".dead")
 
 
 def _for_batching(snapshots: Snapshots) -> dict[str, set[str]]:

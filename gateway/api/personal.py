@@ -71,7 +71,7 @@ ROUTES = (
         members.EXPORT_OWN_DATA,
         content_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         deadline=30,
-        summary="All that is kept of me, as a sheet",
+        summary="My data, applications, card, enrolments, and who looked me up by number, as a sheet",
     ),
     rpc_route(
         "POST",
@@ -110,7 +110,7 @@ ROUTES = (
         f"{_MESSAGES}/read",
         member_messages.MARK_MEMBER_MESSAGES_READ,
         status=204,
-        summary="Mark all my messages as read",
+        summary="Mark my messages as read, up to one of them",
     ),
     rpc_route(
         "GET",

@@ -9,6 +9,7 @@ from uuid import UUID
 from services.contracts import dead_letter_descriptions
 from services.contracts.external import bank, bank_keys, insurer, insurer_keys
 from services.contracts.external.protection import CannotDecrypt, is_encrypted
+from services.kit.dead_letters.masked_numbers import without_numbers
 from services.kit.system import DeadLetterDescription, DeadLetterMessage
 
 
@@ -78,7 +79,9 @@ def _applications_of_feedback(document: dict[str, Any]) -> dict[str, Any]:
 
 def _enrolments_of_report(document: dict[str, Any]) -> dict[str, Any]:
     lines = [line for line in document.get("enrolments") or () if isinstance(line, dict)]
-    return {"enrolment_nos": [str(line["enrolment_no"])[:64] for line in lines if line.get("enrolment_no")]}
+    return {
+        "enrolment_nos": [without_numbers(str(line["enrolment_no"])[:64]) for line in lines if line.get("enrolment_no")]
+    }
 
 
 _SENDERS = {

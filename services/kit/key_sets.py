@@ -14,7 +14,7 @@ from services.kit.strict_json import read_json
 
 
 def new_encryption_keys(kid: str) -> str:
-    """A JWK Set of one new private key that decrypts bank messages."""
+    """A JWK Set of one new private key that decrypts messages of an outside party."""
     key = ECKey.generate_key("P-256", {"kid": kid, "use": "enc"}, private=True)
     return json.dumps({"keys": [key.as_dict(private=True)]})
 

@@ -579,6 +579,8 @@ class Enrolment(Base):
     __table_args__ = (
         Index(None, "member_id", "year"),
         Index(None, "year", "enrolment_no"),
+        Index(None, "way", "year", "enrolment_no"),
+        Index(None, "covers_from", "enrolment_no"),
         Index(
             "uq_enrolment_current",
             "member_id",
@@ -601,6 +603,11 @@ class Enrolment(Base):
     superseded: Mapped[bool] = mapped_column(server_default="false")
     changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+ENDS_EARLY = Enrolment.superseded | (Enrolment.state == literal_column("'ended'"))
+"""Whether an enrolment was ended, or another one took its place; literal, for the partial index."""
+Index("ix_enrolment_ended", Enrolment.year, Enrolment.enrolment_no, postgresql_where=ENDS_EARLY)
 
 
 class EnrolmentReport(Base):

@@ -229,7 +229,6 @@ def member_phone_changed(session: Session, event: Event[MemberPhoneChangedData])
         sms.enqueue(session, texts.sms_phone_given_up(new, *times), old)
     if new:
         sms.enqueue(session, texts.sms_phone_taken(*times), new)
-        member_messages.keep(session, [(data.member_id, texts.sms_phone_taken(*times))])
 
 
 def reminders_due(session: Session, event: Event[RemindersDueData]) -> None:

@@ -1,4 +1,4 @@
-"""Messages to members, which they read on the phone: kept whether or not an SMS could be sent, or was wanted."""
+"""Messages to members whose telephone is known, which they read on the phone, also where no SMS was wanted."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -51,11 +51,15 @@ def list_member_messages(work: Work, request: ListMemberMessagesRequest) -> Memb
     return MemberMessagesAnswer.of(items, request, counted, unread=work.session.scalar(unread) or 0)
 
 
-def mark_member_messages_read(work: Work, _request: MarkMemberMessagesReadRequest) -> None:
-    """Marks all messages of the caller as read."""
+def mark_member_messages_read(work: Work, request: MarkMemberMessagesReadRequest) -> None:
+    """Marks the caller's messages up to one of them as read."""
     work.session.execute(
         update(MemberMessage)
-        .where(MemberMessage.member_id == UUID(work.caller.member_id), MemberMessage.read_at.is_(None))
+        .where(
+            MemberMessage.member_id == UUID(work.caller.member_id),
+            MemberMessage.message_id <= request.up_to,
+            MemberMessage.read_at.is_(None),
+        )
         .values(read_at=datetime.now(UTC))
         .execution_options(synchronize_session=False)
     )

@@ -229,7 +229,7 @@ def test_a_member_reads_messages_and_takes_the_own_data_along(desk: Desk, page_o
     link = page.get_by_role("link", name="消息")
     expect(link).to_contain_text("2 条未读")
     with page.expect_download() as downloading:
-        page.get_by_role("link", name="下载我的信息").click()
+        page.get_by_role("button", name="下载我的信息").click()
     assert downloading.value.suggested_filename.endswith(".xlsx")
 
     link.click()

@@ -159,7 +159,7 @@ def test_a_member_reads_on_the_phone_what_was_told_even_who_wants_no_text_messag
     assert [one.text for one in inbox(session, page=2, size=1).items] == [shown.items[1].text]
     assert inbox(session, uuid4()).items == []
 
-    member_messages.mark_member_messages_read(work, MarkMemberMessagesReadRequest())
+    member_messages.mark_member_messages_read(work, MarkMemberMessagesReadRequest(up_to=shown.items[0].message_id))
     assert inbox(session).unread == 0
     assert all(one.read for one in inbox(session).items)
 

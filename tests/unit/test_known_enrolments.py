@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.kit.external.contradictions import Contradiction
-from services.membership.enrolments.known import Enrolment, Insured, KnownEnrolments
+from services.membership.enrolments.known import EnrolmentFacts, Insured, KnownEnrolments
 from services.membership.enrolments.reading import Line
 
 HOLDER, OTHER = UUID(int=1), UUID(int=2)
@@ -38,7 +38,7 @@ def a_line(**changes: object) -> Line:
     return replace(line, **changes)  # type: ignore[arg-type]
 
 
-def after(*lines: Line, stored: list[Enrolment] | None = None) -> dict[str, tuple[str, bool, datetime]]:
+def after(*lines: Line, stored: list[EnrolmentFacts] | None = None) -> dict[str, tuple[str, bool, datetime]]:
     """State, whether superseded, and time of each enrolment, after these lines in separate reports."""
     kept = {one.enrolment_no: one for one in stored or []}
     for line in lines:

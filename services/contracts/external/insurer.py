@@ -7,6 +7,7 @@ The society 市职工保障互助会 insures members who hold a card (参保). O
 (see `protection`). No message has a document number: the society knows a member by the member's number.
 """
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -27,6 +28,7 @@ ELIGIBLE = "members.eligible"
 RECEIPT = "enrolments.receipt"
 REPORT_ID_HEADER = "x-report-id"
 """The header with the id of a rejected report whose body only membership can decrypt; we set it."""
+_ENROLMENT_NO = re.compile(r"[0-9A-Za-z\u4e00-\u9fff_()（）-]{1,64}\Z")
 FIRST_YEAR, LAST_YEAR = 2000, 2099
 PLAUSIBLE = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC), datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
 LARGEST_REPORT = 1000
@@ -39,7 +41,7 @@ REJECTIONS = {
     "report_id_reused": "Another content came under this report_id before: a corrected report needs a new id.",
     "in_the_future": "changed_at lies more than a day ahead.",
     "unknown_member": "There is no member of this number.",
-    "no_card": "The member holds no card; only who holds one is insured.",
+    "no_card": "No card has been made for the member; only who holds one is insured.",
     "enrolment_no_reused": "This enrolment_no is that of another member, or of another year.",
     "changed_at_reused": "Another content came for this enrolment at the same changed_at.",
 }
@@ -69,8 +71,11 @@ class EnrolmentLine(ExternalMessage):
 
     enrolment_no = fields.String(
         required=True,
-        validate=validate.Length(1, 64),
-        metadata=meta("the society's number of the enrolment, unique for ever"),
+        validate=validate.Regexp(_ENROLMENT_NO, error="Letters, digits and - _ ( ) only, at most 64."),
+        metadata=meta(
+            "the society's number of the enrolment, unique for ever",
+            limits="1 to 64 letters, digits, Chinese characters, `-`, `_`, `(`, `)`",
+        ),
     )
     member_no = fields.String(
         required=True, validate=validate.Length(1, 20), metadata=meta("who is insured, as in `members.eligible`")

@@ -31,11 +31,11 @@ def is_connected() -> bool:
 
 def check_insurer_keys() -> None:
     """Raises SettingsError where some of the keys are missing, or cannot be read."""
-    keys = [_keys("INSURER_PUBLIC_KEYS"), _keys("ENROLMENT_PRIVATE_KEYS")]
-    if is_connected() and not all(keys):
+    keys = [is_connected(), *(bool(_keys(name)) for name in ("INSURER_PUBLIC_KEYS", "ENROLMENT_PRIVATE_KEYS"))]
+    if any(keys) and not all(keys):
         raise SettingsError(
-            "Settings in the environment: INSURER_HMAC_KEY is set without INSURER_PUBLIC_KEYS and"
-            " ENROLMENT_PRIVATE_KEYS; the mutual-aid society is connected with all three, or with none."
+            "Settings in the environment: of INSURER_HMAC_KEY, INSURER_PUBLIC_KEYS and ENROLMENT_PRIVATE_KEYS some are"
+            " set; the mutual-aid society is connected with all three, or with none."
         )
 
 

@@ -30,7 +30,7 @@ class MemberMessagesAnswer(PageAnswer):
 
 @dataclass(frozen=True, kw_only=True)
 class MarkMemberMessagesReadRequest:
-    """Has no parameters: marks all messages of the member."""
+    up_to: Annotated[UUID, "the newest message that was shown; later ones stay unread"]
 
 
 LIST_MEMBER_MESSAGES = query(

@@ -1,4 +1,4 @@
-"""Finds, shows, replays and discards dead letters of all services and rejected messages of the bank, by AMQP only."""
+"""Finds, shows, replays and discards dead letters, and rejected messages of outside parties, by AMQP only."""
 
 import hashlib
 import json

@@ -137,7 +137,7 @@ class ReplayAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetterDetailAnswer(DeadLetterAnswer):
-    """One letter without personal data, which is encrypted in events and left out of the bank's messages."""
+    """One letter without personal data, which is encrypted in events and left out of outside parties' messages."""
 
     original_queue: str | None
     traceback: str | None

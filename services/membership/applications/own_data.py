@@ -15,11 +15,12 @@ from services.kit.documents.sheet_cells import XLSX, heading_row, saved, text_ro
 from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.work import Work
 from services.membership.applications.cards import card_steps_of, status_of
-from services.membership.enrolments.covers import KIND_WORDS, STATUS_WORDS, WAY_WORDS, covers_of
+from services.membership.enrolments.covers import KIND_WORDS, STATUS_WORDS, WAY_WORDS, covers_of, period_of
 from services.membership.imports.sheets import DOCUMENT_TYPE_WORDS, SEX_WORDS
 from services.membership.members.corrections import corrections_of
 from services.membership.members.exports import CARD_STATE_WORDS, CARD_STATUS_WORDS, CHANNEL_WORDS
 from services.membership.members.members import applications_of
+from services.membership.members.number_searches import PLACES
 from services.membership.models import Disclosure, Member, Transfer, Union
 from services.membership.unions import union_names
 
@@ -40,7 +41,8 @@ CARD_STEP_WORDS = {
     "renewed": "换卡",
     "closed": "销卡",
 }
-DISCLOSURE_WORDS = {"reveal": "显示完整号码", "search": "按号码查询", "held": "登记时查重", "released": "登记时查重"}
+DISCLOSURE_WORDS = {"reveal": "显示完整号码", "search": "按号码查询"}
+RETIREMENT_WORDS = {"M60": "男，60 周岁", "F55": "女，55 周岁", "F50": "女，50 周岁", "special": "特殊工种"}
 FIELD_WORDS = {
     "name": "姓名",
     "document_type": "证件类型",
@@ -57,7 +59,7 @@ TRANSFER_WORDS = {"requested": "待原工会确认", "accepted": "已转会", "d
 
 
 def export_own_data(work: Work, _request: ExportOwnDataRequest) -> FileAnswer:
-    """All that membership keeps of the caller, on several sheets; whole numbers are on the documents themselves."""
+    """What membership keeps of the caller, on several sheets; whole numbers are on the documents themselves."""
     session = work.session
     member = session.get_one(Member, UUID(work.caller.member_id))
     book = Workbook(write_only=True)
@@ -79,10 +81,10 @@ def _facts(session: Session, member: Member) -> Rows:
     yield "证件类型", DOCUMENT_TYPE_WORDS[member.document_type]
     yield "证件号码", mask_document(member.document_number)
     yield "证件签发日", _day(member.document_issued)
-    yield "证件到期日", "长期" if member.document_expiry == LONG_TERM else _day(member.document_expiry)
+    yield "证件到期日", _word("document_expiry", _day(member.document_expiry))
     yield "手机号码", mask_phone(member.phone) if member.phone else ""
     yield "联系地址", member.address or ""
-    yield "退休类别", member.retirement_category or ""
+    yield "退休类别", _word("retirement_category", member.retirement_category)
     yield "登记时间", _time(member.registered_at)
     yield "办卡状态", CARD_STATE_WORDS[member.card_state]
     yield "银行卡号", mask_card(member.card_no) if member.card_no else ""
@@ -113,8 +115,7 @@ def _covers(session: Session, member: Member) -> Rows:
             str(cover.year),
             WAY_WORDS[cover.way],
             "、".join(KIND_WORDS[kind] for kind in cover.kinds),
-            _day(cover.covers_from),
-            _day(cover.covers_to),
+            *period_of(cover),
             STATUS_WORDS[cover.status],
             cover.reason or "",
             cover.enrolment_no,
@@ -150,11 +151,26 @@ def _disclosures(session: Session, member: Member) -> Rows:
     seen = (
         select(Disclosure, Union.name)
         .join(Union, Union.union_id == Disclosure.union_id)
-        .where(Disclosure.member_id == member.member_id)
+        .where(Disclosure.member_id == member.member_id, Disclosure.kind.in_(DISCLOSURE_WORDS))
         .order_by(Disclosure.at.desc())
     )
     for disclosure, union_name in session.execute(seen):
-        yield _time(disclosure.at), union_name, DISCLOSURE_WORDS.get(disclosure.kind, ""), disclosure.reason
+        yield (
+            _time(disclosure.at),
+            union_name,
+            DISCLOSURE_WORDS[disclosure.kind],
+            PLACES.get(disclosure.reason, disclosure.reason),
+        )
+
+
+def _word(field: str, value: str | None) -> str:
+    """A value of a field in Chinese, where it is a code."""
+    words = {
+        "document_type": DOCUMENT_TYPE_WORDS,
+        "document_expiry": {LONG_TERM.isoformat(): "长期"},
+        "retirement_category": RETIREMENT_WORDS,
+    }
+    return words.get(field, {}).get(value or "", value or "")
 
 
 def _day(day: date | None) -> str:

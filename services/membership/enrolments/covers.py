@@ -1,14 +1,15 @@
 """What an enrolment is today, as clerks and members see it."""
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, literal, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from services.contracts.operations.membership.covers import Cover
 from services.contracts.values import today
-from services.membership.models import Enrolment
+from services.membership.models import ENDS_EARLY, Enrolment
 
 WAY_WORDS = {"collective": "集中参保", "immediate": "即时参保"}
 KIND_WORDS = {"hospital": "住院保障", "illness": "重大疾病保障", "accident": "意外伤害保障", "death": "身故保障"}
@@ -38,12 +39,39 @@ def values_of_cover(enrolment: Enrolment, status: str) -> dict[str, Any]:
     }
 
 
+def period_of(cover: Cover) -> tuple[str, str]:
+    """The first and the last day; both empty of an enrolment that ended before it began."""
+    if cover.covers_to < cover.covers_from:
+        return "", ""
+    return cover.covers_from.isoformat(), cover.covers_to.isoformat()
+
+
 def status_today() -> ColumnElement[str]:
     """One of ENROLMENT_STATUSES; the day is Shanghai's."""
-    day = literal(today())
+    day = today()
     return case(
-        ((Enrolment.state == "ended") | Enrolment.superseded, "ended"),
+        (_has_ended(day), "ended"),
         (Enrolment.covers_from > day, "upcoming"),
         (Enrolment.covers_to < day, "expired"),
         else_="covered",
     )
+
+
+def has_status(status: str) -> ColumnElement[bool]:
+    """The condition that finds enrolments which have this status today; each has an index for it but `covered`."""
+    day = today()
+    if status == "ended":
+        return and_(ENDS_EARLY, _has_ended(day))
+    periods = {
+        "upcoming": Enrolment.covers_from > day,
+        "covered": and_(Enrolment.year == day.year, Enrolment.covers_from <= day),
+        "expired": Enrolment.year < day.year,
+    }
+    return and_(periods[status], ~_has_ended(day))
+
+
+def _has_ended(day: date) -> ColumnElement[bool]:
+    """Whether it counts no more on this day, or never began."""
+    last = func.coalesce(Enrolment.ended_on, Enrolment.covers_to)
+    is_over = and_(Enrolment.state == "ended", or_(last < day, last < Enrolment.covers_from))
+    return or_(Enrolment.superseded, is_over)

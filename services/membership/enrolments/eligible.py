@@ -18,12 +18,14 @@ from services.membership.models import Member, Union
 
 
 def tell_eligible(session: Session, issued_at: Mapping[UUID, datetime]) -> None:
-    """Sends the members whose cards were issued at these times, if the society is connected."""
+    """Sends the members whose cards were issued at these times and who have not left, if the society is connected."""
     if not is_connected():
         return
     columns = (Member.member_id, Member.member_no, Union.code)
     of_members = select(*columns).join(Union, Union.union_id == Member.union_id)
-    rows = session.execute(of_members.where(is_any_of(Member.member_id, issued_at)).order_by(Member.member_no)).all()
+    rows = session.execute(
+        of_members.where(is_any_of(Member.member_id, issued_at), Member.left_at.is_(None)).order_by(Member.member_no)
+    ).all()
     for part in in_chunks(rows):
         members = [
             {

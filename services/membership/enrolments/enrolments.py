@@ -38,6 +38,8 @@ from services.membership.enrolments.covers import (
     STATUS_WORDS,
     WAY_WORDS,
     covers_of,
+    has_status,
+    period_of,
     status_today,
     values_of_cover,
 )
@@ -47,6 +49,7 @@ from services.membership.members.number_searches import count, numbers_in
 from services.membership.models import Enrolment, Member
 from services.membership.unions import union_names
 
+HINT = "此列表仅显示关联企业内会员，灵活就业和企业外入会人员请本人在手机“我的参保”中查看。"
 HEADINGS = (
     *("会员编号", "姓名", "证件号码", "工会", "年度", "参保方式", "保障项目", "保障开始", "保障结束"),
     *("状态", "终止原因", "会员状态", "参保编号"),
@@ -63,7 +66,7 @@ def list_enrolments(work: Work, request: ListEnrolmentsRequest) -> ListEnrolment
     rows, counted = page_of(
         session, matching.order_by(*in_order(request.sort, columns, Enrolment.enrolment_no)), request
     )
-    return ListEnrolmentsAnswer.of(_answers(session, rows), request, counted, is_connected=is_connected())
+    return ListEnrolmentsAnswer.of(_answers(session, rows), request, counted, is_connected=is_connected(), hint=HINT)
 
 
 def export_enrolments(work: Work, request: ExportEnrolmentsRequest) -> FileAnswer:
@@ -112,7 +115,7 @@ def _matching(work: Work, chosen: EnrolmentFilter, place: str) -> Select[Enrolme
     if chosen.kind is not UNSET:
         matching = matching.where(literal(chosen.kind) == any_(func.string_to_array(Enrolment.kinds, " ")))
     if chosen.status is not UNSET:
-        matching = matching.where(status_today() == chosen.status)
+        matching = matching.where(has_status(chosen.status))
     return matching
 
 
@@ -145,8 +148,7 @@ def _texts(answer: EnrolmentAnswer) -> tuple[str, ...]:
         str(answer.year),
         WAY_WORDS[answer.way],
         "、".join(KIND_WORDS[kind] for kind in answer.kinds),
-        answer.covers_from.isoformat(),
-        answer.covers_to.isoformat(),
+        *period_of(answer),
         STATUS_WORDS[answer.status],
         answer.reason or "",
         "、".join(filter(None, member_state)),

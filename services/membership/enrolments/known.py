@@ -21,7 +21,7 @@ class Insured:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Enrolment:
+class EnrolmentFacts:
     """An enrolment as it is known. One that is `superseded` is active, but a later one of the year counts."""
 
     enrolment_no: str
@@ -45,7 +45,7 @@ class KnownEnrolments:
     of an enrolment the line that was changed last counts, of a member's year the active one that was changed last.
     """
 
-    def __init__(self, members: Mapping[str, Insured], enrolments: Iterable[Enrolment]) -> None:
+    def __init__(self, members: Mapping[str, Insured], enrolments: Iterable[EnrolmentFacts]) -> None:
         self._members = members
         self._stored = {one.enrolment_no: one for one in enrolments}
         self._now = dict(self._stored)
@@ -71,9 +71,9 @@ class KnownEnrolments:
         self._now[said.enrolment_no] = said
         return True
 
-    def changes(self) -> list[Enrolment]:
+    def changes(self) -> list[EnrolmentFacts]:
         """The enrolments that are new or changed, with those that others of their year have superseded."""
-        years: defaultdict[tuple[UUID, int], list[Enrolment]] = defaultdict(list)
+        years: defaultdict[tuple[UUID, int], list[EnrolmentFacts]] = defaultdict(list)
         for one in self._now.values():
             if one.state == ACTIVE:
                 years[one.member_id, one.year].append(one)
@@ -84,17 +84,17 @@ class KnownEnrolments:
                 self._now[one.enrolment_no] = replace(one, superseded=superseded)
         return [one for one in self._now.values() if one != self._stored.get(one.enrolment_no)]
 
-    def is_stored(self, enrolment: Enrolment) -> bool:
+    def is_stored(self, enrolment: EnrolmentFacts) -> bool:
         """Whether it was known before."""
         return enrolment.enrolment_no in self._stored
 
 
-def _newest(enrolment: Enrolment) -> tuple[datetime, str]:
+def _newest(enrolment: EnrolmentFacts) -> tuple[datetime, str]:
     return enrolment.changed_at, enrolment.enrolment_no
 
 
-def _enrolment(line: Line, member_id: UUID) -> Enrolment:
-    return Enrolment(
+def _enrolment(line: Line, member_id: UUID) -> EnrolmentFacts:
+    return EnrolmentFacts(
         enrolment_no=line.enrolment_no,
         member_id=member_id,
         year=line.year,

@@ -2,10 +2,16 @@
 
 from typing import Any
 
+import structlog
 from sqlalchemy.orm import Session
 
 from services.contracts.external import insurer
-from services.contracts.external.insurer_keys import check_insurer_keys, encrypted_for_insurer, insurer_key
+from services.contracts.external.insurer_keys import (
+    check_insurer_keys,
+    encrypted_for_insurer,
+    insurer_key,
+    is_connected,
+)
 from services.contracts.external.insurer_queues import INSURER_QUEUES
 from services.contracts.external.protection import CONTENT_TYPE, SIGNATURE_HEADER, sign
 from services.kit.amqp.connection import OutgoingMessage
@@ -13,6 +19,8 @@ from services.kit.events.envelope import correlation, new_message_id
 from services.kit.events.outbox import send_unchanged, to_json
 from services.kit.external.link import ExternalLink
 from services.kit.operations.tracing import trace_headers
+
+log = structlog.get_logger()
 
 
 class InsurerQueue(ExternalLink):
@@ -23,6 +31,11 @@ class InsurerQueue(ExternalLink):
     def check_keys(self) -> None:
         """Raises SettingsError where only some of the keys are set."""
         check_insurer_keys()
+
+    def setup(self) -> None:
+        """Says whether the society is connected."""
+        super().setup()
+        log.info("insurer_connected" if is_connected() else "insurer_not_connected")
 
 
 def send_to_insurer(session: Session, name: str, document: dict[str, Any]) -> None:

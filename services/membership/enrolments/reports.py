@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Uuid, and_, or_, select, tuple_, update
+from sqlalchemy import Integer, Uuid, and_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -23,7 +23,7 @@ from services.kit.events.outbox import to_json
 from services.kit.external.lined_messages import Fault, in_receipts, judge_lines
 from services.membership import models
 from services.membership.applications.application_states import CardState
-from services.membership.enrolments.known import Enrolment, Insured, KnownEnrolments
+from services.membership.enrolments.known import EnrolmentFacts, Insured, KnownEnrolments
 from services.membership.enrolments.link import send_signed, send_to_insurer
 from services.membership.enrolments.reading import Line, Report, read_report
 from services.membership.models import EnrolmentReport, Member
@@ -32,7 +32,7 @@ _FURTHEST_AHEAD = timedelta(days=1)
 _TAKEN_ONCE = ("uq_enrolment_report_content", "pk_enrolment", "uq_enrolment_current")
 """Unique indexes that two processes can violate when both find the same value unused."""
 _MOST_RACES = 5
-_COLUMNS = tuple(Enrolment.__dataclass_fields__)
+_COLUMNS = tuple(EnrolmentFacts.__dataclass_fields__)
 _TYPES = types_of(models.Enrolment, _COLUMNS)
 
 
@@ -97,27 +97,33 @@ def _judge_messages(session: Session, reports: Sequence[Report]) -> None:
 
 
 def _load(session: Session, lines: Sequence[Line]) -> KnownEnrolments:
-    """The members and enrolments that lines name, and all enrolments of these members' years, locked in order."""
+    """The members and enrolments that lines name, and all enrolments of these members' years.
+
+    The members are locked in the order of ids, as by all who change them: so nobody else changes their enrolments, and
+    what is read afterwards is all there is.
+    """
+    named = select(Member.member_id, Member.member_no, Member.card_state).where(
+        is_any_of(Member.member_no, {line.member_no for line in lines})
+    )
     members = {
         row.member_no: Insured(member_id=row.member_id, has_card=row.card_state == CardState.ISSUED)
-        for row in session.execute(
-            select(Member.member_id, Member.member_no, Member.card_state).where(
-                is_any_of(Member.member_no, {line.member_no for line in lines})
-            )
-        )
+        for row in session.execute(named.order_by(Member.member_id).with_for_update(key_share=True))
     }
     years = {(members[line.member_no].member_id, line.year) for line in lines if line.member_no in members}
-    return KnownEnrolments(members, _lock_enrolments(session, {line.enrolment_no for line in lines}, years))
+    return KnownEnrolments(members, _enrolments(session, {line.enrolment_no for line in lines}, years))
 
 
-def _lock_enrolments(session: Session, numbers: Iterable[str], years: Iterable[tuple[UUID, int]]) -> list[Enrolment]:
+def _enrolments(session: Session, numbers: Iterable[str], years: Iterable[tuple[UUID, int]]) -> list[EnrolmentFacts]:
+    """Those of these numbers, and those of these members' years: two statements, since each has an index."""
     table = models.Enrolment
+    facts = select(*(getattr(table, name) for name in _COLUMNS))
     year = values_table("year", {"member_id": Uuid(), "year": Integer()}, sorted(years))
-    is_of_years = tuple_(table.member_id, table.year).in_(select(year.c.member_id, year.c.year))
-    matching = or_(is_any_of(table.enrolment_no, numbers), is_of_years)
-    columns = [getattr(table, name) for name in _COLUMNS]
-    rows = session.execute(select(*columns).where(matching).order_by(table.enrolment_no).with_for_update())
-    return [Enrolment(**row._mapping) for row in rows]
+    is_of_year = and_(table.member_id == year.c.member_id, table.year == year.c.year)
+    found = [
+        *session.execute(facts.where(is_any_of(table.enrolment_no, numbers))),
+        *session.execute(facts.join(year, is_of_year)),
+    ]
+    return [EnrolmentFacts(**row._mapping) for row in found]
 
 
 def _store(session: Session, known: KnownEnrolments) -> None:

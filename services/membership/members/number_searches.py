@@ -38,7 +38,7 @@ Numbers = Mapping[str, str]
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _SEARCH, _HELD, _RELEASED = "search", "held", "released"
-_PLACES = {
+PLACES = {
     "membership.list_members": "卡片信息管理",
     "membership.find_person": "会员核查",
     "membership.export_members": "导出会员名单",
@@ -152,7 +152,7 @@ def _record(session: Session, caller: Caller, sought: Numbers, place: str) -> No
     member = _member_with(session, sought.get("document_number"))
     if member is not None and _is_in_scope(session, caller, member):
         audit.record(session, ("member", member.member_id))
-    audit.record(session, new={**sought, "place": _PLACES.get(place, place)})
+    audit.record(session, new={**sought, "place": PLACES.get(place, place)})
     member_id, members = (member.member_id, 1) if member else (None, 0)
     found = Disclosed(union_id=UUID(caller.union_id), members=members, reason=place, member_id=member_id)
     record(session, caller, _SEARCH, found)

@@ -62,7 +62,7 @@ def test_who_looked_a_member_up_by_number_is_named_by_the_union(office: Office) 
     (number,) = office.kept(member_id, "document_number")
     office.listed(document_number=number)
     rows = sheets(office, member_id)["号码查看记录"]
-    assert [row[1:3] for row in rows] == [(office.union.name, "按号码查询")]
+    assert [row[1:] for row in rows] == [(office.union.name, "按号码查询", "卡片信息管理")]
 
 
 def test_nothing_of_another_member_is_in_the_sheet(office: Office) -> None:

@@ -13,23 +13,27 @@ const message = {
   read: false,
 };
 
-async function shown(items: object[], unread = 0, total = items.length) {
-  const asked = fakeApi({
-    "/api/v1/personal/messages": { items, unread, total, total_is_exact: true, page: 1, size: 20 },
-    "/api/v1/personal/messages/read": {},
-  });
+async function shown(items: object[], total = items.length) {
+  const api = fakeApi({ "/api/v1/personal/messages": { items, total, unread: 0, total_is_exact: true, page: 1, size: 20 } });
   const page = mount(MessagesPage);
   await settle();
-  return { page, asked };
+  return { page, api };
 }
 
 afterEach(() => vi.unstubAllGlobals());
 
-it("marks new messages and shows the others without a mark", async () => {
-  const { page } = await shown([message, { ...message, message_id: "m-2", text: "您的办卡申请已提交。", read: true }], 1);
+it("marks new messages, reads them up to the newest, and keeps their marks", async () => {
+  const { page, api } = await shown([message, { ...message, message_id: "m-2", text: "您的办卡申请已提交。", read: true }]);
   const [first, second] = page.findAll("li");
   expect(first?.text()).toContain("新");
   expect(second?.text()).not.toContain("新");
+  expect(api.commands.map(({ path, body }) => ({ path, body }))).toEqual([
+    { path: "/api/v1/personal/messages/read", body: { up_to: "m-1" } },
+  ]);
+});
+
+it("reads nothing where nothing is new", async () => {
+  expect((await shown([{ ...message, read: true }])).api.commands).toEqual([]);
 });
 
 it("says that messages will come where there is none", async () => {
@@ -37,6 +41,6 @@ it("says that messages will come where there is none", async () => {
 });
 
 it("offers earlier messages while there are some", async () => {
-  expect((await shown([message], 0, 30)).page.text()).toContain("查看更早的消息");
+  expect((await shown([message], 30)).page.text()).toContain("查看更早的消息");
   expect((await shown([message])).page.text()).not.toContain("查看更早的消息");
 });

@@ -74,6 +74,7 @@ class EnrolmentAnswer(Cover):
 @dataclass(frozen=True, kw_only=True)
 class ListEnrolmentsAnswer(PageAnswer):
     items: list[EnrolmentAnswer]
+    hint: Annotated[str, "which members are not in this list, and where they see their enrolments"]
     is_connected: Annotated[bool, "the mutual-aid society is connected; otherwise no enrolments come"]
 
 

@@ -33,6 +33,13 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["member_id"], ["member.member_id"], name="fk_enrolment_member_id"),
         sa.Index("ix_enrolment_member_id_year", "member_id", "year"),
         sa.Index("ix_enrolment_year_enrolment_no", "year", "enrolment_no"),
+        sa.Index("ix_enrolment_way_year_enrolment_no", "way", "year", "enrolment_no"),
+        sa.Index("ix_enrolment_covers_from_enrolment_no", "covers_from", "enrolment_no"),
+        sa.Index(
+            "ix_enrolment_ended",
+            *("year", "enrolment_no"),
+            postgresql_where=sa.text("superseded or state = 'ended'"),
+        ),
         sa.Index(
             "uq_enrolment_current",
             *("member_id", "year"),
