@@ -186,12 +186,19 @@ def _declare_as_set(options: argparse.Namespace) -> int:
 
 
 def _prepare(options: argparse.Namespace) -> int:
-    """Imports the definitions by standard input, so that no file holds what is derived from passwords."""
+    """Imports the definitions by standard input, so that no file holds what is derived from passwords.
+
+    `rabbitmqctl eval` reads it in every release; `import_definitions` of 4.0.0 to 4.0.5 does not, and waits for ever.
+    """
     amqp_uri, users = values_of("AMQP_URI")["AMQP_URI"], _users()
     document = _document(broker_hosts(amqp_uri)[0].vhost, users, user_of(amqp_uri), options)
-    command = [*shlex.split(options.rabbitmqctl), "import_definitions"]
-    status = subprocess.run(command, input=document, text=True, check=False).returncode
-    return status or _declare_as_set(options)
+    encoded = base64.b64encode(document.encode()).decode()
+    expression = f'ok = rabbit_definitions:import_raw(base64:decode("{encoded}")).'
+    command = [*shlex.split(options.rabbitmqctl), "eval"]
+    imported = subprocess.run(command, input=expression, stdout=subprocess.PIPE, text=True, check=False)
+    if imported.returncode:
+        print(imported.stdout.replace(encoded, "…"), file=sys.stderr)
+    return imported.returncode or _declare_as_set(options)
 
 
 def _document(vhost: str, users: Mapping[str, User], administrator: str | None, options: argparse.Namespace) -> str:

@@ -1,12 +1,14 @@
 #!/bin/sh
 # Makes or renews the broker's users and queues and the five databases, as root; it may be repeated, and is at each upgrade.
 set -eu
-definitions=$(mktemp)
+folder=$(mktemp --directory)
 password=/etc/cards/secrets/postgres/DATABASE_PASSWORD_POSTGRES
-trap 'rm --force "$definitions"' EXIT
+trap 'rm --recursive --force "$folder"' EXIT
 
-cards broker python -m deploy.whole_broker "$definitions"
-rabbitmqctl --quiet import_definitions < "$definitions"
+cards broker python -m deploy.whole_broker "$folder/definitions.json"
+# By its name: from standard input rabbitmqctl 4.0.0 to 4.0.5 reads nothing and waits for ever.
+chown --recursive rabbitmq "$folder"
+rabbitmqctl --quiet import_definitions "$folder/definitions.json"
 cards broker python -m deploy.broker prepare
 
 printf "alter role postgres password '%s'" "$(cat "$password")" | runuser --user postgres -- psql --quiet
