@@ -365,7 +365,9 @@ def bank_finishes(story: Story) -> None:
 
 
 def society_insures_members(story: Story) -> None:
-    """The mutual-aid society learns who has a card, and enrols each of them."""
+    """The mutual-aid society, if one is simulated, learns who has a card, and enrols each of them."""
+    if "insurer" not in story.stack.simulator_urls:
+        return
     holders = len(story.people.ordinary)
     wait_until(lambda: story.clerk.get("enrolments")["total"] == holders, "all members with a card are enrolled")
     story.report(f"The mutual-aid society was told of {holders} members with a card, and has enrolled each of them")
