@@ -31,8 +31,7 @@ import amqp
 
 from deploy.permissions import OPTIONAL_PROGRAMS, PROGRAMS, SERVICES, Permissions, permissions_of
 from services.contracts.events.all_events import EVENTS
-from services.contracts.external.bank_queues import declare_bank
-from services.contracts.external.insurer_queues import declare_insurer
+from services.contracts.external.queues import EXTERNAL_QUEUES
 from services.kit.amqp.connection import open_connection, user_of
 from services.kit.amqp.queues import (
     EVENTS_EXCHANGE,
@@ -244,8 +243,8 @@ def _declare(channel: amqp.Channel, retry_delays: Iterable[float], beside_former
         declare_strays(channel, service, (queue for queue in event_queues() if owner_of(queue) == service))
         for seconds in delays:
             declare_retry_queue(channel, service, seconds)
-    declare_bank(channel)
-    declare_insurer(channel)
+    for party in EXTERNAL_QUEUES:
+        party.declare(channel)
 
 
 def _declare_requests(channel: amqp.Channel, service: str, beside_former: bool) -> None:

@@ -4,8 +4,7 @@ from services.contracts.dead_letters import ExternalDeadLetters
 from services.contracts.events.all_events import EVENTS
 from services.contracts.events.audit import ACTS_RECORDED, RECORD_KINDS
 from services.contracts.events.status import STATUSES_SAMPLED
-from services.contracts.external.bank_queues import BANK_QUEUES
-from services.contracts.external.insurer_queues import INSURER_QUEUES
+from services.contracts.external.queues import EXTERNAL_QUEUES
 from services.contracts.masks import MASKS, mask_numbers
 from services.contracts.services import SERVICES
 from services.kit.system import System, describe
@@ -14,7 +13,7 @@ describe(
     System(
         services=SERVICES,
         events=EVENTS,
-        external=(BANK_QUEUES, INSURER_QUEUES),
+        external=EXTERNAL_QUEUES,
         dead_letters=ExternalDeadLetters(),
         audit_events=ACTS_RECORDED,
         record_kinds=RECORD_KINDS,

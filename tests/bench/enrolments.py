@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from deploy.local.nodes import Nodes
 from services.contracts.external import insurer
 from services.contracts.external.insurer_keys import insurer_key
-from services.contracts.external.insurer_queues import declare_insurer
 from services.contracts.external.protection import CONTENT_TYPE, SIGNATURE_HEADER, encrypt, read_keys, sign
+from services.contracts.external.queues import INSURER_QUEUES
 from services.contracts.shared import ENROLMENT_KINDS
 from services.kit.amqp.connection import PERSISTENT, OutgoingMessage
 from services.kit.amqp.publishing import ConfirmedPublisher
@@ -116,7 +116,7 @@ def _speed(bench: Bench, enrolments: int, in_a_message: int) -> float:
     """Enrolments a second by one process of membership."""
     with copied_database(bench.on, bench.members) as database_url, fresh_vhost(bench.on) as amqp_uri:
         publisher = ConfirmedPublisher(amqp_uri, "bench", 30)
-        publisher.declare(declare_insurer)
+        publisher.declare(INSURER_QUEUES.declare)
         publisher.drop()
         messages = list(_messages(enrolments, in_a_message, bench.secrets["ENROLMENT_PRIVATE_KEYS"]))
         environment = {**bench.secrets, "AMQP_URI": amqp_uri, "DATABASE_URL": database_url}

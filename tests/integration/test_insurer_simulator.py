@@ -17,7 +17,6 @@ import requests
 from marshmallow import ValidationError
 
 from services.contracts.external import insurer as contract
-from services.contracts.external.insurer_queues import declare_insurer
 from services.contracts.external.protection import (
     CONTENT_TYPE,
     SIGNATURE_HEADER,
@@ -28,6 +27,7 @@ from services.contracts.external.protection import (
     read_keys,
     sign,
 )
+from services.contracts.external.queues import INSURER_QUEUES
 from services.contracts.values.dates import today
 from services.kit.amqp.connection import open_connection
 from services.kit.key_sets import new_encryption_keys, public_part
@@ -53,7 +53,7 @@ class InsurerProcess:
         self.channel = self.connection.channel()
         self.channel.confirm_select()
         self.channel.auto_decode = False
-        declare_insurer(self.channel)
+        INSURER_QUEUES.declare(self.channel)
         environment = {"PATH": os.environ["PATH"], "ENVIRONMENT": "test", "AMQP_URI": amqp_uri, "INSURER_PORT": "0"}
         with log_file.open("w") as log:
             self.running = subprocess.Popen(

@@ -3,7 +3,7 @@
 import structlog
 
 from services.contracts.external.bank_keys import check_bank_keys, clear_text
-from services.contracts.external.bank_queues import BANK_QUEUES
+from services.contracts.external.queues import BANK_QUEUES
 from services.kit.external.link import ExternalLink
 
 log = structlog.get_logger()

@@ -12,8 +12,8 @@ from services.contracts.external.insurer_keys import (
     insurer_key,
     is_connected,
 )
-from services.contracts.external.insurer_queues import INSURER_QUEUES
 from services.contracts.external.protection import CONTENT_TYPE, SIGNATURE_HEADER, sign
+from services.contracts.external.queues import INSURER_QUEUES
 from services.kit.amqp.connection import OutgoingMessage
 from services.kit.events.envelope import correlation, new_message_id
 from services.kit.events.outbox import send_unchanged, to_json

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.contracts.events.status import StatusSampledData
-from services.contracts.external.bank_queues import BANK_QUEUES
+from services.contracts.external.queues import BANK_QUEUES
 from services.contracts.operations.overview import Sample, StatusChange
 from services.kit.events.envelope import Event
 from services.kit.schemas import values_of

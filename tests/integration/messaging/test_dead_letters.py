@@ -7,7 +7,7 @@ import pytest
 
 from deploy.dead_letters import main
 from services.contracts.external import bank
-from services.contracts.external.bank_queues import declare_bank
+from services.contracts.external.queues import BANK_QUEUES
 from services.kit.amqp.connection import drop
 from services.kit.amqp.queues import (
     DELIVERY_LIMIT,
@@ -59,7 +59,7 @@ def test_a_dead_letter_is_listed_with_its_cause_and_stays_where_it_is(world: Wor
 def test_what_goes_nowhere_else_stays_however_often_it_is_taken_and_returned(world: World, queue: str) -> None:
     channel = world.outside.connection.channel()
     declare_subscription(channel, "probe.pinged", PINGED)
-    declare_bank(channel)
+    BANK_QUEUES.declare(channel)
     world.outside.publish("", queue, b"kept")
     for _ in range(2 * DELIVERY_LIMIT):
         channel.basic_reject(eventually(lambda: channel.basic_get(queue)).delivery_tag, requeue=True)
