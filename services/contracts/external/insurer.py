@@ -7,7 +7,6 @@ The society 市职工保障互助会 insures members who hold a card (参保). O
 (see `protection`). No message has a document number: the society knows a member by the member's number.
 """
 
-import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -16,6 +15,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from services.contracts.external.schemas import ExternalMessage, Rejection, meta
 from services.contracts.shared import ENROLMENT_KINDS, ENROLMENT_STATES, ENROLMENT_WAYS
 from services.kit.events.contract import choice
+from services.kit.fields import FullMatch
 
 EXCHANGE = "insurer"
 MEMBERS_QUEUE = "insurer.members"
@@ -28,7 +28,7 @@ ELIGIBLE = "members.eligible"
 RECEIPT = "enrolments.receipt"
 REPORT_ID_HEADER = "x-report-id"
 """The header with the id of a rejected report whose body only membership can decrypt; we set it."""
-_ENROLMENT_NO = re.compile(r"[0-9A-Za-z\u4e00-\u9fff_()（）-]{1,64}\Z")
+_ENROLMENT_NO = r"[0-9A-Za-z\u4e00-\u9fff_()（）-]{1,64}"
 FIRST_YEAR, LAST_YEAR = 2000, 2099
 PLAUSIBLE = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC), datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
 LARGEST_REPORT = 1000
@@ -71,7 +71,7 @@ class EnrolmentLine(ExternalMessage):
 
     enrolment_no = fields.String(
         required=True,
-        validate=validate.Regexp(_ENROLMENT_NO, error="Letters, digits and - _ ( ) only, at most 64."),
+        validate=FullMatch(_ENROLMENT_NO, error="Letters, digits and - _ ( ) only, at most 64."),
         metadata=meta(
             "the society's number of the enrolment, unique for ever",
             limits="1 to 64 letters, digits, Chinese characters, `-`, `_`, `(`, `)`",
