@@ -2,6 +2,7 @@
 
 from io import BytesIO
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import requests
@@ -10,14 +11,22 @@ from openpyxl import load_workbook
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.stack import Stack
 from tests.desks import Desk, a_desk, form_of, people
-from tests.e2e.test_cards import issued
-from tests.mothers import a_card_number
 from tests.phones import signed_in
 
 
 @pytest.fixture
 def desk(stack: Stack) -> Desk:
     return a_desk(stack.gateway_url)
+
+
+def holders(stack: Stack, desk: Desk, count: int) -> list[dict[str, Any]]:
+    """New members who have a card."""
+    desk.register(*people(count))
+    bank = f"{stack.simulator_urls['bank']}/batches/{desk.submit_all()}/feedback"
+    wait_until(lambda: requests.post(bank, json={"outcome": "issued"}, timeout=10).ok, "the bank knows the batch")
+    wait_until(lambda: desk.clerk.get("members", card_state="issued")["total"] == count, "the cards are made")
+    members: list[dict[str, Any]] = desk.clerk.get("members", card_state="issued")["items"]
+    return members
 
 
 def report(stack: Stack, *enrolments: dict[str, Any], **order: Any) -> None:
@@ -27,7 +36,7 @@ def report(stack: Stack, *enrolments: dict[str, Any], **order: Any) -> None:
 
 def an_enrolment(member_no: str, year: int, **changes: Any) -> dict[str, Any]:
     return {
-        "enrolment_no": f"JZ{year}-{a_card_number()}",
+        "enrolment_no": f"JZ{year}-{uuid4().hex}",
         "member_no": member_no,
         "year": year,
         "way": "collective",
@@ -46,7 +55,7 @@ def listed(client: ApiClient, **asked: Any) -> list[dict[str, Any]]:
 
 
 def test_who_gets_a_card_is_enrolled_by_the_society(stack: Stack, desk: Desk) -> None:
-    cards = issued(stack, desk, 2)
+    cards = holders(stack, desk, 2)
     wait_until(lambda: desk.clerk.get("enrolments")["total"] == 2, "the society has enrolled both")
 
     enrolled = listed(desk.clerk, name=cards[0]["name"])
@@ -60,7 +69,7 @@ def test_who_gets_a_card_is_enrolled_by_the_society(stack: Stack, desk: Desk) ->
 
 
 def test_reports_may_come_twice_in_parts_and_with_faulty_lines(stack: Stack, desk: Desk) -> None:
-    cards = issued(stack, desk, 3)
+    cards = holders(stack, desk, 3)
     lines = [an_enrolment(one["member_no"], 2027) for one in cards]
     unknown = an_enrolment("0000000000", 2027)
     report(stack, *lines, unknown, parts=2, duplicate=True, reorder=True)
@@ -77,7 +86,7 @@ def test_reports_may_come_twice_in_parts_and_with_faulty_lines(stack: Stack, des
 
 
 def test_a_clerk_finds_enrolments_and_takes_them_along_as_a_sheet(stack: Stack, desk: Desk) -> None:
-    card, _ = issued(stack, desk, 2)
+    card, _ = holders(stack, desk, 2)
     report(stack, an_enrolment(card["member_no"], 2025), an_enrolment(card["member_no"], 2028, kinds=["death"]))
     wait_until(lambda: len(listed(desk.clerk, member_no=card["member_no"])) >= 2, "they are taken")
 
@@ -93,7 +102,7 @@ def test_a_clerk_finds_enrolments_and_takes_them_along_as_a_sheet(stack: Stack, 
 
 
 def test_only_the_own_union_and_those_above_it_see_an_enrolment(stack: Stack, desk: Desk) -> None:
-    (card,) = issued(stack, desk, 1)
+    (card,) = holders(stack, desk, 1)
     other = a_desk(stack.gateway_url)
     wait_until(lambda: desk.clerk.get("enrolments")["total"] == 1, "the member is enrolled")
 
