@@ -124,7 +124,7 @@ test-deploy: setup-dev ## Clusters, failover, image, containers, chart, for real
 	@test "$$(id -u)" = 0 || { echo "make test-deploy needs root" >&2; false; }
 	@status=0; \
 	$(VENV)/pytest -m "deploy and alone" $(SLOWEST) --junitxml=$(REPORTS)/test-deploy-alone.xml || status=1; \
-	$(VENV)/pytest -m "deploy and not alone" -n 2 --dist loadgroup $(SLOWEST) --junitxml=$(REPORTS)/test-deploy.xml \
+	$(VENV)/pytest -m "deploy and not alone" -n 2 --dist loadfile $(SLOWEST) --junitxml=$(REPORTS)/test-deploy.xml \
 	|| status=1; exit $$status
 
 may-test-debian:

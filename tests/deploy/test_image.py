@@ -12,7 +12,11 @@ from tests.deploy.product_image import Image, build_image
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = [pytest.mark.deploy("builds the image, by an engine of its own"), pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.deploy("builds the image, by an engine of its own"),
+    pytest.mark.timeout(1800),
+    pytest.mark.alone("an engine for containers, of which one runs at a time; test_compose has another"),
+]
 
 
 def test_it_is_built_of_fetched_packages_without_a_network(image: Image) -> None:
