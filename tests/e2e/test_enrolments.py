@@ -97,7 +97,10 @@ def test_a_clerk_finds_enrolments_and_takes_them_along_as_a_sheet(stack: Stack, 
     sheet = load_workbook(BytesIO(answer.content)).active
     assert sheet is not None
     assert [row[4].value for row in sheet.iter_rows(min_row=2)] == ["2025"]
-    acts = desk.office.administrator.get("audit", action="membership.export_enrolments")["items"]
+    acts = wait_until(
+        lambda: desk.office.administrator.get("audit", action="membership.export_enrolments")["items"],
+        "the export is on record",
+    )
     assert acts[0]["outcome"] == "done"
 
 
