@@ -14,7 +14,10 @@ from deploy.local.nodes import Nodes
 from tests.databases import unique_name
 from tests.deploy.pgbouncer import PgBouncer, pgbouncer
 
-pytestmark = pytest.mark.deploy("twenty processes, with PgBouncer and without")
+pytestmark = [
+    pytest.mark.deploy("twenty processes, with PgBouncer and without"),
+    pytest.mark.alone("takes all connections of the server that other tests use too"),
+]
 
 _POOL_SIZE = 20
 _PROCESSES = (1, 5, 20)
