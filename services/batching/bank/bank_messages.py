@@ -17,11 +17,10 @@ from services.contracts.external.bank import (
 )
 from services.contracts.external.bank_keys import encrypted_for_bank
 from services.contracts.external.protection import CONTENT_TYPE, SIGNATURE_HEADER, is_encrypted, sign
-from services.kit.amqp.connection import OutgoingMessage
 from services.kit.events.contract import in_chunks
-from services.kit.events.envelope import correlation, new_message_id
-from services.kit.events.outbox import send_unchanged, to_json
-from services.kit.operations.tracing import trace_headers
+from services.kit.events.envelope import new_message_id
+from services.kit.events.outbox import to_json
+from services.kit.external.sending import send_body
 from services.kit.secret_values import Key
 from services.kit.settings import read_settings, settings_class
 
@@ -88,13 +87,9 @@ def send_to_bank(session: Session, name: str, document: dict[str, Any]) -> None:
 
 def send_signed(session: Session, exchange: str, name: str, body: bytes, headers: dict[str, Any] | None = None) -> None:
     """Sends a body, encrypted or not, with the signature of its bytes, when the transaction commits."""
-    properties = {
-        "content_type": CONTENT_TYPE if is_encrypted(body) else "application/json",
-        "message_id": new_message_id(),
-        "correlation_id": correlation.get(),
-        "application_headers": {**trace_headers(), SIGNATURE_HEADER: sign(body, bank_key()), **(headers or {})},
-    }
-    send_unchanged(session, OutgoingMessage(exchange, name, body, properties))
+    signed = {SIGNATURE_HEADER: sign(body, bank_key()), **(headers or {})}
+    content_type = CONTENT_TYPE if is_encrypted(body) else "application/json"
+    send_body(session, exchange, name, body, content_type=content_type, headers=signed)
 
 
 def _send_message(session: Session, name: str, schema: BankMessage, content: dict[str, Any]) -> None:

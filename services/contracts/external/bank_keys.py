@@ -1,7 +1,6 @@
 """The keys that encrypt messages between batching and the bank, and whether clear text is allowed."""
 
 from collections.abc import Sequence
-from functools import cache
 
 from services.contracts.external.protection import (
     CannotDecrypt,
@@ -9,7 +8,7 @@ from services.contracts.external.protection import (
     decrypt,
     encrypt,
     is_encrypted,
-    read_keys,
+    keys_of_setting,
 )
 from services.kit.secret_values import KeySet
 from services.kit.settings import SettingsError, is_production, read_settings, settings_class
@@ -77,12 +76,4 @@ def decrypted(body: bytes, message: str) -> bytes:
 
 def _keys(variable: str) -> Sequence[PublicOrPrivate]:
     settings = read_settings(BankEncryptionSettings)
-    return _read(getattr(settings, variable.lower()), variable, variable.startswith("UNION_"))
-
-
-@cache
-def _read(text: KeySet, variable: str, private: bool) -> Sequence[PublicOrPrivate]:
-    try:
-        return read_keys(text, private=private)
-    except ValueError as error:
-        raise SettingsError(f"{variable} cannot be read: {error}") from None
+    return keys_of_setting(getattr(settings, variable.lower()), variable, variable.startswith("UNION_"))

@@ -1,9 +1,8 @@
 """The keys of messages between membership and the mutual-aid society; without them it is not connected."""
 
 from collections.abc import Sequence
-from functools import cache
 
-from services.contracts.external.protection import PublicOrPrivate, decrypt, encrypt, is_encrypted, read_keys
+from services.contracts.external.protection import PublicOrPrivate, decrypt, encrypt, is_encrypted, keys_of_setting
 from services.kit.secret_values import Key, KeySet
 from services.kit.settings import SettingsError, read_settings, settings_class
 
@@ -71,12 +70,4 @@ def decrypted(body: bytes, message: str) -> bytes:
 
 def _keys(variable: str) -> Sequence[PublicOrPrivate]:
     settings = read_settings(InsurerSettings)
-    return _read(getattr(settings, variable.lower()), variable, variable.startswith("ENROLMENT_"))
-
-
-@cache
-def _read(text: KeySet, variable: str, private: bool) -> Sequence[PublicOrPrivate]:
-    try:
-        return read_keys(text, private=private)
-    except ValueError as error:
-        raise SettingsError(f"{variable} cannot be read: {error}") from None
+    return keys_of_setting(getattr(settings, variable.lower()), variable, variable.startswith("ENROLMENT_"))

@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from joserfc import jwe
@@ -18,6 +19,7 @@ from joserfc.errors import JoseError
 from joserfc.jwe import JWERegistry
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+from services.kit.settings import SettingsError
 from services.kit.strict_json import read_json
 
 SIGNATURE_HEADER = "x-signature"
@@ -63,6 +65,15 @@ def read_keys(text: str, *, private: bool) -> list[PublicOrPrivate]:
     if len({key.kid for key in keys}) < len(keys):
         raise ValueError("Two keys have one kid.")
     return keys
+
+
+@cache
+def keys_of_setting(text: str, variable: str, private: bool) -> Sequence[PublicOrPrivate]:
+    """As `read_keys`, for the value of a setting; raises SettingsError."""
+    try:
+        return read_keys(text, private=private)
+    except ValueError as error:
+        raise SettingsError(f"{variable} cannot be read: {error}") from None
 
 
 def encrypt(body: bytes, message: str, key: PublicOrPrivate) -> bytes:

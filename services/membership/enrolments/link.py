@@ -14,11 +14,9 @@ from services.contracts.external.insurer_keys import (
 )
 from services.contracts.external.protection import CONTENT_TYPE, SIGNATURE_HEADER, sign
 from services.contracts.external.queues import INSURER_QUEUES
-from services.kit.amqp.connection import OutgoingMessage
-from services.kit.events.envelope import correlation, new_message_id
-from services.kit.events.outbox import send_unchanged, to_json
+from services.kit.events.outbox import to_json
 from services.kit.external.link import ExternalLink
-from services.kit.operations.tracing import trace_headers
+from services.kit.external.sending import send_body
 
 log = structlog.get_logger()
 
@@ -45,10 +43,5 @@ def send_to_insurer(session: Session, name: str, document: dict[str, Any]) -> No
 
 def send_signed(session: Session, exchange: str, name: str, body: bytes, headers: dict[str, Any] | None = None) -> None:
     """Sends an encrypted body with the signature of its bytes when the transaction commits."""
-    properties = {
-        "content_type": CONTENT_TYPE,
-        "message_id": new_message_id(),
-        "correlation_id": correlation.get(),
-        "application_headers": {**trace_headers(), SIGNATURE_HEADER: sign(body, insurer_key()), **(headers or {})},
-    }
-    send_unchanged(session, OutgoingMessage(exchange, name, body, properties))
+    signed = {SIGNATURE_HEADER: sign(body, insurer_key()), **(headers or {})}
+    send_body(session, exchange, name, body, content_type=CONTENT_TYPE, headers=signed)

@@ -23,7 +23,7 @@ from services.kit.events.outbox import to_json
 from services.kit.external.lined_messages import Fault, in_receipts, judge_lines
 from services.membership import models
 from services.membership.applications.application_states import CardState
-from services.membership.enrolments.known import EnrolmentFacts, Insured, KnownEnrolments
+from services.membership.enrolments.known import ACTIVE, EnrolmentFacts, Insured, KnownEnrolments
 from services.membership.enrolments.link import send_signed, send_to_insurer
 from services.membership.enrolments.reading import Line, Report, read_report
 from services.membership.models import EnrolmentReport, Member
@@ -131,7 +131,7 @@ def _store(session: Session, known: KnownEnrolments) -> None:
     changed = known.changes()
     stored = [one for one in changed if known.is_stored(one)]
     table = models.Enrolment
-    if past := [one.enrolment_no for one in stored if one.superseded or one.state != "active"]:
+    if past := [one.enrolment_no for one in stored if one.superseded or one.state != ACTIVE]:
         session.execute(
             update(table)
             .where(and_(is_any_of(table.enrolment_no, past), table.superseded.is_(False)))
