@@ -16,8 +16,8 @@ from deploy.local.client import ApiClient, wait_until
 from deploy.local.nodes import Nodes
 from deploy.local.ports import LOOPBACK, hold_port
 from services.membership.imports.headings import HEADINGS
-from services.membership.imports.reading.sheet_reader import Row as SheetRow
-from services.membership.imports.reading.sheet_reader import read_file
+from services.membership.imports.sheet_reader import Row as SheetRow
+from services.membership.imports.sheet_reader import read_file
 from services.membership.imports.sheets import DOCUMENT_TYPE_WORDS, SEX_WORDS
 from tests.bench.clerks import add_clerk
 from tests.bench.environment import Options, fresh_database, fresh_vhost, plain_url, running_service

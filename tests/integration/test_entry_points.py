@@ -25,8 +25,8 @@ READ_NO_SETTINGS = {
     "deploy.local.demo",
     "deploy.local.fork_server",
     "services.kit.rpc.caller_keys",
-    "services.membership.imports.reading.sheet_reader",
-    "services.membership.union_imports.workbook_reader",
+    "services.membership.imports.sheet_reader",
+    "services.kit.sheets.workbook_reader",
 }
 """Programs that work without any, on the working copy or on their input."""
 

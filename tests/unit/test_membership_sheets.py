@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 from openpyxl import load_workbook
 
-from services.membership.imports import sheets
+from services.membership.imports import sheet_reader, sheets
 from services.membership.imports.headings import HEADINGS
-from services.membership.imports.reading import sheet_reader
-from services.membership.imports.reading.sheet_reader import Row
+from services.membership.imports.sheet_reader import Row
 from tests.mothers import a_resident_number
 
 

@@ -14,10 +14,10 @@ import pytest
 from openpyxl import Workbook, load_workbook
 from openpyxl.styles import PatternFill
 
-from services.membership.imports import sheets
-from services.membership.imports.reading import packed_sheets, sheet_files, sheet_reader
-from services.membership.imports.reading.sheet_reader import Row, SheetReport
-from services.membership.imports.reading.unreadable import UnreadableSheet
+from services.kit.sheets import packed_sheets, sheet_files
+from services.kit.sheets.unreadable import UnreadableSheet
+from services.membership.imports import sheet_reader, sheets
+from services.membership.imports.sheet_reader import Row, SheetReport
 from tests.sheet_files import ERROR, an_ods, an_xls, an_xls_of_95, an_xlsb, ods_row
 
 HEADINGS = ("姓名", "证件类型", "证件号码")

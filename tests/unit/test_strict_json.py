@@ -35,8 +35,8 @@ OURS = {
     "services/membership/imports/import_preview.py": "columns",
     "services/membership/imports/imports.py": "columns",
     "services/membership/imports/stored_sheets.py": "columns",
-    "services/membership/imports/reading/sheet_reader.py": "lines of the process that it started",
-    "services/membership/union_imports/workbook_reader.py": "lines of the process that it started",
+    "services/membership/imports/sheet_reader.py": "lines of the process that it started",
+    "services/kit/sheets/workbook_reader.py": "lines of the process that it started",
     "services/validation/checks.py": "columns",
     "services/validation/reconciliation.py": "a column of batching",
 }

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
+from services.kit.sheets.bounds import LAST_HEADING_ROW, MOST_COLUMNS
+
 HEADINGS = {
     "姓名": "name",
     "证件类型": "document_type",
@@ -23,9 +25,6 @@ HEADINGS = {
     "会员类别": "affiliation",
 }
 REQUIRED = ("姓名", "证件类型", "证件号码")
-MOST_COLUMNS = 200
-LAST_HEADING_ROW = 20
-"""The last row in which headings are searched; titles and notes may stand above them."""
 
 ERROR_HEADING = "错误原因"
 """The last column of a sheet of rejected rows; it is ignored when the sheet is imported again."""

@@ -33,9 +33,9 @@ from services.kit.operations import audit
 from services.kit.operations.logs import class_name
 from services.kit.problems import FieldProblem
 from services.kit.rpc.methods import Caller
-from services.membership.imports.reading.sheet_reader import Row, SheetReport
-from services.membership.imports.reading.sheet_reader import read_file as read_content
-from services.membership.imports.reading.unreadable import UnreadableSheet
+from services.kit.sheets.unreadable import UnreadableSheet
+from services.membership.imports.sheet_reader import Row, SheetReport
+from services.membership.imports.sheet_reader import read_file as read_content
 from services.membership.imports.sheets import WrongRow, facts_of, reason_of
 from services.membership.imports.stored_sheets import StoredSheet, sheet_to_store, store_sheets, stored_sheets
 from services.membership.members.members import KNOWN, REPEATED, Outcome, examine, register_members

@@ -25,14 +25,13 @@ from services.kit.documents.sheet_cells import XLSX
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound
-from services.kit.rpc.files import FileAnswer, file_answer
+from services.kit.rpc.files import FileAnswer, file_answer, uploaded
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
 from services.membership.imports.import_parts import PART, choose_sheets, end_import, progress, publish_continued
 from services.membership.imports.import_preview import previewed_rows
 from services.membership.imports.sheets import error_sheet, template
 from services.membership.imports.stored_sheets import stored_sheets
-from services.membership.imports.uploads import uploaded
 from services.membership.models import ImportJob, ImportRow
 from services.membership.unions import require_open
 

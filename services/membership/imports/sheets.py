@@ -15,9 +15,9 @@ from services.contracts.values import InvalidValue, clean_day, clean_expiry, cle
 from services.kit.documents.sheet_cells import heading_row, saved, text_row
 from services.kit.problems import invalid_fields
 from services.kit.schemas import schema_of
+from services.kit.sheets.packed_sheets import NOT_COMPUTED
 from services.kit.text import clean_compatible
 from services.membership.imports.headings import ERROR_HEADING, EXAMPLE, HEADINGS, REQUIRED
-from services.membership.imports.reading.packed_sheets import NOT_COMPUTED
 
 _ROWS_OF_TEMPLATE = 5000
 _EXAMPLE_COLOUR = PatternFill("solid", fgColor="FFF2F2F2")

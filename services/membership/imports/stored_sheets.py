@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from services.contracts.operations.membership.imports import ImportSheet, NotRead
 from services.kit.schemas import as_dict, schema_of
-from services.membership.imports.reading.sheet_reader import SheetReport
+from services.membership.imports.sheet_reader import SheetReport
 from services.membership.models import ImportJob
 
 

@@ -9,13 +9,12 @@ from services.contracts.operations.membership.union_imports import (
 from services.kit.documents.sheet_cells import XLSX
 from services.kit.operations import audit
 from services.kit.problems import FieldProblem, Invalid
-from services.kit.rpc.files import FileAnswer, file_answer
+from services.kit.rpc.files import FileAnswer, file_answer, uploaded
 from services.kit.rpc.work import Work
-from services.membership.imports.reading.unreadable import UnreadableSheet
-from services.membership.imports.uploads import uploaded
+from services.kit.sheets.unreadable import UnreadableSheet
+from services.kit.sheets.workbook_reader import read_workbook
 from services.membership.union_imports.creating import Created, create
 from services.membership.union_imports.workbook import ACCOUNTS, UNIONS, FilledRow, filled_rows, template
-from services.membership.union_imports.workbook_reader import read_workbook
 
 MOST_MEGABYTES = 5
 MOST_UNIONS, MOST_ACCOUNTS = 2000, 500

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from openpyxl import Workbook
 
 from services.kit.documents.sheet_cells import heading_row, saved, text_row
+from services.kit.sheets.bounds import LAST_HEADING_ROW
+from services.kit.sheets.unreadable import UnreadableSheet
+from services.kit.sheets.workbook_reader import ReadSheet
 from services.kit.text import clean_compatible
-from services.membership.imports.reading.unreadable import UnreadableSheet
-from services.membership.union_imports.workbook_reader import ReadSheet
 
 _EXAMPLE = "示例："
 """What the first cell of an example begins with; such a row is not read."""
 NOTES = "填写说明"
 """The sheet of the template that explains the columns."""
-_LAST_HEADING_ROW = 10
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def filled_rows(sheets: Sequence[ReadSheet]) -> tuple[list[FilledRow], list[str]
 def _rows(sheet: ReadSheet) -> list[FilledRow] | None:
     """The filled-in rows below the headings of a form; None for a sheet without these."""
     lines = list(sheet.rows.items())
-    for tried, (_, heading_cells) in enumerate(lines[:_LAST_HEADING_ROW], start=1):
+    for tried, (_, heading_cells) in enumerate(lines[:LAST_HEADING_ROW], start=1):
         if found := _form_of(heading_cells):
             filled = (_filled(*found, *line) for line in lines[tried:])
             return [row for row in filled if row is not None]

@@ -37,8 +37,7 @@ from services.kit.data.database import outbox
 from services.kit.problems import Conflict, Invalid, NotFound
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET, as_dict, required
-from services.membership.imports import import_parts, imports, stalled_imports
-from services.membership.imports.reading import sheet_reader
+from services.membership.imports import import_parts, imports, sheet_reader, stalled_imports
 from services.membership.members import members
 from services.membership.members.facts import Facts
 from services.membership.models import Account, ImportJob, ImportRow, Member

@@ -196,3 +196,13 @@ def test_accounts_of_unions_that_exist_are_created_by_a_sheet_alone(office: Offi
 def test_every_heading_of_a_form_has_a_place_in_its_example() -> None:
     assert all(len(form.example) == len(form.headings) for form in (UNIONS, ACCOUNTS))
     assert all(isinstance(form, Form) and set(form.required) <= form.headings.keys() for form in (UNIONS, ACCOUNTS))
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_a_text_file_is_read_with_its_own_separator(office: Office, administrator: Caller, separator: str) -> None:
+    rows = (
+        ["工会名称", "统一社会信用代码", "工会类型", "上级工会代码"],
+        ["上海新街道，总工会", STREET, "", office.superior.code],
+    )
+    content = "\r\n".join(separator.join(row) for row in rows).encode()
+    assert imported(office, administrator, content)["unions"] == 1

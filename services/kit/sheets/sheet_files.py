@@ -1,6 +1,6 @@
 """Reads uploaded files, whatever their names say: detects the kind, and yields sheets with their rows as texts.
 
-It is CPU-bound and reads untrusted files, so `sheet_reader` runs it in a process of its own.
+It is CPU-bound and reads untrusted files, so its callers run it in a process of its own.
 """
 
 import codecs
@@ -23,10 +23,10 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
-from services.membership.imports.reading import binary_sheets, old_sheets, open_sheets
-from services.membership.imports.reading.packed_sheets import Cells, cells_without_value, check_parts, mended
-from services.membership.imports.reading.text_sheets import text_rows
-from services.membership.imports.reading.unreadable import ADVICE, DAMAGED, LOCKED, UnreadableSheet
+from services.kit.sheets import binary_sheets, old_sheets, open_sheets
+from services.kit.sheets.packed_sheets import Cells, cells_without_value, check_parts, mended
+from services.kit.sheets.text_sheets import CountHeadings, text_rows, widest
+from services.kit.sheets.unreadable import ADVICE, DAMAGED, LOCKED, UnreadableSheet
 
 _EXACT_NUMBERS = 10**15
 _LONGEST_CELL = 500
@@ -66,8 +66,11 @@ class Sheet:
     rows: Iterator[tuple[int, list[str]]]
 
 
-def sheets_of(content: bytes) -> Iterator[Sheet]:
-    """The sheets of a file, in order. Raises UnreadableSheet, also while rows are read."""
+def sheets_of(content: bytes, count_headings: CountHeadings = widest) -> Iterator[Sheet]:
+    """The sheets of a file, in order. Raises UnreadableSheet, also while rows are read.
+
+    `count_headings` tells the separator of a text file, as in `text_rows`.
+    """
     if not content.strip(b"\0 \t\r\n\xef\xbb\xbf\xff\xfe"):
         raise UnreadableSheet("文件是空的，请填写后重新上传。")
     if content.startswith(b"PK"):
@@ -76,7 +79,9 @@ def sheets_of(content: bytes) -> Iterator[Sheet]:
         yield from _old(content)
     else:
         _refuse_other_kinds(content)
-        yield Sheet("", False, ((number, [_plain(cell) for cell in row]) for number, row in text_rows(content)))
+        yield Sheet(
+            "", False, ((number, [_plain(cell) for cell in row]) for number, row in text_rows(content, count_headings))
+        )
 
 
 def _packed(content: bytes) -> Iterator[Sheet]:

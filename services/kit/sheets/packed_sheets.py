@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
-from services.membership.imports.reading.unreadable import LOCKED, UnreadableSheet
+from services.kit.sheets.unreadable import LOCKED, UnreadableSheet
 
 LARGEST_UNPACKED = 400 * 1024 * 1024
 """Largest unpacked size of a spreadsheet."""

@@ -7,7 +7,7 @@ import struct
 import zipfile
 from collections.abc import Iterator
 
-from services.membership.imports.reading.packed_sheets import ERROR_WORDS, Cells, relation_targets
+from services.kit.sheets.packed_sheets import ERROR_WORDS, Cells, relation_targets
 
 _BOOK, _RELATIONS = "xl/workbook.bin", "xl/_rels/workbook.bin.rels"
 _ROW, _ERROR, _ERROR_OF_FORMULA, _SHEET = 0, 3, 11, 156

@@ -1,24 +1,25 @@
 """Reads a file of members in a process of its own, with limits on memory and time, since the file is untrusted.
 
-`python -m services.membership.imports.reading.sheet_reader < file` writes what it finds as lines of JSON.
+`python -m services.membership.imports.sheet_reader < file` writes what it finds as lines of JSON.
 """
 
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain, islice
 from typing import Any
 
 from services.kit.operations.processes import ProcessFailed, run_limited
-from services.membership.imports.headings import EXAMPLE, LAST_HEADING_ROW, MOST_COLUMNS, HeadingRow, find_headings
-from services.membership.imports.reading.sheet_files import Sheet, sheets_of
-from services.membership.imports.reading.unreadable import UnreadableSheet
+from services.kit.sheets.bounds import LAST_HEADING_ROW, MOST_COLUMNS
+from services.kit.sheets.sheet_files import Sheet, sheets_of
+from services.kit.sheets.unreadable import UnreadableSheet
+from services.membership.imports.headings import EXAMPLE, HeadingRow, find_headings
 
 MOST_ROWS = 200_000
 MOST_SHEETS = 100
-_MODULE = "services.membership.imports.reading.sheet_reader"
+_MODULE = "services.membership.imports.sheet_reader"
 _ROWS_A_LINE = 500
 _MEMORY_BYTES = 2 * 1024**3
 _CPU_SECONDS, _CPU_SECONDS_A_MEGABYTE = 20, 8
@@ -78,7 +79,7 @@ def parse(content: bytes) -> Iterator[Row | SheetReport]:
     """As `read_file`, in this process."""
     left, has_readable = MOST_ROWS, False
     reports: list[SheetReport] = []
-    for number, sheet in enumerate(sheets_of(content), start=1):
+    for number, sheet in enumerate(sheets_of(content, _count_headings), start=1):
         if number > MOST_SHEETS:
             raise UnreadableSheet(f"一个文件最多 {MOST_SHEETS} 张工作表，请拆分后分别上传。")
         report = SheetReport(number, sheet.name, sheet.is_hidden)
@@ -99,6 +100,10 @@ def main() -> None:
     lines = _lines(sys.stdin.buffer.read())
     for line in lines:
         sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _count_headings(rows: Sequence[Sequence[str]]) -> int:
+    return len(find_headings(rows)[1].columns)
 
 
 def _report_of(document: dict[str, Any]) -> SheetReport:

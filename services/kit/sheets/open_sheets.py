@@ -11,9 +11,9 @@ from xml.parsers import expat
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
-from services.membership.imports.headings import MOST_COLUMNS
-from services.membership.imports.reading.packed_sheets import Cells, pieces
-from services.membership.imports.reading.unreadable import DAMAGED, UnreadableSheet
+from services.kit.sheets.bounds import MOST_COLUMNS
+from services.kit.sheets.packed_sheets import Cells, pieces
+from services.kit.sheets.unreadable import DAMAGED, UnreadableSheet
 
 CONTENT = "content.xml"
 _MAY_BE_ERROR = re.compile(rb">(?:#[A-Z]|Err:[0-9])|value-type=[\"']error")

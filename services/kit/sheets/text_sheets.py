@@ -4,11 +4,11 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from services.kit.documents.csv_injection import csv_unescaped
-from services.membership.imports.headings import LAST_HEADING_ROW, find_headings
-from services.membership.imports.reading.unreadable import UnreadableSheet
+from services.kit.sheets.bounds import LAST_HEADING_ROW
+from services.kit.sheets.unreadable import UnreadableSheet
 
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8",
@@ -18,6 +18,8 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
 """Byte order marks and their charsets; of two that begin alike the longer one is first."""
+CountHeadings = Callable[[Sequence[Sequence[str]]], int]
+"""How many headings the first rows of a sheet hold."""
 _SEPARATORS = ",\t;|，；"
 _SEP_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
 _PROBE = 8192
@@ -30,15 +32,23 @@ _MANY_CONTROLS = 0.05
 _UNEVEN = '第 {line} 行的双引号（"）没有成对，其后的行无法分辨。请改正该行，或另存为 .xlsx 后上传。'
 
 
-def text_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a text file, each with the number of its first line. Raises UnreadableSheet."""
+def widest(rows: Sequence[Sequence[str]]) -> int:
+    """The cells of the row that has most."""
+    return max((sum(map(bool, row)) for row in rows), default=0)
+
+
+def text_rows(content: bytes, count_headings: CountHeadings = widest) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a text file, each with the number of its first line. Raises UnreadableSheet.
+
+    Cells are separated by the character that makes most headings.
+    """
     text = _decoded(content).lstrip("\ufeff").rstrip(_END_OF_FILE)
     lines = io.StringIO(text, newline="")
     first = lines.readline()
     skipped = _SEP_LINE.fullmatch(first)
     if not skipped:
         lines.seek(0)
-    separator = skipped[1] if skipped else _separator(text)
+    separator = skipped[1] if skipped else _separator(text, count_headings)
     above = 1 if skipped else 0
     reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
     before = 0
@@ -102,10 +112,10 @@ def _checked(text: str) -> str:
     return text
 
 
-def _separator(text: str) -> str:
+def _separator(text: str, count_headings: CountHeadings) -> str:
     """The separator with which most headings are found; the comma if none is better."""
     head = [line for _, line in zip(range(LAST_HEADING_ROW), io.StringIO(text, newline=""), strict=False)]
-    return max(_SEPARATORS, key=lambda separator: len(find_headings(_rows(head, separator))[1].columns))
+    return max(_SEPARATORS, key=lambda separator: count_headings(_rows(head, separator)))
 
 
 def _rows(lines: Sequence[str], separator: str) -> list[list[str]]:

@@ -1,6 +1,6 @@
 """Reads an uploaded workbook in a process of its own, with limits on memory and time, since it is untrusted.
 
-`python -m services.membership.union_imports.workbook_reader < file` writes each sheet as a line of JSON.
+`python -m services.kit.sheets.workbook_reader < file` writes each sheet as a line of JSON.
 """
 
 import json
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from itertools import islice
 
 from services.kit.operations.processes import ProcessFailed, run_limited
-from services.membership.imports.reading.sheet_files import sheets_of
-from services.membership.imports.reading.unreadable import UnreadableSheet
+from services.kit.sheets.sheet_files import sheets_of
+from services.kit.sheets.unreadable import UnreadableSheet
 
-MOST_ROWS = 5000
+MOST_ROWS = 20_000
 """Rows of a sheet that are read; more are an error."""
-_MODULE = "services.membership.union_imports.workbook_reader"
+_MODULE = "services.kit.sheets.workbook_reader"
 _MEMORY_BYTES, _CPU_SECONDS = 1024**3, 20
 _MOST_SHEETS, _MOST_COLUMNS = 20, 50
 

@@ -9,8 +9,8 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from services.membership.imports.reading.packed_sheets import ERROR_WORDS, Cells
-from services.membership.imports.reading.unreadable import DAMAGED, LOCKED, UnreadableSheet
+from services.kit.sheets.packed_sheets import ERROR_WORDS, Cells
+from services.kit.sheets.unreadable import DAMAGED, LOCKED, UnreadableSheet
 
 _BOUNDSHEET, _BOOLERR, _FORMULA, _BOF, _EOF, _CODEPAGE = 0x0085, 0x0205, 0x0006, 0x0809, 0x000A, 0x0042
 _FILEPASS = 0x002F

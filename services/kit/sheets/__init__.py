@@ -1,0 +1,1 @@
+"""Reads sheets of every format that people send."""

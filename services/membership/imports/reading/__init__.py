@@ -1,1 +1,0 @@
-"""Reads sheets of every format that people send, in a process of its own."""
