@@ -25,7 +25,8 @@ _APPLIED = """
 """
 _REJECTED = """
     select feedback_id as id, rejected, at from (
-        select distinct on (feedback_id) feedback_id, rejected, at from bank_feedback order by feedback_id, id desc
+        select distinct on (feedback_id) feedback_id, rejected, at from bank_feedback
+        where result_file_id is null order by feedback_id, id desc
     ) as newest where at > now() - interval '150 days'
 """
 """Who discarded older ones may be in an archive of the audit log."""

@@ -5,6 +5,7 @@ from gateway.api import (
     alerts,
     announcements,
     audit,
+    bank_files,
     batches,
     captchas,
     cards,
@@ -62,6 +63,7 @@ RESOURCES = (
     personal,
     audit,
     operations,
+    bank_files,
     alerts,
     health,
 )

@@ -38,6 +38,9 @@ class Branch(Base):
     Outlets of a closed branch cannot be chosen. By the bank's own `cut_off_day`, or the setting where it has none, and
     its `cut_off_dates` of single months submissions count for a month (rules/cut_off.py). Where `union_hands_out`,
     clerks hand out its cards and mark them as collected.
+
+    Where `by_file`, batches go to it as files, which `file_password` locks; the bank's files may still be locked by the
+    former one.
     """
 
     __tablename__ = "branch"
@@ -49,6 +52,9 @@ class Branch(Base):
     union_hands_out: Mapped[bool] = mapped_column(server_default="false")
     cut_off_day: Mapped[int | None]
     cut_off_dates: Mapped[list[date]] = mapped_column(ARRAY(Date), server_default="{}")
+    by_file: Mapped[bool] = mapped_column(server_default="false")
+    file_password: Mapped[str | None] = mapped_column(EncryptedText)
+    former_file_password: Mapped[str | None] = mapped_column(EncryptedText)
 
 
 class Outlet(Base):
@@ -402,8 +408,8 @@ Index("ix_card_report_early", CardReport.application_id, postgresql_where=CardRe
 class BankFeedback(Base):
     """A feedback of the bank and the outcome of its results: `results` = `applied` + `repeated` + `rejected`.
 
-    One on cards belongs to no batch. The first record of a feedback's id has the digest of the content: other content
-    under that id is rejected.
+    One on cards belongs to no batch; one that came by file has its `result_file_id`. The first record of a feedback's
+    id has the digest of the content: other content under that id is rejected.
     """
 
     __tablename__ = "bank_feedback"
@@ -417,6 +423,7 @@ class BankFeedback(Base):
     applied: Mapped[int]
     repeated: Mapped[int]
     rejected: Mapped[int]
+    result_file_id: Mapped[UUID | None] = mapped_column(ForeignKey("bank_result_file.result_file_id"))
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
@@ -426,3 +433,50 @@ Index(
     unique=True,
     postgresql_where=BankFeedback.content_digest.is_not(None),
 )
+
+
+class BankFile(Base):
+    """A batch or a recall for a branch that takes no messages, made into a file when an operator fetches it.
+
+    `persons` are the batch's applicants, or those recalled by then.
+    """
+
+    __tablename__ = "bank_file"
+
+    file_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    batch_no: Mapped[str] = mapped_column(ForeignKey("batch.batch_no"), index=True)
+    persons: Mapped[int]
+    repeated: Mapped[bool]
+    made_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now(), index=True)
+    fetched_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    fetched_by: Mapped[str | None]
+
+
+UNFETCHED = BankFile.fetched_at.is_(None)
+"""Whether nobody has fetched it."""
+
+Index("ix_bank_file_unfetched", BankFile.made_at, postgresql_where=UNFETCHED)
+
+
+class BankResultFile(Base):
+    """A file of the bank's results that an operator uploaded.
+
+    `lines` = `applied` + `repeated` + `rejected` + `skipped`, which have no result. `rejections` and `not_read`, as
+    JSON, say what was not taken; neither holds a value of the file.
+    """
+
+    __tablename__ = "bank_result_file"
+
+    result_file_id: Mapped[UUID] = mapped_column(primary_key=True)
+    branch_code: Mapped[str] = mapped_column(ForeignKey("branch.code"), index=True)
+    file_name: Mapped[str]
+    uploaded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now(), index=True)
+    uploaded_by: Mapped[str]
+    lines: Mapped[int]
+    applied: Mapped[int]
+    repeated: Mapped[int]
+    rejected: Mapped[int]
+    skipped: Mapped[int]
+    rejections: Mapped[str]
+    not_read: Mapped[str]

@@ -4,8 +4,9 @@ from nameko.timer import timer
 from sqlalchemy.orm import Session
 
 from services.batching import overdue, places
-from services.batching.bank import bank_feedback, bank_operations, bank_reading
+from services.batching.bank import bank_feedback, bank_operations, bank_reading, bank_receipts
 from services.batching.bank.bank_queue import BankQueue
+from services.batching.bank_files import files, result_files
 from services.batching.batches import batches, outlets, preparation, releases, submission, summary
 from services.batching.cards import cards, reminders
 from services.batching.pending import (
@@ -36,6 +37,7 @@ from services.contracts.events.revocation import (
 )
 from services.contracts.events.validation import MEMBERS_VALIDATED
 from services.contracts.external import bank
+from services.contracts.operations import bank_files as file_ops
 from services.contracts.operations import batching as ops
 from services.contracts.operations import cards as card_ops
 from services.kit.data.database import Database
@@ -110,6 +112,16 @@ class BatchingService(BaseService):
     resend_to_bank = handles(ops.RESEND_TO_BANK, bank_operations.resend)
     correct_processed_at = handles(ops.CORRECT_PROCESSED_AT, bank_operations.correct_processed_at)
 
+    # Files for branches that take no messages
+
+    list_bank_files = handles(file_ops.LIST_BANK_FILES, files.list_bank_files)
+    fetch_bank_file = handles(file_ops.FETCH_BANK_FILE, files.fetch_bank_file)
+    upload_results = handles(file_ops.UPLOAD_RESULTS, result_files.upload_results)
+    list_result_files = handles(file_ops.LIST_RESULT_FILES, result_files.list_result_files)
+    get_result_file = handles(file_ops.GET_RESULT_FILE, result_files.get_result_file)
+    get_result_receipt = handles(file_ops.GET_RESULT_RECEIPT, result_files.get_result_receipt)
+    renew_file_password = handles(file_ops.RENEW_FILE_PASSWORD, outlets.renew_file_password)
+
     # Members on the phone
 
     list_personal_progress = handles(ops.LIST_PERSONAL_PROGRESS, personal_applications.list_progress)
@@ -137,5 +149,5 @@ class BatchingService(BaseService):
 
     @subscribe_batch(queue=bank.FEEDBACK_QUEUE, size=500, decode=bank_reading.read_feedback)
     def bank_feedback(self, session: Session, messages: list[Message]) -> None:
-        """Applies the bank's results."""
-        bank_feedback.apply_feedback(session, [message.data for message in messages])
+        """Applies the bank's results, and answers it."""
+        bank_receipts.answer(session, bank_feedback.apply_feedback(session, [message.data for message in messages]))

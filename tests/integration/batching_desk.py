@@ -12,7 +12,7 @@ from amqp.basic_message import Message as AmqpMessage
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
-from services.batching.bank import bank_feedback, bank_reading
+from services.batching.bank import bank_feedback, bank_reading, bank_receipts
 from services.batching.batches import batches, releases, submission
 from services.batching.models import Application, Batch
 from services.batching.pending import check_results, checks, consents, listing, pending
@@ -142,7 +142,7 @@ class Desk:
         for message in messages:
             message.data = bank_reading.read_feedback(message)
         with self.begin() as session:
-            bank_feedback.apply_feedback(session, [message.data for message in messages])
+            bank_receipts.answer(session, bank_feedback.apply_feedback(session, [one.data for one in messages]))
         return [str(message.rejection) if message.rejection else None for message in messages]
 
     def revoke(self, batch_no: str, at: datetime | None = None) -> None:
@@ -295,7 +295,8 @@ def fresh(engine: Engine) -> Desk:
         session.execute(
             text(
                 "truncate application, batch, batch_person, consent_receipt, batch_counter, bank_feedback,"
-                " personal_application, listed_union, reminder_day, card, card_report, moved_member, outbox"
+                " personal_application, listed_union, reminder_day, card, card_report, moved_member, bank_file,"
+                " bank_result_file, outbox"
             )
         )
         session.execute(text("alter table batch_person enable trigger user"))

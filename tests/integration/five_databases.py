@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from deploy.permissions import SERVICES
 from services.batching import seed
-from services.batching.bank import bank_feedback, bank_reading
+from services.batching.bank import bank_feedback, bank_reading, bank_receipts
 from services.batching.batches import submission
 from services.batching.pending import checks
 from services.contracts.events.all_events import EVENTS
@@ -173,7 +173,7 @@ class FiveDatabases:
         message = Message(body, headers, None, AmqpMessage(body))
         message.data = bank_reading.read_feedback(message)
         with self.begin("batching") as session:
-            bank_feedback.apply_feedback(session, [message.data])
+            bank_receipts.answer(session, bank_feedback.apply_feedback(session, [message.data]))
         assert message.rejection is None, message.rejection
 
     def move(self, member_id: UUID) -> UUID:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
-from services.batching.bank import bank_feedback, bank_reading
+from services.batching.bank import bank_feedback, bank_reading, bank_receipts
 from services.batching.models import Card, MovedMember
 from services.batching.pending import listing, transfers
 from services.contracts.events.batching import MEMBERS_REMOVED
@@ -77,7 +77,7 @@ def issue(desk: Desk, batch_no: str, application_id: UUID) -> None:
 def issue_in(batch_no: str, application_id: UUID, session: Session) -> None:
     result = {"application_id": application_id, "outcome": "issued", "card_no": a_card_number()}
     message = a_feedback(batch_no, result)
-    bank_feedback.apply_feedback(session, [bank_reading.read_feedback(message)])
+    bank_receipts.answer(session, bank_feedback.apply_feedback(session, [bank_reading.read_feedback(message)]))
     assert message.rejection is None
 
 

@@ -27,6 +27,7 @@ def a_file(application_id: UUID = OWN, first: bytes | None = FIRST, state: str =
         member_id=UUID(int=10 + application_id.int),
         member_no=f"{application_id.int:010}",
         state=state,
+        branch_code="icbc-sh",
         first=first,
         union_id=UUID(int=100) if first else None,
         version=0,

@@ -1,4 +1,4 @@
-"""Bank feedback 银行反馈 on applicants and cards: judges and applies chunks of messages; rejects contradictions."""
+"""Bank feedback 银行反馈 on applicants and cards: judges and applies what of it contradicts is rejected."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -11,9 +11,8 @@ from sqlalchemy import Row, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from services.batching.bank.bank_messages import BankSettings, send_signed
-from services.batching.bank.bank_reading import Feedback, read_feedback
-from services.batching.bank.bank_receipts import send_receipts
+from services.batching.bank.bank_messages import BankSettings
+from services.batching.bank.bank_reading import Feedback
 from services.batching.bank.bank_results import Applicant, Applicants, Result
 from services.batching.cards import card_reports
 from services.batching.models import Application, BankFeedback, Batch
@@ -29,15 +28,10 @@ from services.contracts.events.batching import (
     IssuedCard,
     RefusedApplication,
 )
-from services.contracts.external import bank
-from services.contracts.external.bank_keys import clear_text, encrypted_for_us
-from services.contracts.external.protection import is_encrypted
-from services.kit.amqp.queues import own_exchange
 from services.kit.data.bulk import insert_rows, is_any_of, types_of, values_table
 from services.kit.data.database import is_violated
 from services.kit.events.contract import EventContract, EventData, in_chunks
-from services.kit.events.failures import rejection_headers, shortened
-from services.kit.events.outbox import publish_all, to_json
+from services.kit.events.outbox import publish_all
 from services.kit.external.lined_messages import Fault, judge_lines
 from services.kit.schemas import required
 from services.kit.settings import read_settings
@@ -67,16 +61,14 @@ _CHANGE = types_of(
 _COUNT = types_of(Batch, ("batch_no", "issued", "refused", "released", "feedback_at"))
 
 
-Batched = Row[str, UUID, bool, str, str, datetime]
-"""The columns of a batch that events need, and the time of submission."""
+Batched = Row[str, UUID, bool, str, str, str, datetime]
+"""The columns of a batch that events need, its branch, and the time of submission."""
 
 
-def apply_feedback(session: Session, feedbacks: Sequence[Feedback]) -> None:
-    """Applies all results, then all reports on cards, in a few statements; rejects invalid ones, and sends receipts.
+def apply_feedback(session: Session, feedbacks: Sequence[Feedback]) -> list[Feedback]:
+    """Applies all results, then all reports on cards, in a few statements; returns the feedbacks with their outcome.
 
-    A result is a repetition when it was applied before, or when the bank has reported a later outcome since. A message
-    whose results are all invalid is rejected unchanged; of one with some invalid results only these are, in a newly
-    signed message.
+    A result is a repetition when it was applied before, or when the bank has reported a later outcome since.
 
     If a concurrent process stores the same id or card number, all is judged again after its commit, when its data is
     visible.
@@ -85,17 +77,14 @@ def apply_feedback(session: Session, feedbacks: Sequence[Feedback]) -> None:
     for _ in range(_MOST_RACES):
         try:
             with session.begin_nested():
-                _apply(session, feedbacks)
+                return _apply(session, [feedback.unjudged() for feedback in feedbacks])
         except IntegrityError as error:
             if not is_violated(error, _TAKEN_ONCE):
                 raise
-            feedbacks = [_read_again(feedback) for feedback in feedbacks]
-        else:
-            return
-    _apply(session, feedbacks)
+    return _apply(session, [feedback.unjudged() for feedback in feedbacks])
 
 
-def _apply(session: Session, feedbacks: Sequence[Feedback]) -> None:
+def _apply(session: Session, feedbacks: list[Feedback]) -> list[Feedback]:
     reports = [report for feedback in feedbacks for report in feedback.reports.values()]
     of_cards = card_reports.batches_of(session, reports)
     batches = _lock_batches(session, {feedback.batch_no for feedback in feedbacks if feedback.batch_no} | of_cards)
@@ -107,17 +96,9 @@ def _apply(session: Session, feedbacks: Sequence[Feedback]) -> None:
     _store_counts(session, applicants, [feedback for feedback in sound if not feedback.is_of_cards])
     _publish_decisions(session, batches, applicants.changed())
     _apply_reports(session, applicants, sound)
-    for feedback in feedbacks:
-        _reject_refused(session, feedback)
     if records := [_record(feedback) for feedback in feedbacks if feedback.has_envelope]:
         session.execute(insert_rows(BankFeedback, records))
-    send_receipts(session, feedbacks)
-
-
-def _read_again(feedback: Feedback) -> Feedback:
-    """The feedback read again from its message, without earlier judgements."""
-    feedback.message.rejection = None
-    return read_feedback(feedback.message)
+    return feedbacks
 
 
 def _judge_messages(session: Session, batches: dict[str, Batched], feedbacks: Sequence[Feedback]) -> None:
@@ -132,6 +113,8 @@ def _judge_messages(session: Session, batches: dict[str, Batched], feedbacks: Se
         feedback.is_first = feedback.id not in contents
         if contents.setdefault(feedback.id, feedback.content) != feedback.content:
             feedback.faults.append(Fault("feedback_id_reused", "feedback_id"))
+        elif batch is not None and feedback.branch_code not in (None, batch.branch_code):
+            feedback.faults.append(Fault("unknown_batch", "batch_no"))
         elif feedback.processed_at is None:
             _refuse_future_reports(feedback, latest)
         elif batch is not None and feedback.processed_at < batch.submitted_at - behind:
@@ -160,7 +143,7 @@ def _lock_batches(session: Session, batch_nos: Iterable[str]) -> dict[str, Batch
     """The batches by number, locked in order: all who change a batch's applications lock the batch first."""
     facts = (
         *(Batch.batch_no, Batch.union_id, Batch.personal, Batch.contact_name, Batch.contact_phone),
-        Batch.submitted_at,
+        *(Batch.branch_code, Batch.submitted_at),
     )
     locked = select(*facts).where(is_any_of(Batch.batch_no, batch_nos)).order_by(Batch.batch_no)
     return {batch.batch_no: batch for batch in session.execute(locked.with_for_update(key_share=True))}
@@ -338,26 +321,6 @@ def _contact(batch: Batched) -> Contact:
     return Contact(name=batch.contact_name, phone=batch.contact_phone)
 
 
-def _reject_refused(session: Session, feedback: Feedback) -> None:
-    if not (feedback.faults or feedback.refusals):
-        return
-    reason = shortened(", ".join(feedback.reasons()))
-    if feedback.rejected < feedback.total:
-        _put_aside(session, feedback, reason, to_json(feedback.rejected_part()))
-    elif is_encrypted(feedback.message.body) or clear_text() == "all":
-        feedback.message.reject(reason)
-    else:
-        # Encrypted, so that no personal data is in clear text on the broker; an operator may still replay it.
-        _put_aside(session, feedback, reason, feedback.message.body)
-
-
-def _put_aside(session: Session, feedback: Feedback, reason: str, content: bytes) -> None:
-    """Sends content to the rejected queue, encrypted for us and newly signed."""
-    headers = {**rejection_headers(reason, bank.FEEDBACK_QUEUE), bank.FEEDBACK_ID_HEADER: feedback.id}
-    body = encrypted_for_us(content, bank.FEEDBACK_QUEUE)
-    send_signed(session, own_exchange("batching"), bank.REJECTED_QUEUE, body, headers)
-
-
 def _record(feedback: Feedback) -> dict[str, Any]:
     return {
         "feedback_id": feedback.id,
@@ -368,4 +331,5 @@ def _record(feedback: Feedback) -> dict[str, Any]:
         "applied": feedback.applied,
         "repeated": feedback.repeated,
         "rejected": feedback.rejected,
+        "result_file_id": feedback.result_file_id,
     }

@@ -16,10 +16,10 @@ from marshmallow import ValidationError
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from services.batching.bank import bank_messages
+from services.batching.bank import handing_over
 from services.batching.event_builders import steps
 from services.batching.facts import publish_counted
-from services.batching.models import Application, BankFeedback, Batch, BatchPerson, Card
+from services.batching.models import Application, BankFeedback, Batch, Card
 from services.batching.pending.application_states import State
 from services.batching.places import let_nobody_move
 from services.contracts.events.batching import ISSUE_TIMES_CORRECTED, IssueTimesCorrectedData
@@ -64,26 +64,26 @@ def get_bank_batch(work: Work, request: BatchRequest) -> BankBatchAnswer:
         refused=batch.refused,
         released=batch.released,
         feedback_at=batch.feedback_at,
-        recalled=len(_released(session, batch_no)),
+        recalled=len(handing_over.released_of(session, batch_no)),
         times=_times(session, batch),
         feedbacks=_feedbacks(session, batch_no),
     )
 
 
 def resend(work: Work, request: ResendToBankRequest) -> ResendToBankAnswer:
-    """Sends a batch as it was submitted and the recall of those released since, or only the recall.
+    """Hands a batch over once more as it was submitted and the recall of those released since, or only the recall.
 
     Raises NotFound, and Conflict `nothing_recalled`.
     """
     session = work.session
     batch = _locked(session, request.batch_no)
-    released = _released(session, batch.batch_no)
-    persons: Sequence[Any] = _frozen_persons(session, batch.batch_no) if request.what == "batch" else ()
+    released = handing_over.released_of(session, batch.batch_no)
+    persons: Sequence[Any] = handing_over.frozen_persons(session, batch.batch_no) if request.what == "batch" else ()
     if request.what == "recall" and not released:
         raise Conflict("nothing_recalled", "该批次没有已撤回的人员", "批次未被撤销，或银行已全部办结。")
     if persons:
-        bank_messages.send_submitted(session, batch, persons, repeated=True)
-    bank_messages.send_recalled(session, batch.batch_no, released, repeated=True)
+        handing_over.hand_over(session, batch, persons, repeated=True)
+    handing_over.recall(session, batch, released, repeated=True)
     sent = ResendToBankAnswer(applicants=len(persons), recalled=len(released))
     audit.record(session, ("batch", batch.batch_no), new={"what": request.what, **vars(sent), "reason": request.reason})
     return sent
@@ -119,34 +119,6 @@ def _locked(session: Session, batch_no: str) -> Batch:
     if batch is None:
         raise NotFound()
     return batch
-
-
-def _frozen_persons(session: Session, batch_no: str) -> Sequence[Any]:
-    """The persons as submitted, in the register's order, with the other facts that the bank was sent."""
-    return session.execute(
-        select(
-            BatchPerson.application_id,
-            BatchPerson.member_no,
-            BatchPerson.name,
-            BatchPerson.document_type,
-            BatchPerson.document_number,
-            BatchPerson.document_expiry,
-            BatchPerson.nationality,
-            Application.other_facts,
-        )
-        .join(Application, Application.application_id == BatchPerson.application_id)
-        .where(BatchPerson.batch_no == batch_no)
-        .order_by(BatchPerson.position)
-    ).all()
-
-
-def _released(session: Session, batch_no: str) -> Sequence[Any]:
-    """The released applications, whose cards the bank must not make; those issued nevertheless are not among them."""
-    return session.execute(
-        select(Application.application_id, Application.member_no)
-        .where(Application.batch_no == batch_no, Application.state == State.RELEASED)
-        .order_by(Application.member_no)
-    ).all()
 
 
 def _times(session: Session, batch: Batch) -> list[BankTime]:

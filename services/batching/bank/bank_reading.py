@@ -1,8 +1,9 @@
 """Reads feedback: verifies its signature, loads its envelope, and loads each result or card report separately."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from marshmallow import ValidationError
 
@@ -38,9 +39,13 @@ _load_report = fast_load(bank.CardReport())
 class Feedback(LinedMessage):
     """One feedback message of the bank, on a batch's applicants or on cards, and the outcome of its lines.
 
+    `message` brought it, unless a file did, of this `result_file_id`: then it may speak of `branch_code` alone.
     `results` or `reports` are its valid lines by position.
     """
 
+    message: Message | None = None
+    branch_code: str | None = None
+    result_file_id: UUID | None = None
     batch_no: str | None = None
     processed_at: datetime | None = None
     results: dict[int, Result] = field(default_factory=dict)
@@ -51,6 +56,16 @@ class Feedback(LinedMessage):
         """Whether it reports on cards instead of a batch's applicants."""
         return self.lines_name == "cards"
 
+    def unjudged(self) -> "Feedback":
+        """A copy, to be judged once more as this one was read."""
+        return replace(
+            self,
+            faults=list(self.faults),
+            refusals=dict(self.refusals),
+            results=dict(self.results),
+            reports=dict(self.reports),
+        )
+
 
 def read_feedback(message: Message) -> Feedback:
     """The feedback in a message, with its faults.
@@ -59,14 +74,22 @@ def read_feedback(message: Message) -> Feedback:
     """
     if not is_signed(message.body, message.headers.get(SIGNATURE_HEADER), bank_keys()):
         raise Reject("bad_signature")
-    document = _document_in(message)
+    feedback = feedback_in(_document_in(message))
+    feedback.message = message
+    message.headers[bank.FEEDBACK_ID_HEADER] = feedback.id
+    if feedback.has_envelope and clear_text() == "no" and not is_encrypted(message.body):
+        feedback.faults.append(Fault("not_encrypted"))
+    return feedback
+
+
+def feedback_in(document: Any, branch_code: str | None = None) -> Feedback:
+    """The feedback that a document holds, with its faults, of any branch or of this alone. Raises Reject without id."""
     lines_name = "cards" if _is_of_cards(document) else "results"
     try:
         loaded = _load_card_envelope(document) if lines_name == "cards" else _load_envelope(document)
     except ValidationError as error:
-        return _without_envelope(message, document, error)
+        return _without_envelope(document, error)
     feedback = Feedback(
-        message=message,
         document=document,
         id=loaded["feedback_id"],
         content=digest_of(document, _KIND),
@@ -75,14 +98,12 @@ def read_feedback(message: Message) -> Feedback:
         batch_no=loaded.get("batch_no"),
         processed_at=loaded.get("processed_at"),
         lines=original_lines(document, lines_name),
+        branch_code=branch_code,
     )
-    message.headers[bank.FEEDBACK_ID_HEADER] = feedback.id
-    if clear_text() == "no" and not is_encrypted(message.body):
-        feedback.faults.append(Fault("not_encrypted"))
     for position, line in enumerate(loaded[lines_name]):
         try:
             if lines_name == "cards":
-                feedback.reports[position] = _report(feedback.id, _load_report(line))
+                feedback.reports[position] = _report(feedback, _load_report(line))
             else:
                 feedback.results[position] = _result(loaded, _load_result(line))
         except ValidationError as error:
@@ -101,16 +122,14 @@ def _document_in(message: Message) -> Any:
         raise Reject(f"cannot_decrypt: {error}") from error
 
 
-def _without_envelope(message: Message, document: Any, error: ValidationError) -> Feedback:
+def _without_envelope(document: Any, error: ValidationError) -> Feedback:
     """A feedback with an invalid envelope, for its receipt only; raises Reject where it has no id."""
     faults = list(faults_of(error))
     if not isinstance(document, dict) or any(fault.field == "feedback_id" for fault in faults):
         raise Reject(f"bad_schema: {', '.join(fault.field or '_schema' for fault in faults)}") from error
-    message.headers[bank.FEEDBACK_ID_HEADER] = document["feedback_id"]
     lines_name = "cards" if _is_of_cards(document) else "results"
     batch_no, lines = document.get("batch_no"), document.get(lines_name)
     return Feedback(
-        message=message,
         document=document,
         id=document["feedback_id"],
         content=digest_of(document, _KIND),
@@ -145,7 +164,7 @@ def _readable(reason: str | None) -> str | None:
         return None
 
 
-def _report(feedback_id: str, report: dict[str, Any]) -> Report:
+def _report(feedback: Feedback, report: dict[str, Any]) -> Report:
     new_card_no = report["new_card_no"] if report["new_card_no"] != report["card_no"] else None
     return Report(
         application_id=report["application_id"],
@@ -156,5 +175,6 @@ def _report(feedback_id: str, report: dict[str, Any]) -> Report:
         happened_at=report["happened_at"],
         new_card_no=new_card_no,
         new_card=card_digest(new_card_no) if new_card_no else None,
-        feedback_id=feedback_id,
+        feedback_id=feedback.id,
+        branch_code=feedback.branch_code,
     )

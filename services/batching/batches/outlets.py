@@ -1,5 +1,6 @@
 """Branches that issue cards and their outlets: listed for clerks, maintained by the city's administrators."""
 
+import secrets
 from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from services.batching.batches.counting import counting_now
 from services.batching.models import Branch, Outlet
+from services.contracts.operations.bank_files import FilePasswordAnswer, RenewFilePasswordRequest
 from services.contracts.operations.batching import (
     BranchAnswer,
     CreateBranchRequest,
@@ -29,6 +31,9 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET, change_fields
 
+_CHANGEABLE = ("name", "charset", "closed", "union_hands_out", "cut_off_day", "cut_off_dates", "by_file")
+_READABLE = "abcdefghjkmnpqrstuvwxyz23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+_SECRET = ("file_password", "former_file_password")
 _OPEN = ~or_(Outlet.closed, Branch.closed)
 
 
@@ -93,14 +98,19 @@ def create_branch(work: Work, request: CreateBranchRequest) -> BranchAnswer:
 
 def update_branch(work: Work, request: UpdateBranchRequest) -> BranchAnswer:
     """Changes the present fields of a branch; raises Forbidden, NotFound."""
-    _check_city(work.caller)
-    branch = work.session.get(Branch, request.code, with_for_update=True)
-    if branch is None:
-        raise NotFound(title="未找到该发卡支行")
+    branch = _own_branch(work, request.code)
     old = _recorded(branch)
-    change_fields(branch, request, ("name", "charset", "closed", "union_hands_out", "cut_off_day", "cut_off_dates"))
+    change_fields(branch, request, _CHANGEABLE)
     audit.record(work.session, ("branch", branch.code), old=old, new=_recorded(branch))
     return branch_answer(branch)
+
+
+def renew_file_password(work: Work, request: RenewFilePasswordRequest) -> FilePasswordAnswer:
+    """A new password for a branch's files, in place of the former one; raises Forbidden, NotFound."""
+    branch = _own_branch(work, request.code)
+    branch.former_file_password, branch.file_password = branch.file_password, _new_password()
+    audit.record(work.session, ("branch", branch.code))
+    return FilePasswordAnswer(password=branch.file_password)
 
 
 def create_outlet(work: Work, request: CreateOutletRequest) -> OutletAnswer:
@@ -135,6 +145,8 @@ def branch_answer(branch: Branch) -> BranchAnswer:
         charset=branch.charset,
         closed=branch.closed,
         union_hands_out=branch.union_hands_out,
+        by_file=branch.by_file,
+        has_file_password=branch.file_password is not None,
         cut_off_day=branch.cut_off_day,
         cut_off_dates=sorted(branch.cut_off_dates),
         counting=counting_now(branch),
@@ -155,6 +167,21 @@ def outlet_answer(outlet: Outlet, branch: Branch) -> OutletAnswer:
     )
 
 
+def _own_branch(work: Work, code: str) -> Branch:
+    """The branch, locked for a change; raises Forbidden, NotFound."""
+    _check_city(work.caller)
+    branch = work.session.get(Branch, code, with_for_update=True)
+    if branch is None:
+        raise NotFound(title="未找到该发卡支行")
+    return branch
+
+
+def _new_password() -> str:
+    """Groups of letters and digits that look different from one another: 100 bits of chance."""
+    letters = "".join(secrets.choice(_READABLE) for _ in range(20))
+    return "-".join(letters[at : at + 5] for at in range(0, 20, 5))
+
+
 def _check_city(caller: Caller) -> None:
     if not caller.is_of_the_city:
         raise Forbidden(detail="发卡支行和经办网点由市总工会管理员维护。")
@@ -173,6 +200,7 @@ def _add(session: Session, place: Branch | Outlet, taken: Conflict) -> None:
 
 
 def _recorded(place: Branch | Outlet) -> dict[str, Any]:
-    """The columns of a branch or outlet, for its audit event."""
-    values = {column.key: getattr(place, column.key) for column in place.__table__.columns}
+    """The columns of a branch or outlet, for its audit event, without secrets."""
+    names = (column.key for column in place.__table__.columns if column.key not in _SECRET)
+    values = {name: getattr(place, name) for name in names}
     return {name: [str(one) for one in value] if isinstance(value, list) else value for name, value in values.items()}

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
-from services.batching.bank import bank_messages
+from services.batching.bank.handing_over import recall
 from services.batching.event_builders import publish_pending_changed, steps
 from services.batching.models import Application, Batch
 from services.batching.pending import pending
@@ -121,5 +121,5 @@ def _release(
                 applications=steps(part),
             ),
         )
-    bank_messages.send_recalled(session, batch.batch_no, released)
+    recall(session, batch, released)
     return len(released)

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from services.batching.bank import bank_messages
+from services.batching.bank.handing_over import hand_over
 from services.batching.batches.batch_numbers import next_batch_no
 from services.batching.batches.batches import get_batch
 from services.batching.batches.counting import count_month
@@ -140,9 +140,9 @@ def last_batch(session: Session, caller: Caller) -> Batch | None:
 
 
 def form_batch(session: Session, submission: Submission, applications: Sequence[Application]) -> Batch:
-    """Freezes the applications, which have consent receipts, into a new batch, publishes it and sends it to the bank.
+    """Freezes the applications, which have consent receipts, into a new batch, publishes it and hands it to the bank.
 
-    Register and bank message are ordered by member number, by which people search on paper.
+    Register and the bank's copy are ordered by member number, by which people search on paper.
     """
     applications = sorted(applications, key=attrgetter("member_no", "application_id"))
     submitted_at = datetime.now(UTC).replace(microsecond=0)
@@ -190,7 +190,7 @@ def form_batch(session: Session, submission: Submission, applications: Sequence[
     _note(session, batch, submitted)
     _publish_submitted(session, submission, batch, submitted)
     _publish_notices(session, batch, outlet, applications)
-    bank_messages.send_submitted(session, batch, applications)
+    hand_over(session, batch, applications)
     return batch
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, CompoundSelect, select, union, update
 from sqlalchemy.orm import Session
 
 from services.batching.cards.card_states import CardState, CardStep, Fact, leads_to, state_of, successor_of
-from services.batching.models import Application, Card, CardReport
+from services.batching.models import Application, Batch, Card, CardReport
 from services.batching.pending.application_states import State
 from services.contracts.events.batching import CARDS_CHANGED, CardNumber, CardsChangedData, ChangedCard
 from services.kit.data.bulk import insert_rows, is_any_of, types_of, values_table
@@ -54,6 +54,8 @@ class Report(NamedTuple):
     new_card_no: str | None = None
     feedback_id: str | None = None
     reported_by: UUID | None = None
+    branch_code: str | None = None
+    """The branch whose cards alone it may concern; None for any."""
 
     @property
     def fact(self) -> Fact:
@@ -78,6 +80,7 @@ class CardFile:
     member_id: UUID
     member_no: str
     state: str
+    branch_code: str
     first: bytes | None
     union_id: UUID | None
     version: int
@@ -137,6 +140,8 @@ class Cards:
         file = self.files.get(application_id)
         if file is None:
             raise Contradiction("unknown_application")
+        if report.branch_code not in (None, file.branch_code):
+            raise Contradiction("unknown_card")
         if report.member_no not in (None, file.member_no):
             raise Contradiction("member_no_differs")
         if file.state == State.REFUSED:
@@ -228,10 +233,11 @@ def _files(session: Session, is_concerned: ColumnElement[bool]) -> list[CardFile
         select(
             *(Application.application_id, Application.member_id, Application.member_no, Application.state),
             *(Application.card_digest.label("first"), Application.card_no.label("first_card_no")),
-            *(Card.union_id, Card.version, Card.made_at, Card.card_no),
+            *(Card.union_id, Card.version, Card.made_at, Card.card_no, Batch.branch_code),
         )
+        .join(Batch, Batch.batch_no == Application.batch_no)
         .join(Card, Card.application_id == Application.application_id, isouter=True)
-        .where(is_concerned, Application.batch_no.is_not(None))
+        .where(is_concerned)
     ).mappings()
     files = {row["application_id"]: CardFile(**{**row, "version": row["version"] or 0}) for row in rows}
     stored = session.scalars(select(CardReport).where(is_any_of(CardReport.application_id, files)))

@@ -48,7 +48,7 @@ class RegisteredPerson:
             self.name,
             self._document_text(),
             self.document_number,
-            _expiry_text(self.document_expiry),
+            expiry_text(self.document_expiry),
             self._nationality_text(),
         )
 
@@ -102,7 +102,8 @@ class Register:
         return f"合计：{in_financial_characters(count)}人（{count} 人）"
 
 
-def _expiry_text(expiry: date | None) -> str:
+def expiry_text(expiry: date | None) -> str:
+    """The last day of validity as it is printed; empty where it is unknown."""
     if expiry is None:
         return ""
     return "长期" if expiry == LONG_TERM else expiry.isoformat()

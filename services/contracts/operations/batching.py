@@ -216,6 +216,8 @@ class BranchAnswer:
     charset: Annotated[str, choice(*CHARSETS), "the character set in which its systems hold names"]
     closed: bool
     union_hands_out: Annotated[bool, "unions hand out its cards, and mark them as collected"] = False
+    by_file: Annotated[bool, "it takes no messages: operators take batches to it as files"] = False
+    has_file_password: Annotated[bool, "its files can be made"] = False
     cut_off_day: Annotated[int | None, "the last day of a month that counts for it; null for the usual day"]
     cut_off_dates: Annotated[list[date], "the last days that count for their months, in place of the day"]
     counting: CountingAnswer
@@ -232,6 +234,7 @@ class CreateBranchRequest:
     name: Annotated[str, text(50)]
     charset: Annotated[str, choice(*CHARSETS)]
     union_hands_out: bool = False
+    by_file: bool = False
     cut_off_day: Annotated[int | None, validate.Range(1, LAST_CUT_OFF_DAY, error="截止日应为 1 至 31 日")] = None
     cut_off_dates: CutOffDates = field(default_factory=list)
 
@@ -249,6 +252,7 @@ class UpdateBranchRequest:
     charset: Annotated[str | Unset, choice(*CHARSETS)] = UNSET
     closed: bool | Unset = UNSET
     union_hands_out: bool | Unset = UNSET
+    by_file: bool | Unset = UNSET
     cut_off_day: Annotated[int | Unset | None, validate.Range(1, LAST_CUT_OFF_DAY, error="截止日应为 1 至 31 日")] = (
         UNSET
     )

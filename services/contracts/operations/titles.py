@@ -1,6 +1,7 @@
 """The Chinese titles of actions in the audit log: operations by name, and repairs on the command line."""
 
 from services.contracts.operations import (
+    bank_files,
     batching,
     cards,
     member_messages,
@@ -41,7 +42,19 @@ _MODULES = (
         union_imports,
         enrolments,
     ),
-    *(validation, batching, cards, revocation, notification, member_messages, templates, overview, reports, operators),
+    *(
+        validation,
+        batching,
+        bank_files,
+        cards,
+        revocation,
+        notification,
+        member_messages,
+        templates,
+        overview,
+        reports,
+        operators,
+    ),
 )
 _DECLARED = [
     *(one for module in _MODULES for one in vars(module).values() if isinstance(one, Operation)),

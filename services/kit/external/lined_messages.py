@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 
 from services.kit.data.encryption import blind_index
 from services.kit.events.contract import MESSAGE_SIZE
-from services.kit.events.subscribe import Message, Reject
+from services.kit.events.subscribe import Reject
 from services.kit.external.contradictions import Contradiction
 from services.kit.strict_json import read_json
 
@@ -49,7 +49,6 @@ class LinedMessage:
     in the original message, for a part cut out of it.
     """
 
-    message: Message
     document: dict[str, Any]
     id: str
     content: bytes

@@ -24,14 +24,13 @@ from python_calamine import (
 )
 
 from services.kit.sheets import binary_sheets, old_sheets, open_sheets
+from services.kit.sheets.locked import OLE, is_locked
 from services.kit.sheets.packed_sheets import Cells, cells_without_value, check_parts, mended
 from services.kit.sheets.text_sheets import CountHeadings, text_rows, widest
 from services.kit.sheets.unreadable import ADVICE, DAMAGED, LOCKED, UnreadableSheet
 
 _EXACT_NUMBERS = 10**15
 _LONGEST_CELL = 500
-_OLE = bytes.fromhex("d0cf11e0a1b11ae1")
-"""The first bytes of spreadsheet files before 2007, and of newer ones with a password."""
 _OTHER_KINDS = {
     b"%PDF": "文件是 PDF 文档，不是表格。",
     b"\x89PNG": "文件是图片，不是表格。",
@@ -75,7 +74,7 @@ def sheets_of(content: bytes, count_headings: CountHeadings = widest) -> Iterato
         raise UnreadableSheet("文件是空的，请填写后重新上传。")
     if content.startswith(b"PK"):
         yield from _packed(content)
-    elif content.startswith(_OLE):
+    elif content.startswith(OLE):
         yield from _old(content)
     else:
         _refuse_other_kinds(content)
@@ -109,7 +108,7 @@ def _without_value(packed: zipfile.ZipFile) -> tuple[dict[str | int, Cells], lis
 
 
 def _old(content: bytes) -> Iterator[Sheet]:
-    if _utf_16("EncryptedPackage") in content:
+    if is_locked(content):
         raise UnreadableSheet(LOCKED)
     if _utf_16("WordDocument") in content:
         raise UnreadableSheet(f"文件是 Word 文档，不是表格。{ADVICE}")

@@ -1,15 +1,17 @@
 """Reads an uploaded workbook in a process of its own, with limits on memory and time, since it is untrusted.
 
-`python -m services.kit.sheets.workbook_reader < file` writes each sheet as a line of JSON.
+`python -m services.kit.sheets.workbook_reader` reads the passwords as a line of JSON and then the file; it writes each
+sheet as a line of JSON.
 """
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from services.kit.operations.processes import ProcessFailed, run_limited
+from services.kit.sheets.locked import is_locked, unlock
 from services.kit.sheets.sheet_files import sheets_of
 from services.kit.sheets.unreadable import UnreadableSheet
 
@@ -29,10 +31,11 @@ class ReadSheet:
     rows: dict[int, list[str]]
 
 
-def read_workbook(content: bytes) -> list[ReadSheet]:
-    """The sheets of a file; raises UnreadableSheet."""
+def read_workbook(content: bytes, passwords: Sequence[str] = ()) -> list[ReadSheet]:
+    """The sheets of a file, which may be locked by one of the passwords; raises UnreadableSheet."""
+    given = json.dumps(passwords).encode() + b"\n" + content
     try:
-        lines = list(run_limited(_MODULE, content, memory=_MEMORY_BYTES, cpu_seconds=_CPU_SECONDS))
+        lines = list(run_limited(_MODULE, given, memory=_MEMORY_BYTES, cpu_seconds=_CPU_SECONDS))
     except ProcessFailed as failed:
         raise UnreadableSheet("文件过大或已损坏，无法读取。请用系统提供的模板重新填写。") from failed
     found = [json.loads(line) for line in lines]
@@ -44,12 +47,15 @@ def read_workbook(content: bytes) -> list[ReadSheet]:
 
 def main() -> None:
     """Reads standard input, writes lines of JSON."""
-    for line in _lines(sys.stdin.buffer.read()):
+    passwords, _, content = sys.stdin.buffer.read().partition(b"\n")
+    for line in _lines(content, json.loads(passwords)):
         sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def _lines(content: bytes) -> Iterator[dict[str, object]]:
+def _lines(content: bytes, passwords: Sequence[str]) -> Iterator[dict[str, object]]:
     try:
+        if passwords and is_locked(content):
+            content = unlock(content, passwords)
         for sheet in islice(sheets_of(content), _MOST_SHEETS):
             lines = () if sheet.is_hidden else sheet.rows
             filled = ((line_no, row[:_MOST_COLUMNS]) for line_no, row in lines if any(row))

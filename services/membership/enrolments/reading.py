@@ -50,6 +50,7 @@ class Line:
 class Report(LinedMessage):
     """A report of the society, and the outcome of its lines; `enrolments` are the valid ones by position."""
 
+    message: Message
     enrolments: dict[int, Line] = field(default_factory=dict)
 
 

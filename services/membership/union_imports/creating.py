@@ -19,10 +19,11 @@ from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Invalid, Problem, invalid_fields
 from services.kit.rpc.methods import Caller
 from services.kit.schemas import schema_of
+from services.kit.sheets.forms import FilledRow
 from services.membership.accounts.accounts import open_account
 from services.membership.event_builders import publish_unions
 from services.membership.models import Union
-from services.membership.union_imports.workbook import ACCOUNTS, UNIONS, FilledRow
+from services.membership.union_imports.workbook import ACCOUNTS, UNIONS
 from services.membership.unions import UNION_EXISTS, add_union, kind_below, lock_tree, own_and_subordinates
 
 _KINDS = {"区局（产业）工会": "superior", "区局(产业)工会": "superior", "基层工会": "grassroots"}

@@ -11,10 +11,11 @@ from services.kit.operations import audit
 from services.kit.problems import FieldProblem, Invalid
 from services.kit.rpc.files import FileAnswer, file_answer, uploaded
 from services.kit.rpc.work import Work
+from services.kit.sheets.forms import FilledRow, filled_rows
 from services.kit.sheets.unreadable import UnreadableSheet
 from services.kit.sheets.workbook_reader import read_workbook
 from services.membership.union_imports.creating import Created, create
-from services.membership.union_imports.workbook import ACCOUNTS, UNIONS, FilledRow, filled_rows, template
+from services.membership.union_imports.workbook import ACCOUNTS, FORMS, NOTES, UNIONS, template
 
 MOST_MEGABYTES = 5
 MOST_UNIONS, MOST_ACCOUNTS = 2000, 500
@@ -54,7 +55,7 @@ def get_union_template(_work: Work, _request: GetUnionTemplateRequest) -> FileAn
 def _rows_of(request: ImportUnionsRequest) -> tuple[list[FilledRow], list[str]]:
     content = uploaded(request.content, MOST_MEGABYTES)
     try:
-        rows, not_read = filled_rows(read_workbook(content))
+        rows, not_read = filled_rows(read_workbook(content), FORMS, ignored=(NOTES,))
     except UnreadableSheet as unreadable:
         raise Invalid([FieldProblem("file", "unreadable", str(unreadable))]) from unreadable
     for form, most in ((UNIONS, MOST_UNIONS), (ACCOUNTS, MOST_ACCOUNTS)):

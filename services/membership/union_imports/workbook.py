@@ -1,44 +1,12 @@
-"""The workbook of unions and accounts: its two sheets, the template, and the rows that somebody filled in."""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+"""The workbook of unions and accounts: its two sheets, and the template."""
 
 from openpyxl import Workbook
 
 from services.kit.documents.sheet_cells import heading_row, saved, text_row
-from services.kit.sheets.bounds import LAST_HEADING_ROW
-from services.kit.sheets.unreadable import UnreadableSheet
-from services.kit.sheets.workbook_reader import ReadSheet
-from services.kit.text import clean_compatible
+from services.kit.sheets.forms import Form
 
-_EXAMPLE = "示例："
-"""What the first cell of an example begins with; such a row is not read."""
 NOTES = "填写说明"
 """The sheet of the template that explains the columns."""
-
-
-@dataclass(frozen=True)
-class Form:
-    """A kind of sheet: its title, its headings by field, and the notes and the example of the template."""
-
-    title: str
-    headings: Mapping[str, str]
-    required: Sequence[str]
-    notes: Mapping[str, str]
-    example: Sequence[str]
-
-    def written(self, name: str) -> str:
-        """The heading of a field in the template."""
-        return f"*{self.headings[name]}" if name in self.required else self.headings[name]
-
-
-@dataclass(frozen=True)
-class FilledRow:
-    """A row of a form: the texts by field; empty cells are left out."""
-
-    form: Form
-    line_no: int
-    cells: Mapping[str, str] = field(default_factory=dict)
 
 
 UNIONS = Form(
@@ -90,53 +58,3 @@ def template() -> bytes:
             notes.append(text_row(notes, (heading, needed + form.notes.get(name, ""))))
     notes.append(text_row(notes, ("示例行", "以“示例：”开头的行不会导入，可删除或保留。")))
     return saved(book)
-
-
-def filled_rows(sheets: Sequence[ReadSheet]) -> tuple[list[FilledRow], list[str]]:
-    """The filled-in rows of all sheets that have the headings of a form, and the names of the sheets without.
-
-    A sheet is recognised by its headings, whatever its name is. Raises UnreadableSheet if no row is filled in, and if a
-    sheet has the name of a form without its headings.
-    """
-    rows: list[FilledRow] = []
-    not_read = []
-    for sheet in sheets:
-        found = _rows(sheet)
-        rows += found or []
-        if found is None and sheet.name != NOTES and (sheet.rows or sheet.is_hidden):
-            not_read.append(f"{sheet.name}（隐藏）" if sheet.is_hidden else sheet.name)
-    if missing := [form for form in FORMS if form.title in not_read]:
-        needed = "、".join(form.headings[name] for form in missing for name in form.required)
-        raise UnreadableSheet(f"工作表“{missing[0].title}”缺少必填的表头：{needed}。请按模板填写后重新上传。")
-    if not rows:
-        raise UnreadableSheet("没有找到可以导入的行。请按模板在“工会”或“账号”表中填写后重新上传。")
-    return rows, not_read
-
-
-def _rows(sheet: ReadSheet) -> list[FilledRow] | None:
-    """The filled-in rows below the headings of a form; None for a sheet without these."""
-    lines = list(sheet.rows.items())
-    for tried, (_, heading_cells) in enumerate(lines[:LAST_HEADING_ROW], start=1):
-        if found := _form_of(heading_cells):
-            filled = (_filled(*found, *line) for line in lines[tried:])
-            return [row for row in filled if row is not None]
-    return None
-
-
-def _filled(form: Form, columns: Mapping[str, int], line_no: int, cells: Sequence[str]) -> FilledRow | None:
-    """The row, unless it is empty or an example."""
-    filled = {name: cells[at].strip() for name, at in columns.items() if at < len(cells) and cells[at].strip()}
-    is_read = filled and not next(iter(filled.values())).startswith(_EXAMPLE)
-    return FilledRow(form, line_no, filled) if is_read else None
-
-
-def _form_of(cells: Sequence[str]) -> tuple[Form, dict[str, int]] | None:
-    """The form whose required headings the cells are, with the columns of its fields; the first of two equal counts."""
-    places: dict[str, int] = {}
-    for at, cell in enumerate(cells):
-        places.setdefault(clean_compatible(cell).strip().lstrip("*").strip(), at)
-    for form in FORMS:
-        columns = {name: places[heading] for name, heading in form.headings.items() if heading in places}
-        if columns.keys() >= set(form.required):
-            return form, columns
-    return None

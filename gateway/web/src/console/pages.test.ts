@@ -89,6 +89,14 @@ const figures = {
 };
 const days = { median_days: 12, p90_days: 20, waiting_submission: 0, waiting_bank: 0 };
 const current = { ...figures, ...days };
+const bankFile = {
+  ...{ file_id: "f-1", kind: "recall", batch_no: batch.batch_no, union_name: union.name, branch_code: "b", branch_name: "工商银行" },
+  ...{ outlet_name: "工商银行国华支行", persons: 2, repeated: true, made_at: "2026-11-29T12:59:00Z", fetched_at: null, fetched_by: null },
+};
+const resultFile = {
+  ...{ result_file_id: "r-1", branch_code: "b", branch_name: "工商银行", file_name: "结果.xlsx", uploaded_by: "ops" },
+  ...{ uploaded_at: "2026-11-29T12:59:00Z", lines: 3, applied: 1, repeated: 0, rejected: 2, skipped: 0 },
+};
 const READS = {
   "/api/v1/members": page([member], { hint: "仅显示关联企业内会员" }),
   "/api/v1/pending": page([pending], {
@@ -162,6 +170,13 @@ const READS = {
     is_rebuilding: true,
   }),
   "/api/v1/operations/dead-letters": page([], { unanswered: [] }),
+  "/api/v1/operations/bank-files": page([bankFile], { waiting: 1 }),
+  "/api/v1/operations/result-files": page([resultFile]),
+  "/api/v1/operations/result-files/r-1": {
+    ...resultFile,
+    rejections: [{ sheet: "办理结果", lines: [2, 3], code: "bad_schema", field: "退回代码", reason: "请填写" }],
+    not_read: ["备注"],
+  },
   [`/api/v1/members/${member.member_id}`]: {
     ...member,
     union_id: union.union_id,
@@ -197,6 +212,8 @@ const LISTS: Record<string, readonly string[]> = {
   "/reports": ["（含下级工会），2026-11，与 2026-10 对比", "+100.0%", "66.7%", "姓名与证件不符", "数字暂不完整"],
   "/audit": ["登录", "2026-11-29 20:59", "导出", "保存查询", "本月登录失败"],
   "/dead-letters": ["没有死信"],
+  "/bank-files": ["有 1 个文件待下载", "撤回名单", "重新发送", "工商银行国华支行", "待下载"],
+  "/result-files": ["没有以文件交接的支行", "结果.xlsx", "未采用", "详情"],
   "/phone-changes": ["没有更换手机号的申请"],
   "/announcements": ["还没有通知公告"],
 };
@@ -226,6 +243,7 @@ describe("a list of the console", () => {
       ["1 / 1", "下一条", "还没有办卡申请", "登记时间", "卡片记录", "工会登记", "参保信息", "住院保障、身故保障"],
     ],
     [`/enrolments/${enrolment.enrolment_no}`, ["1 / 1", "终止原因", "住院保障、身故保障", "居民身份证", "查看会员详情"]],
+    ["/result-files/r-1", ["未采用的行", "退回代码", "2、3", "下载回执", "备注"]],
     [`/batches/${batch.batch_no}`, ["人员办卡情况", "计入月份", "已办卡", "撤销申请与审核"]],
   ])("leads to details that are drawn without a complaint, in the layout: %s", async (path, texts) => {
     const router = createRouter({ history: createMemoryHistory(), routes: Object.values(areas).flatMap((area) => area.routes) });

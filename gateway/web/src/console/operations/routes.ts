@@ -1,4 +1,4 @@
-// The routes of operations: status, runbooks, dead letters, bank.
+// The routes of operations: status, runbooks, dead letters, the bank and its files.
 import type { RouteRecordRaw } from "vue-router";
 
 export const routes: RouteRecordRaw[] = [
@@ -33,5 +33,25 @@ export const routes: RouteRecordRaw[] = [
     name: "bank-batches",
     component: () => import("@/console/operations/BankPage.vue"),
     meta: { title: "银行往来", roles: ["operator"], menu: { group: "运维", order: 82 } },
+  },
+  {
+    path: "/bank-files",
+    name: "bank-files",
+    component: () => import("@/console/operations/BankFilesPage.vue"),
+    meta: { title: "银行文件", roles: ["operator"], menu: { group: "运维", order: 83 } },
+  },
+  {
+    path: "/result-files",
+    name: "result-files",
+    component: () => import("@/console/operations/ResultFilesPage.vue"),
+    meta: { title: "银行结果", roles: ["operator"], menu: { group: "运维", order: 84 } },
+    children: [
+      {
+        path: ":result_file_id",
+        name: "result-file",
+        component: () => import("@/console/operations/ResultFileDrawer.vue"),
+        meta: { title: "结果文件" },
+      },
+    ],
   },
 ];

@@ -10,6 +10,7 @@ const branch = {
   charset: "gbk",
   closed: false,
   union_hands_out: false,
+  by_file: false,
   cut_off_day: 25,
   cut_off_dates: ["2027-02-03"],
 };
@@ -34,7 +35,15 @@ describeDialog("a new branch", {
   sends: {
     method: "POST",
     path: "/api/v1/branches",
-    body: { code: "yangpu", name: "杨浦支行", charset: "gbk", union_hands_out: false, cut_off_day: null, cut_off_dates: [] },
+    body: {
+      code: "yangpu",
+      name: "杨浦支行",
+      charset: "gbk",
+      union_hands_out: false,
+      by_file: false,
+      cut_off_day: null,
+      cut_off_dates: [],
+    },
   },
   answer: branch,
   problemAt: ["code", "支行代码"],
@@ -54,7 +63,7 @@ describeDialog("a branch that is changed", {
   sends: {
     method: "PATCH",
     path: "/api/v1/branches/yangpu",
-    body: { name: "杨浦分行", charset: "gbk", union_hands_out: false, cut_off_day: 18, cut_off_dates: ["2027-02-03"] },
+    body: { name: "杨浦分行", charset: "gbk", union_hands_out: false, by_file: false, cut_off_day: 18, cut_off_dates: ["2027-02-03"] },
   },
   answer: branch,
   problemAt: ["charset", "银行可处理的字符集"],

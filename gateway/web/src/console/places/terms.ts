@@ -14,3 +14,9 @@ export const stateOf = (place: { closed: boolean }): Term =>
 
 /** What the API takes for the code of a branch or outlet. */
 export const isCode = (code: string): boolean => /^[a-z0-9][a-z0-9-]{1,19}$/.test(code);
+
+/** How batches reach a branch. */
+export function wayOf({ by_file, has_file_password }: { by_file?: boolean; has_file_password?: boolean }): string {
+  if (!by_file) return "消息";
+  return has_file_password ? "加密文件" : "加密文件，未设密码";
+}

@@ -1,0 +1,69 @@
+"""Files for branches that take no messages: operators fetch ours, and upload the bank's results."""
+
+from werkzeug.wrappers import Response
+
+from gateway.answers import json_answer
+from gateway.reading import read_upload
+from gateway.routes import RequestContext, file_route, route, rpc_route
+from services.contracts.operations import bank_files as rpc
+from services.kit.documents.sheet_cells import XLSX
+
+_FILES = "/api/v1/operations/bank-files"
+_RESULTS = "/api/v1/operations/result-files"
+
+
+@route(
+    "POST",
+    "/api/v1/operations/branches/<branch_code>/result-files",
+    rpc.UPLOAD_RESULTS,
+    status=201,
+    uploads=True,
+    deadline=60,
+    summary="Apply the results and reports of a branch's file; says which lines were not taken",
+)
+def upload_results(context: RequestContext) -> Response:
+    answer = context.call(rpc.UPLOAD_RESULTS, context.complete(read_upload(context.request)))
+    return json_answer(answer, 201, f"{_RESULTS}/{answer['result_file_id']}")
+
+
+ROUTES = (
+    upload_results,
+    rpc_route(
+        "GET",
+        _FILES,
+        rpc.LIST_BANK_FILES,
+        summary="Files for branches that take no messages, newest first",
+    ),
+    file_route(
+        f"{_FILES}/<uuid:file_id>/content.xlsx",
+        rpc.FETCH_BANK_FILE,
+        content_type=XLSX,
+        deadline=60,
+        summary="A batch or recall for a branch, locked by its password; counts as fetched from now on",
+    ),
+    rpc_route(
+        "GET",
+        _RESULTS,
+        rpc.LIST_RESULT_FILES,
+        summary="Uploaded files of results, newest first",
+    ),
+    rpc_route(
+        "GET",
+        f"{_RESULTS}/<uuid:result_file_id>",
+        rpc.GET_RESULT_FILE,
+        summary="An uploaded file of results, with the lines that were not taken",
+    ),
+    file_route(
+        f"{_RESULTS}/<uuid:result_file_id>/receipt.xlsx",
+        rpc.GET_RESULT_RECEIPT,
+        content_type=XLSX,
+        summary="What became of a file of results, for the bank",
+    ),
+    rpc_route(
+        "POST",
+        "/api/v1/branches/<code>/file-password",
+        rpc.RENEW_FILE_PASSWORD,
+        has_secrets=True,
+        summary="A new password for a branch's files, shown only once; for the city union",
+    ),
+)

@@ -1,0 +1,1 @@
+"""Files for branches that take no messages: batches and recalls out, results in."""
