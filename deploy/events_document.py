@@ -12,6 +12,7 @@ from marshmallow import Schema, fields, validate
 from deploy.outside_parties import CONTRACTS, OUTSIDE_PARTIES, OutsideParty
 from services.contracts.events.all_events import EVENTS
 from services.contracts.examples import readable_example
+from services.contracts.external import bank, bank_files
 from services.contracts.external.protection import CONTENT_TYPE, SIGNATURE_HEADER, decrypt, read_keys, sign
 from services.kit.events.contract import EncryptedField, EventContract
 
@@ -23,7 +24,7 @@ _SAMPLE_KEY = "a sample key of 32 bytes or more"
 def texts() -> dict[str, str]:
     """Returns the catalogue's files: name → content."""
     pages = {"README.md": _index(), "asyncapi.json": _asyncapi()}
-    pages |= {f"{party.name}.md": _guide(party) for party in OUTSIDE_PARTIES}
+    pages |= {f"{party.name}.md": _guide(party) for party in OUTSIDE_PARTIES} | {"bank-files.md": _file_guide()}
     for producer in dict.fromkeys(contract.producer for contract in EVENTS.values()):
         pages[f"{producer}.md"] = _producer_page(producer)
     return pages
@@ -61,6 +62,8 @@ def _index() -> str:
             "|---|---|",
             *outside,
             "",
+            "A branch that takes no messages exchanges [files](bank-files.md).",
+            "",
         ]
     )
 
@@ -83,9 +86,33 @@ def _producer_page(producer: str) -> str:
 
 def _guide(party: OutsideParty) -> str:
     """Returns the guide for a party's integrators, with its messages and rejections."""
-    page = party.guide.read_text("utf-8")
     made = {f"message {name}": _message(schema, party.example(name)) for name, schema in party.messages.items()}
     made |= {"rejections": _rejections(party), "encryption": _sample_encryption()}
+    return _filled_in(party.guide.read_text("utf-8"), made)
+
+
+def _file_guide() -> str:
+    """Returns the guide for branches that take files, with headings and rejections."""
+    said = bank_files.REJECTION_WORDS
+    applicants, recalled = bank_files.APPLICANT_HEADINGS, bank_files.RECALLED_HEADINGS
+    made = {
+        "headings applicants": [f"{'、'.join(applicants.values())}."],
+        "headings recalled": [f"{'、'.join(recalled.values())}."],
+        "rejections": [
+            *("| code | what the receipt says | what it means |", "|---|---|---|"),
+            *(
+                f"| `{code}` | {words} | {bank.REJECTIONS[code]} |"
+                for code, words in bank_files.REJECTION_WORDS.items()
+            ),
+        ],
+    }
+    for form in bank_files.FORMS:
+        rows = [f"| {form.written(name)} | `{name}` | {form.notes.get(name, '')} |" for name in form.headings]
+        made[f"form {form.title}"] = ["| heading | in messages | what to fill in |", "|---|---|---|", *rows]
+    return _filled_in((CONTRACTS / "bank_files.md").read_text("utf-8"), made)
+
+
+def _filled_in(page: str, made: dict[str, list[str]]) -> str:
     for place, lines in made.items():
         page = page.replace(f"<!-- {place} -->", "\n".join(lines).strip())
     return page

@@ -10,6 +10,16 @@ _SUMS = """
     select id, feedback_id, results, applied, repeated, rejected from bank_feedback
     where results <> applied + repeated + rejected or least(applied, repeated, rejected) < 0
 """
+_FILES = """
+    select result_file_id, lines, applied + repeated + rejected + skipped as counted, applied + repeated as taken,
+        coalesce(fed.taken, 0) as fed
+    from bank_result_file
+    left join (
+        select result_file_id, sum(applied + repeated) as taken from bank_feedback
+        where result_file_id is not null group by result_file_id
+    ) as fed using (result_file_id)
+    where lines <> applied + repeated + rejected + skipped or applied + repeated <> coalesce(fed.taken, 0)
+"""
 _APPLIED = """
     select batch_no, coalesce(applied, 0) as applied, coalesce(heard, 0) as heard, coalesce(most, 0) as most
     from (
@@ -30,6 +40,13 @@ _REJECTED = """
     ) as newest where at > now() - interval '150 days'
 """
 """Who discarded older ones may be in an archive of the audit log."""
+
+
+def result_files_add_up(snapshots: Snapshots) -> Iterator[Violation]:
+    """Each line of an uploaded file was applied, repeated, rejected or without a result, as its feedback says."""
+    for row in snapshots.rows("batching", _FILES):
+        detail = f"{row['lines']} lines, {row['counted']} counted, {row['taken']} of {row['fed']} in its feedback"
+        yield Violation("result_file_adds_up", str(row["result_file_id"]), detail)
 
 
 def feedback_adds_up(snapshots: Snapshots) -> Iterator[Violation]:

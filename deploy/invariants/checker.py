@@ -60,6 +60,7 @@ _IN_DATABASES: Mapping[str, Callable[[Snapshots], Iterator[Violation]]] = {
     "batch_persons": batches.persons_are_those_of_their_applications,
     "batch_numbers": batches.numbers_have_no_gap,
     "feedback_adds_up": bank_results.feedback_adds_up,
+    "result_file_adds_up": bank_results.result_files_add_up,
     "result_applied_once": bank_results.results_are_applied_once,
     "enrolled_with_card": enrolments.only_holders_are_enrolled,
     "one_enrolment_counts": enrolments.one_enrolment_counts,

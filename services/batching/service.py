@@ -122,6 +122,12 @@ class BatchingService(BaseService):
     get_result_receipt = handles(file_ops.GET_RESULT_RECEIPT, result_files.get_result_receipt)
     renew_file_password = handles(file_ops.RENEW_FILE_PASSWORD, outlets.renew_file_password)
 
+    @timer(interval=300)
+    def observe_bank_files(self) -> None:
+        """Measures how long files have waited."""
+        with self.database.begin() as session:
+            files.observe_waiting(session)
+
     # Members on the phone
 
     list_personal_progress = handles(ops.LIST_PERSONAL_PROGRESS, personal_applications.list_progress)

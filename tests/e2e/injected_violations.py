@@ -360,6 +360,15 @@ VIOLATIONS = (
         ),
     ),
     InjectedViolation(
+        "result_file_adds_up",
+        "batching",
+        (
+            "insert into bank_result_file (result_file_id, branch_code, file_name, uploaded_by, lines, applied,"
+            " repeated, rejected, skipped, rejections, not_read) select gen_random_uuid(), code, 'x', 'ops', 2, 1, 0,"
+            " 0, 0, '[]', '[]' from branch limit 1 returning result_file_id",
+        ),
+    ),
+    InjectedViolation(
         "result_applied_once",
         "batching",
         (

@@ -43,7 +43,7 @@ from services.kit.sheets.locked import is_locked, lock, unlock
 from tests.integration.batching_desk import OUTLET, Desk, fresh
 
 BRANCH = OUTLET["branch_code"]
-OPERATOR = Caller(account_id=str(uuid4()), account_name="ops", display_name="运维", roles=["operator"])
+OPERATOR = Caller(account_id=str(uuid4()), account_name="ops", display_name="运维", roles=frozenset({"operator"}))
 
 
 class Counter:
@@ -111,9 +111,13 @@ def counter(desk: Desk) -> Counter:
     return Counter(desk, renew_password(desk))
 
 
-def renew_password(desk: Desk, **caller: Any) -> str:
+def renew_password(desk: Desk, superior_union_id: str | None = None) -> str:
     who = Caller(
-        account_id=str(uuid4()), account_name="city", roles=["administrator"], **{"union_id": str(uuid4()), **caller}
+        account_id=str(uuid4()),
+        account_name="city",
+        roles=frozenset({"administrator"}),
+        union_id=str(uuid4()),
+        superior_union_id=superior_union_id,
     )
     with desk.begin() as session:
         request = RenewFilePasswordRequest(code=BRANCH)
@@ -284,7 +288,7 @@ def test_without_a_password_no_file_leaves_or_comes(desk: Desk) -> None:
 
 def test_only_the_city_renews_a_password_and_it_is_nowhere_in_clear(desk: Desk) -> None:
     with pytest.raises(Forbidden):
-        renew_password(desk, union_id=str(uuid4()), superior_union_id=str(uuid4()))
+        renew_password(desk, superior_union_id=str(uuid4()))
     password = renew_password(desk)
     with desk.begin() as session:
         rows = session.execute(text("select branch::text, encode(file_password, 'escape') from branch")).all()

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, create_engine, select, text, update
 from sqlalchemy.orm import Session
 
 from deploy.permissions import permissions_of
-from services.batching.bank import bank_feedback, bank_messages, bank_reading
+from services.batching.bank import bank_feedback, bank_messages, bank_reading, bank_receipts
 from services.batching.batches import releases, summary
 from services.batching.models import BankFeedback, Batch
 from services.contracts.events.batching import BATCH_RELEASED, CARDS_ISSUED, CARDS_REFUSED, MEMBERS_REMOVED
@@ -403,7 +403,7 @@ def two_at_once(desk: Desk, first: Message, *others: Message) -> list[str | None
     for message in (first, *others):
         message.data = bank_reading.read_feedback(message)
     with ThreadPoolExecutor(1) as another, desk.begin() as session:
-        bank_feedback.apply_feedback(session, [first.data])
+        bank_receipts.answer(session, bank_feedback.apply_feedback(session, [first.data]))
         fed = another.submit(desk.feed, *others)
         waiting = text(
             "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'transactionid'"

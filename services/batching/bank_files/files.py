@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime
 
+from prometheus_client import Gauge
 from sqlalchemy import Row, func, select
+from sqlalchemy.orm import Session
 
 from services.batching.bank.handing_over import frozen_persons, released_of
 from services.batching.bank_files.workbooks import batch_workbook, recall_workbook
@@ -13,6 +15,7 @@ from services.contracts.operations.bank_files import (
     ListBankFilesAnswer,
     ListBankFilesRequest,
 )
+from services.kit import clock
 from services.kit.concurrency import in_thread
 from services.kit.data.lists.page_rows import page_of
 from services.kit.documents.sheet_cells import XLSX
@@ -23,6 +26,9 @@ from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
 from services.kit.sheets.locked import lock
 
+waiting_seconds = Gauge(
+    "bank_files_waiting_seconds", "How long the oldest file for a branch has waited for an operator; 0 without one."
+)
 _NAMES = {"batch": "办卡批次", "recall": "撤回名单"}
 _FACTS = (
     *(BankFile.file_id, BankFile.kind, BankFile.batch_no, Batch.union_name, Batch.branch_code),
@@ -71,6 +77,12 @@ def fetch_bank_file(work: Work, request: BankFileRequest) -> FileAnswer:
     file.fetched_at, file.fetched_by = datetime.now(UTC), work.caller.account_name
     audit.record(session, ("batch", batch.batch_no), new={"kind": file.kind, "persons": file.persons})
     return file_answer(f"{_NAMES[file.kind]}-{batch.batch_no}.xlsx", XLSX, in_thread(lock, content, password))
+
+
+def observe_waiting(session: Session) -> None:
+    """Sets the metric of files that wait."""
+    oldest = session.scalar(select(func.min(BankFile.made_at)).where(UNFETCHED))
+    waiting_seconds.set((clock.now() - oldest).total_seconds() if oldest else 0)
 
 
 def _answer(row: Row[*tuple[object, ...]]) -> BankFileAnswer:
