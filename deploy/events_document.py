@@ -93,7 +93,6 @@ def _guide(party: OutsideParty) -> str:
 
 def _file_guide() -> str:
     """Returns the guide for branches that take files, with headings and rejections."""
-    said = bank_files.REJECTION_WORDS
     applicants, recalled = bank_files.APPLICANT_HEADINGS, bank_files.RECALLED_HEADINGS
     made = {
         "headings applicants": [f"{'、'.join(applicants.values())}."],

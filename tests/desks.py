@@ -103,12 +103,12 @@ class Desk:
         self.clerk.post("pending/validate", {"channel": channel})
         wait_until(lambda: self._undecided(channel) == 0, "every check has a result", _PATIENCE_SECONDS)
 
-    def submit_all(self, channel: str = "ordinary") -> str:
-        """Queues, checks and submits all members by this channel; returns the batch's number."""
+    def submit_all(self, channel: str = "ordinary", outlet: str = "国华广场") -> str:
+        """Queues, checks and submits all members by this channel to an outlet; returns the batch's number."""
         self.queue_all()
         self.check_all(channel)
-        outlet = self.clerk.get("outlets", q="国华广场")["items"][0]
-        chosen = {"branch_code": outlet["branch_code"], "outlet_code": outlet["code"]}
+        found = self.clerk.get("outlets", q=outlet)["items"][0]
+        chosen = {"branch_code": found["branch_code"], "outlet_code": found["code"]}
         contact = {"contact_name": "王芳", "contact_phone": "13812345678"}
         consent = {"consent_version": self.clerk.get("consent-text")["version"]}
         return str(self.clerk.post("batches", {"channel": channel, **chosen, **contact, **consent})["batch_no"])
