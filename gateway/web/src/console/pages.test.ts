@@ -243,7 +243,7 @@ describe("a list of the console", () => {
       ["1 / 1", "下一条", "还没有办卡申请", "登记时间", "卡片记录", "工会登记", "参保信息", "住院保障、身故保障"],
     ],
     [`/enrolments/${enrolment.enrolment_no}`, ["1 / 1", "终止原因", "住院保障、身故保障", "居民身份证", "查看会员详情"]],
-    ["/result-files/r-1", ["未采用的行", "退回代码", "2、3", "下载回执", "备注"]],
+    ["/result-files/r-1", ["未采用的行", "退回代码", "办理结果 第 2、3 行", "下载回执", "备注"]],
     [`/batches/${batch.batch_no}`, ["人员办卡情况", "计入月份", "已办卡", "撤销申请与审核"]],
   ])("leads to details that are drawn without a complaint, in the layout: %s", async (path, texts) => {
     const router = createRouter({ history: createMemoryHistory(), routes: Object.values(areas).flatMap((area) => area.routes) });
