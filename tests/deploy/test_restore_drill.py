@@ -38,6 +38,7 @@ pytestmark = [
 
 _FOLDER = ROOT / ".local" / "drill"
 _SETTLE, _PATIENCE = 180.0, 600.0
+_REPAIRS = 5
 _LEFT_OF = {
     # SMS that were sent after the moment, and their counts, are known to nobody else.
     "notification": ("contact_texted:*", "clerk_told:*"),
@@ -111,6 +112,13 @@ class Drill:
         assert done.returncode in (0, 1), done.stderr
         return done.stdout
 
+    def repair_what_moved(self, told: str) -> None:
+        """Repairs again while the bank's decisions come in between, as the repair asks for."""
+        for _ in range(_REPAIRS):
+            if "it has just changed" not in told:
+                return
+            told = self.repair("--yes", "--by", "ops")
+
 
 @pytest.fixture(scope="module")
 def drill() -> Iterator[Drill]:
@@ -168,6 +176,7 @@ def test_a_lost_database_is_restored_alone_and_nobody_is_ordered_twice_or_lost(
     seconds = time.monotonic() - started_at
 
     assert f"{service} takes changes again" in told
+    drill.repair_what_moved(told)
     for entries in lost_entries(told):
         assert [one for one in check(drill.system) if one.invariant == "act_log_holds"]
         note_lost_audit_entries(_FOLDER, entries)
