@@ -62,8 +62,8 @@ _NUMBERS = """
 """
 _REGISTERS = """
     select batch_no, batch.channel, union_code, union_name, outlet_name, outlet_address, contact_name, contact_phone,
-        submitted_at, register_hash, position, member_no, name, document_type, document_number, document_expiry,
-        nationality, channel_reason
+        submitted_at, coalesce(erased_register_hash, register_hash) as register_hash,
+        position, member_no, name, document_type, document_number, document_expiry, nationality, channel_reason
     from batch join batch_person using (batch_no) order by batch_no collate "C", position
 """
 _OPEN_TWICE = """

@@ -212,6 +212,8 @@ class PersonalApplication(Base):
 class Batch(Base):
     """A batch 办卡批次: the frozen facts of its submission, and the bank's progress.
 
+    `register_hash` is that of the register as submitted, `erased_register_hash` that since a person was erased from it.
+
     `superior_ids` are all unions above its union, the city's first, its superior last.
     """
 
@@ -235,6 +237,7 @@ class Batch(Base):
     submitted_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     count_month: Mapped[str]
     register_hash: Mapped[str]
+    erased_register_hash: Mapped[str | None]
     register_state: Mapped[str] = mapped_column(server_default="unprinted")
     total: Mapped[int]
     issued: Mapped[int] = mapped_column(server_default="0")
@@ -262,7 +265,7 @@ Index("ix_batch_superior_ids", Batch.superior_ids, postgresql_using="gin")
 
 
 class BatchPerson(Base):
-    """A person as submitted; append-only."""
+    """A person as submitted; append-only, but after three years the person may be erased."""
 
     __tablename__ = "batch_person"
 

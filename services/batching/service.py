@@ -3,7 +3,7 @@
 from nameko.timer import timer
 from sqlalchemy.orm import Session
 
-from services.batching import overdue, places
+from services.batching import overdue, places, subjects
 from services.batching.bank import bank_feedback, bank_operations, bank_reading, bank_receipts
 from services.batching.bank.bank_queue import BankQueue
 from services.batching.bank_files import files, result_files
@@ -35,6 +35,7 @@ from services.contracts.events.revocation import (
     REVOCATION_REJECTED,
     REVOCATION_REQUESTED,
 )
+from services.contracts.events.subjects import SUBJECT_REQUESTED
 from services.contracts.events.validation import MEMBERS_VALIDATED
 from services.contracts.external import bank
 from services.contracts.operations import bank_files as file_ops
@@ -146,6 +147,7 @@ class BatchingService(BaseService):
     member_transferred = subscribes(MEMBER_TRANSFERRED, transfers.member_transferred)
     unions_changed = subscribes(UNIONS_CHANGED, places.unions_changed)
     unions_moved = subscribes(UNIONS_MOVED, places.unions_moved)
+    subject_requested = subscribes(SUBJECT_REQUESTED, subjects.subject_requested)
     audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, handle_signed_head)
 
     @timer(interval=60)

@@ -19,6 +19,10 @@ DOCUMENT_TYPES = (
     "military_officer_id",
 )
 CHANNELS = ("ordinary", "special")
+ERASED_NAME = "已删除"
+"""Stands in place of the name of a member whose data were erased."""
+SUBJECT_REQUEST_KINDS = ("copy", "erasure")
+"""What a person may ask of the data that we keep: 查阅复制, 删除."""
 UNION_CHANGE_KINDS = ("move", "merge", "dissolve")
 UNION_KINDS = ("city", "superior", "grassroots")
 CARD_STATUSES = ("made", "collected", "active", "lost", "closed")

@@ -320,7 +320,7 @@ class Member(Base):
     to the application of the card state; they are null for CardState.NONE. `card_status` is that of the newest known
     step of the card, `card_version`; null means that nothing happened to the card since it was made. `transfers` is how
     often the member has moved to another union, `membership_version` how often the membership has changed by that, by
-    leaving or by coming back.
+    leaving or by coming back. Of an erased one, since `erased_at`, number and states remain, and nothing of the person.
     """
 
     __tablename__ = "member"
@@ -362,6 +362,7 @@ class Member(Base):
     channel: Mapped[str | None]
     applied_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     import_id: Mapped[UUID | None]
+    erased_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 EMPLOYED = Member.affiliation == literal_column("'employer'")
@@ -753,6 +754,61 @@ class OneTimePassword(Base):
     tries: Mapped[int] = mapped_column(server_default=text("0"))
     issued_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class SubjectRequest(Base):
+    """A request for a member's data: a copy of them, or their erasure, which another administrator confirms.
+
+    `union_id` is the member's at the request. `state` is one of STATES; an erasure has `member_no` for its receipt.
+    """
+
+    __tablename__ = "subject_request"
+    __table_args__ = (Index(None, "union_id", "requested_at"), Index(None, "requested_at"))
+
+    request_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("member.member_id"), index=True)
+    member_no: Mapped[str]
+    union_id: Mapped[UUID] = mapped_column(ForeignKey("union.union_id"))
+    reason: Mapped[str] = mapped_column(EncryptedText)
+    state: Mapped[str]
+    requested_by: Mapped[UUID] = mapped_column(ForeignKey("account.account_id"))
+    requested_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.account_id"))
+    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+Index(
+    "uq_subject_request_open",
+    SubjectRequest.member_id,
+    SubjectRequest.kind,
+    unique=True,
+    postgresql_where=SubjectRequest.state.in_([literal_column("'requested'"), literal_column("'working'")]),
+)
+
+
+class SubjectAnswer(Base):
+    """What a service keeps of a member, or did with it: `parts` are SubjectParts as JSON."""
+
+    __tablename__ = "subject_answer"
+
+    request_id: Mapped[UUID] = mapped_column(ForeignKey("subject_request.request_id"), primary_key=True)
+    service: Mapped[str] = mapped_column(primary_key=True)
+    answered_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    parts: Mapped[str]
+
+
+class SubjectCopy(Base):
+    """The data that a service has given for a copy: `sheets` are SubjectSheets as JSON."""
+
+    __tablename__ = "subject_copy"
+
+    request_id: Mapped[UUID] = mapped_column(ForeignKey("subject_request.request_id"), primary_key=True)
+    service: Mapped[str] = mapped_column(primary_key=True)
+    answered_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    sheets: Mapped[str] = mapped_column(EncryptedText)
 
 
 class AuditEntry(Base):

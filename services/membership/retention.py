@@ -14,6 +14,7 @@ from services.kit.data.retention import (
     rows_older,
 )
 from services.kit.settings import settings_class
+from services.membership.subjects.terms import ErasureTerms
 
 _LIMITATION = 1095
 """Three years: the limitation of claims, and the least that records of handling personal data are kept."""
@@ -137,6 +138,15 @@ TABLES: Sequence[Table] = (
         rows_older("known_device", "used_at"),
         "A device that was not used for half a year is delayed like an unknown one.",
     ),
+    Kept("subject_answer", "What was done at a member's request; counts alone, no personal data."),
+    Expiring(
+        "subject_copy",
+        Days(ErasureTerms, "subject_copy_days"),
+        "the service's answer",
+        rows_older("subject_copy", "answered_at"),
+        "The copy was handed to the member, or is asked for again.",
+    ),
+    Kept("subject_request", "Proof of what members asked of us, and of what was done; numbers alone, and the reason."),
     Kept("member", "The union's register: a row goes when the union deletes the member."),
     Expiring(
         "member_correction",

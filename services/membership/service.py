@@ -23,6 +23,7 @@ from services.contracts.events.membership import (
     UNION_MERGED,
 )
 from services.contracts.events.overdue import WORK_OVERDUE, WorkOverdueData
+from services.contracts.events.subjects import SUBJECT_ANSWERED, SubjectAnsweredData
 from services.contracts.external import insurer
 from services.contracts.operations import audit as audit_ops
 from services.contracts.operations.membership import accounts as account_ops
@@ -32,6 +33,7 @@ from services.contracts.operations.membership import identity as identity_ops
 from services.contracts.operations.membership import imports as import_ops
 from services.contracts.operations.membership import members as member_ops
 from services.contracts.operations.membership import preferences as preference_ops
+from services.contracts.operations.membership import subjects as subject_ops
 from services.contracts.operations.membership import transfers as transfer_ops
 from services.contracts.operations.membership import union_changes as union_change_ops
 from services.contracts.operations.membership import union_imports as union_import_ops
@@ -67,6 +69,8 @@ from services.membership.members import (
     transfers,
 )
 from services.membership.retention import TABLES
+from services.membership.subjects import answers, documents
+from services.membership.subjects import requests as subject_requests
 from services.membership.union_changes import merging
 from services.membership.union_changes import requests as union_changes
 from services.membership.union_imports import imports as union_imports
@@ -271,6 +275,21 @@ class MembershipService(BaseService):
         reports.apply_reports(session, [message.data for message in messages])
 
     # Steps of applications and cards, from batching
+
+    # Requests of members for their data
+
+    request_subject = handles(subject_ops.REQUEST_SUBJECT, subject_requests.request_subject)
+    list_subject_requests = handles(subject_ops.LIST_SUBJECT_REQUESTS, subject_requests.list_subject_requests)
+    get_subject_request = handles(subject_ops.GET_SUBJECT_REQUEST, subject_requests.get_subject_request)
+    confirm_erasure = handles(subject_ops.CONFIRM_ERASURE, subject_requests.confirm_erasure)
+    decline_erasure = handles(subject_ops.DECLINE_ERASURE, subject_requests.decline_erasure)
+    fetch_subject_copy = handles(subject_ops.FETCH_SUBJECT_COPY, documents.fetch_subject_copy)
+    get_subject_receipt = handles(subject_ops.GET_SUBJECT_RECEIPT, documents.get_subject_receipt)
+
+    @subscribes(*SUBJECT_ANSWERED.values())
+    def subject_answered(self, session: Session, event: Event[SubjectAnsweredData]) -> None:
+        """Keeps what a service has answered."""
+        answers.subject_answered(session, event)
 
     channel_assigned = subscribes(CHANNEL_ASSIGNED, applications.channel_assigned)
     member_corrected = subscribes(MEMBER_CORRECTED, corrections.member_corrected)

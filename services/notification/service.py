@@ -50,6 +50,7 @@ from services.contracts.events.revocation import (
     REVOCATION_REQUESTED,
 )
 from services.contracts.events.status import STATUSES_SAMPLED, StatusSampledData
+from services.contracts.events.subjects import SUBJECT_REQUESTED
 from services.contracts.events.validation import CHECKS_COUNTED, MEMBERS_VALIDATED
 from services.contracts.operations.member_messages import LIST_MEMBER_MESSAGES, MARK_MEMBER_MESSAGES_READ
 from services.contracts.operations.notification import (
@@ -95,6 +96,7 @@ from services.notification import (
     message_inbox,
     sms,
     sms_months,
+    subjects,
 )
 from services.notification.operators import alerts, overview, samples
 from services.notification.reports import answers, exports, feeding, monthly
@@ -150,6 +152,7 @@ class NotificationService(BaseService):
     delegation_changed = subscribes(DELEGATION_CHANGED, event_notifications.delegation_changed)
     account_changed = subscribes(ACCOUNT_CHANGED, event_notifications.account_changed)
     reminders_due = subscribes(REMINDERS_DUE, event_notifications.reminders_due)
+    subject_requested = subscribes(SUBJECT_REQUESTED, subjects.subject_requested)
     audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, handle_signed_head)
 
     unions_changed = subscribes(UNIONS_CHANGED, feeding.unions_changed)

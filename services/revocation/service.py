@@ -4,6 +4,7 @@ from nameko.timer import timer
 
 from services.contracts.events.batching import BATCH_RELEASED, BATCH_SUBMITTED, CARDS_ISSUED, CARDS_REFUSED
 from services.contracts.events.membership import AUDIT_HEAD_SIGNED, UNIONS_CHANGED
+from services.contracts.events.subjects import SUBJECT_REQUESTED
 from services.contracts.operations.revocation import (
     APPROVE_REVOCATION,
     DECIDE_REVOCATIONS,
@@ -20,7 +21,7 @@ from services.kit.events.subscribe import subscribes
 from services.kit.operations.audit_heads import AuditHeadVerification, handle_signed_head
 from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
-from services.revocation import batches, closing, overdue, places, requests
+from services.revocation import batches, closing, overdue, places, requests, subjects
 from services.revocation.retention import TABLES
 
 
@@ -39,6 +40,7 @@ class RevocationService(BaseService):
     cards_refused = subscribes(CARDS_REFUSED, batches.cards_refused)
     batch_released = subscribes(BATCH_RELEASED, batches.batch_released)
     unions_changed = subscribes(UNIONS_CHANGED, places.unions_changed)
+    subject_requested = subscribes(SUBJECT_REQUESTED, subjects.subject_requested)
     audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, handle_signed_head)
 
     request_revocation = handles(REQUEST_REVOCATION, requests.request_revocation)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from services.contracts.events.batching import VALIDATION_REQUESTED, ValidationRequestedData
 from services.contracts.events.membership import AUDIT_HEAD_SIGNED, UNIONS_CHANGED
+from services.contracts.events.subjects import SUBJECT_REQUESTED
 from services.contracts.operations.validation import GET_CHECK, LIST_RULES
 from services.kit.data.database import Database
 from services.kit.data.retention import Retention
@@ -17,7 +18,7 @@ from services.kit.operations.audit_heads import AuditHeadVerification, handle_si
 from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.kit.settings import read_settings
-from services.validation import checks, mergers
+from services.validation import checks, mergers, subjects
 from services.validation.registry import Registry, RegistrySettings
 from services.validation.retention import TABLES
 
@@ -52,6 +53,7 @@ class ValidationService(BaseService):
     get_check = handles(GET_CHECK, checks.get_check)
     list_rules = handles(LIST_RULES, checks.list_rules)
     unions_changed = subscribes(UNIONS_CHANGED, mergers.unions_changed)
+    subject_requested = subscribes(SUBJECT_REQUESTED, subjects.subject_requested)
     audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, handle_signed_head)
 
     @subscribes(VALIDATION_REQUESTED)

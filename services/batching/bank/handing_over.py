@@ -10,6 +10,8 @@ from uuid_utils.compat import uuid7
 from services.batching.bank import bank_messages
 from services.batching.models import Application, BankFile, Batch, BatchPerson, Branch
 from services.batching.pending.application_states import State
+from services.contracts.shared import ERASED_NAME
+from services.kit.problems import Conflict
 
 
 def hand_over(session: Session, batch: Batch, applications: Sequence[Any], *, repeated: bool = False) -> None:
@@ -29,8 +31,11 @@ def recall(session: Session, batch: Batch, released: Sequence[Any], *, repeated:
 
 
 def frozen_persons(session: Session, batch_no: str) -> Sequence[Any]:
-    """The persons as submitted, in the register's order, with the other facts that the bank is given."""
-    return session.execute(
+    """The persons as submitted, in the register's order, with the other facts that the bank is given.
+
+    Raises Conflict `persons_erased` where one was erased since.
+    """
+    persons = session.execute(
         select(
             BatchPerson.application_id,
             BatchPerson.member_no,
@@ -45,6 +50,9 @@ def frozen_persons(session: Session, batch_no: str) -> Sequence[Any]:
         .where(BatchPerson.batch_no == batch_no)
         .order_by(BatchPerson.position)
     ).all()
+    if any(person.name == ERASED_NAME for person in persons):
+        raise Conflict("persons_erased", "该批次有会员的个人信息已按规定删除，不能再提供给银行", "批次已满三年。")
+    return persons
 
 
 def released_of(session: Session, batch_no: str) -> Sequence[Any]:

@@ -21,6 +21,8 @@ _CLEANED: Mapping[str, Callable[[str], str]] = {
     "address": values.clean_address,
 }
 _OTHERS = (*_DATES, "sex", "phone", "address", "retirement_category")
+NO_FACTS = json.dumps(dict.fromkeys(_OTHERS))
+"""The other facts of an erased person."""
 
 
 def document_digest(number: str) -> bytes:

@@ -46,6 +46,11 @@ def get_attachments(work: Work, request: BatchRequest) -> FileAnswer:
     return file_answer(f"办卡附件-{batch_no}.zip", "application/zip", attachments_zip(register, version))
 
 
+def digest_now(session: Session, batch: Batch) -> str:
+    """The hash of a batch's register as it stands, for instance after a person was erased from it."""
+    return _register_now(session, batch).digest()
+
+
 def register_of(batch: Batch, persons: tuple[RegisteredPerson, ...]) -> Register:
     """The register of a stored batch with these persons, in their order."""
     return Register(
@@ -71,12 +76,16 @@ def _load_own_batch(work: Work, batch_no: str) -> Batch:
     return batch
 
 
-def _frozen_register(session: Session, batch: Batch) -> Register:
+def _register_now(session: Session, batch: Batch) -> Register:
     persons = session.scalars(
         select(BatchPerson).where(BatchPerson.batch_no == batch.batch_no).order_by(BatchPerson.position)
     )
-    register = register_of(batch, tuple(_line(person) for person in persons))
-    if register.digest() != batch.register_hash:
+    return register_of(batch, tuple(_line(person) for person in persons))
+
+
+def _frozen_register(session: Session, batch: Batch) -> Register:
+    register = _register_now(session, batch)
+    if register.digest() != (batch.erased_register_hash or batch.register_hash):
         raise Problem("register_differs", 500, "清册内容与提交时不一致", "请勿使用此清册，并立即联系技术支持。")
     return register
 

@@ -28,6 +28,7 @@ RECORD_KINDS = {
     "revocation": "撤销申请",
     "saved_search": "日志查询",
     "session": "登录会话",
+    "subject_request": "个人信息请求",
     "sign_in_name": "登录账号（不存在）",
     "transfer": "转会申请",
     "union": "工会",

@@ -11,6 +11,7 @@ from services.contracts.consent import BASES
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.overdue import WORK_OVERDUE
 from services.contracts.events.status import STATUSES_SAMPLED
+from services.contracts.events.subjects import SUBJECT_ANSWERED
 from services.contracts.shared import (
     CARD_STATUSES,
     CARD_STEPS,
@@ -417,6 +418,7 @@ UNIONS_MOVED = EventContract(
 )
 ACT_RECORDED = ACTS_RECORDED["batching"]
 STATUS_SAMPLED = STATUSES_SAMPLED["batching"]
+ANSWERED = SUBJECT_ANSWERED["batching"]
 OVERDUE = WORK_OVERDUE["batching"]
 EVENTS = (
     VALIDATION_REQUESTED,
@@ -437,5 +439,6 @@ EVENTS = (
     UNIONS_MOVED,
     ACT_RECORDED,
     STATUS_SAMPLED,
+    ANSWERED,
     OVERDUE,
 )

@@ -9,6 +9,7 @@ from marshmallow import validate
 
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.status import STATUSES_SAMPLED
+from services.contracts.events.subjects import SUBJECT_REQUESTED
 from services.contracts.overdue import ROLE_OF_KIND
 from services.contracts.shared import IMPORT_STATES, UNION_CHANGE_KINDS, UNION_KINDS, PersonFacts, UnionFacts
 from services.kit.events.contract import (
@@ -588,4 +589,5 @@ EVENTS = (
     TRANSFER_ENDED,
     MEMBER_TRANSFERRED,
     DELEGATION_CHANGED,
+    SUBJECT_REQUESTED,
 )

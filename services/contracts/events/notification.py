@@ -6,6 +6,7 @@ from uuid import UUID
 
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.status import STATUSES_SAMPLED
+from services.contracts.events.subjects import SUBJECT_ANSWERED
 from services.kit.events.contract import EventContract, EventData
 
 EVERYWHERE = UUID(int=0)
@@ -30,4 +31,5 @@ MESSAGE_POSTED = EventContract(
 )
 ACT_RECORDED = ACTS_RECORDED["notification"]
 STATUS_SAMPLED = STATUSES_SAMPLED["notification"]
-EVENTS = (MESSAGE_POSTED, ACT_RECORDED, STATUS_SAMPLED)
+ANSWERED = SUBJECT_ANSWERED["notification"]
+EVENTS = (MESSAGE_POSTED, ACT_RECORDED, STATUS_SAMPLED, ANSWERED)

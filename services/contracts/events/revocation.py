@@ -8,6 +8,7 @@ from uuid import UUID
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.overdue import WORK_OVERDUE
 from services.contracts.events.status import STATUSES_SAMPLED
+from services.contracts.events.subjects import SUBJECT_ANSWERED
 from services.contracts.shared import REVOCATION_REASONS, UnionFacts
 from services.kit.events.contract import ENCRYPTED, EventContract, EventData, choice
 
@@ -112,6 +113,7 @@ REVOCATION_CLOSED = EventContract(
 )
 ACT_RECORDED = ACTS_RECORDED["revocation"]
 STATUS_SAMPLED = STATUSES_SAMPLED["revocation"]
+ANSWERED = SUBJECT_ANSWERED["revocation"]
 OVERDUE = WORK_OVERDUE["revocation"]
 EVENTS = (
     REVOCATION_REQUESTED,
@@ -120,5 +122,6 @@ EVENTS = (
     REVOCATION_CLOSED,
     ACT_RECORDED,
     STATUS_SAMPLED,
+    ANSWERED,
     OVERDUE,
 )

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.status import STATUSES_SAMPLED
+from services.contracts.events.subjects import SUBJECT_ANSWERED
 from services.contracts.shared import CodedName
 from services.kit.events.contract import CHUNK, ENCRYPTED, EventContract, EventData, choice
 
@@ -73,4 +74,5 @@ CHECKS_COUNTED = EventContract(
 )
 ACT_RECORDED = ACTS_RECORDED["validation"]
 STATUS_SAMPLED = STATUSES_SAMPLED["validation"]
-EVENTS = (MEMBERS_VALIDATED, CHECKS_COUNTED, ACT_RECORDED, STATUS_SAMPLED)
+ANSWERED = SUBJECT_ANSWERED["validation"]
+EVENTS = (MEMBERS_VALIDATED, CHECKS_COUNTED, ACT_RECORDED, STATUS_SAMPLED, ANSWERED)

@@ -21,6 +21,7 @@ from services.contracts.operations.membership import (
     imports,
     members,
     preferences,
+    subjects,
     transfers,
     union_changes,
     union_imports,
@@ -41,6 +42,7 @@ _MODULES = (
         union_changes,
         union_imports,
         enrolments,
+        subjects,
     ),
     *(
         validation,

@@ -63,7 +63,7 @@ def export_own_data(work: Work, _request: ExportOwnDataRequest) -> FileAnswer:
     session = work.session
     member = session.get_one(Member, UUID(work.caller.member_id))
     book = Workbook(write_only=True)
-    for title, headings, rows_of in _SHEETS:
+    for title, headings, rows_of in SHEETS:
         sheet = book.create_sheet(title)
         sheet.append(heading_row(sheet, headings))
         for row in rows_of(session, member):
@@ -181,7 +181,7 @@ def _time(moment: datetime | None) -> str:
     return moment.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M") if moment else ""
 
 
-_SHEETS: tuple[tuple[str, Sequence[str], Callable[[Session, Member], Rows]], ...] = (
+SHEETS: tuple[tuple[str, Sequence[str], Callable[[Session, Member], Rows]], ...] = (
     ("本人信息", ("项目", "内容"), _facts),
     (
         "办卡申请",

@@ -27,13 +27,15 @@ _NAMES = tuple(field.name for field in fields(CorrectedFacts))
 def member_corrected(session: Session, event: Event[MemberCorrectedData]) -> None:
     """Applies a correction; of two the later one counts, whichever comes first.
 
-    A document that another member has is not applied, and the application is cancelled. Raises Reject for an unknown
-    member.
+    A document that another member has is not applied, and the application is cancelled. Nothing is applied to a member
+    who was erased. Raises Reject for an unknown one.
     """
     corrected = event.data
     member = session.get(Member, corrected.member_id, with_for_update=True)
     if member is None:
         raise Reject("the correction speaks of a member who is not known")
+    if member.erased_at:
+        return
     facts = corrected.person
     before = CorrectedFacts(**{name: getattr(member, name) for name in _NAMES})
     digest = document_digest(facts.document_type, facts.document_number)

@@ -48,7 +48,7 @@ def reveal_member(work: Work, request: RevealMemberRequest) -> RevealedNumbers:
     """
     session, caller, member_id = work.session, work.caller, request.member_id
     member = session.get(Member, member_id)
-    if member is None:
+    if member is None or member.erased_at:
         raise NotFound(title="未找到该会员")
     union = union_in_scope(session, caller, member.union_id)
     _refuse_too_many(session, caller)

@@ -45,6 +45,6 @@ def resume_membership(work: Work, request: GetMemberRequest) -> MemberAnswer:
 def _own_member(work: Work, member_id: UUID) -> Member:
     audit.record(work.session, ("member", member_id))
     member = work.session.get(Member, member_id, with_for_update=True)
-    if member is None or str(member.union_id) != work.caller.union_id:
+    if member is None or member.erased_at or str(member.union_id) != work.caller.union_id:
         raise NotFound(title="未找到该会员")
     return member

@@ -150,7 +150,7 @@ def update_member(work: Work, request: UpdateMemberRequest) -> MemberAnswer:
     count(work.database, work.caller, numbers_in(request), UPDATE_MEMBER.name)
     audit.record(session, ("member", request.member_id))
     member = session.get(Member, request.member_id, with_for_update=True)
-    if member is None or str(member.union_id) != work.caller.union_id:
+    if member is None or member.erased_at or str(member.union_id) != work.caller.union_id:
         raise NotFound(title="未找到该会员")
     before = facts_of(member)
     _refuse_derived_facts(before, request)
@@ -173,7 +173,7 @@ def update_member(work: Work, request: UpdateMemberRequest) -> MemberAnswer:
 def get_member(work: Work, request: GetMemberRequest) -> MemberAnswer:
     """A member in the caller's scope in detail; the call is recorded. Raises NotFound."""
     member = work.session.get(Member, request.member_id)
-    if member is None:
+    if member is None or member.erased_at:
         raise NotFound(title="未找到该会员")
     union = union_in_scope(work.session, work.caller, member.union_id)
     audit.record(work.session, ("member", member.member_id), union_id=union.union_id)

@@ -1,0 +1,1 @@
+"""Requests of members for their data: a copy of all that the services keep, or its erasure after the term."""
