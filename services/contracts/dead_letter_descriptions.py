@@ -38,6 +38,8 @@ EVENT_TITLES = {
     "transfer_requested": "转会申请",
     "transfer_ended": "转会申请办结",
     "member_transferred": "会员转会",
+    "subject_requested": "个人信息请求",
+    "subject_answered": "个人信息请求的应答",
     "members_validated": "系统校验结果",
     "validation_requested": "提交系统校验",
     "pending_changed": "待办变动",

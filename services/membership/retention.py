@@ -14,7 +14,6 @@ from services.kit.data.retention import (
     rows_older,
 )
 from services.kit.settings import settings_class
-from services.membership.subjects.terms import ErasureTerms
 
 _LIMITATION = 1095
 """Three years: the limitation of claims, and the least that records of handling personal data are kept."""
@@ -53,6 +52,20 @@ class AuditTerms:
 
     def __post_init__(self) -> None:
         refuse_below(_NETWORK_LOGS, self, "audit_days")
+
+
+@settings_class
+class ErasureTerms:
+    """When a member's data may be erased on request, and how long those of a copy are kept; in days."""
+
+    erasure_days: int = _LIMITATION
+    """How long after leaving the union the data of a member are kept, however they may ask; at least 1095 (Civil Code,
+    article 188; Personal Information Protection Law, articles 47 and 56)."""
+    subject_copy_days: int = 30
+    """How long the data of a copy can be downloaded."""
+
+    def __post_init__(self) -> None:
+        refuse_below(_LIMITATION, self, "erasure_days")
 
 
 _RECORD = Days(MembershipTerms, "record_days")

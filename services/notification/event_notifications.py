@@ -41,7 +41,8 @@ from services.contracts.events.revocation import (
 from services.contracts.events.validation import MembersValidatedData
 from services.kit.events.envelope import Event
 from services.kit.schemas import required
-from services.notification import member_messages, sms
+from services.notification import sms
+from services.notification.members import member_messages
 from services.notification.message_inbox import (
     HOLDER,
     Audience,

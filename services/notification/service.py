@@ -91,13 +91,11 @@ from services.notification import (
     announcements,
     event_notifications,
     guides,
-    member_messages,
-    member_notices,
     message_inbox,
     sms,
     sms_months,
-    subjects,
 )
+from services.notification.members import member_messages, member_notices, subjects
 from services.notification.operators import alerts, overview, samples
 from services.notification.reports import answers, exports, feeding, monthly
 from services.notification.reports.monthly import MonthlyReportSettings

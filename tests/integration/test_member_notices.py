@@ -24,7 +24,7 @@ from services.kit.events.contract import Data, EventContract
 from services.kit.events.envelope import Event
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
-from services.notification import member_messages, member_notices
+from services.notification.members import member_messages, member_notices
 from services.notification.models import MemberNotice, MessageTemplate, Sms
 from tests.documents import an_event
 

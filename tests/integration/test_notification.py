@@ -33,7 +33,8 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.request import Principal
 from services.kit.rpc.work import Work
-from services.notification import event_notifications, member_notices, message_inbox, sms
+from services.notification import event_notifications, message_inbox, sms
+from services.notification.members import member_notices
 from services.notification.message_inbox import Audience
 from services.notification.models import InboxMessage, Sms
 from services.notification.sms import Provider, QuietHours, SmsSettings

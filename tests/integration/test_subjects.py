@@ -22,7 +22,7 @@ from services.kit.data.database import outbox
 from services.kit.events.envelope import Event
 from services.kit.problems import Conflict
 from services.kit.rpc.work import Work
-from services.notification import subjects as of_notification
+from services.notification.members import subjects as of_notification
 from services.notification.models import MemberMessage, MemberNotice, SmsRefusal
 from services.revocation import subjects as of_revocation
 from services.revocation.models import Application as RevocationApplication

@@ -37,6 +37,9 @@ OURS = {
     "services/membership/imports/stored_sheets.py": "columns",
     "services/membership/imports/sheet_reader.py": "lines of the process that it started",
     "services/kit/sheets/workbook_reader.py": "lines of the process that it started",
+    "services/membership/subjects/copying.py": "columns",
+    "services/membership/subjects/requests.py": "columns",
+    "services/batching/bank_files/result_files.py": "columns",
     "services/validation/checks.py": "columns",
     "services/validation/reconciliation.py": "a column of batching",
 }

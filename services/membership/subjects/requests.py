@@ -30,9 +30,9 @@ from services.kit.settings import read_settings, settings_class
 from services.membership.accounts import controls
 from services.membership.accounts.accounts import ADMINISTRATOR
 from services.membership.models import Account, Application, Member, SubjectAnswer, SubjectCopy, SubjectRequest, Union
+from services.membership.retention import ErasureTerms
 from services.membership.subjects import copying, erasing
 from services.membership.subjects.answers import OWN, keep_answer
-from services.membership.subjects.terms import ErasureTerms
 from services.membership.unions import is_union_or_below
 
 _REQUESTER, _DECIDER = aliased(Account, name="requester"), aliased(Account, name="decider")

@@ -25,8 +25,8 @@ from services.kit.settings import SettingsError
 from services.membership.accounts import controls
 from services.membership.members import leaving
 from services.membership.models import Member, SubjectCopy, SubjectRequest
+from services.membership.retention import ErasureTerms
 from services.membership.subjects import answers, documents, requests
-from services.membership.subjects.terms import ErasureTerms
 from tests.integration.membership.office import Office, an_account, an_event
 from tests.mothers import a_member_form
 

@@ -8,6 +8,7 @@ from alembic import op
 
 revision = "0021"
 down_revision = "0020"
+serves_from = "0018"
 
 
 def upgrade() -> None:

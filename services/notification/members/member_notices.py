@@ -26,7 +26,8 @@ from services.kit.data.bulk import insert_rows, is_any_of
 from services.kit.events.envelope import Event
 from services.kit.operations import audit
 from services.kit.rpc.work import Work
-from services.notification import member_messages, sms
+from services.notification import sms
+from services.notification.members import member_messages
 from services.notification.models import MemberNotice, SmsRefusal
 from services.notification.templates import texts
 from services.notification.templates.rendering import Message
