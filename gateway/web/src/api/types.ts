@@ -49,6 +49,7 @@ export type Delegation = Schemas["membership.DelegationAnswer"];
 export type Transfer = Schemas["membership.TransferAnswer"];
 export type Outlet = Schemas["batching.OutletAnswer"];
 export type Branch = Schemas["batching.BranchAnswer"];
+export type SubjectRequest = Schemas["membership.SubjectRequestAnswer"];
 export type ResultFile = Schemas["bank_files.ResultFileAnswer"];
 export type Message = Schemas["notification.MessageAnswer"];
 export type Announcement = Schemas["notification.AnnouncementAnswer"];

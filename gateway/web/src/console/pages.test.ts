@@ -97,6 +97,12 @@ const resultFile = {
   ...{ result_file_id: "r-1", branch_code: "b", branch_name: "工商银行", file_name: "结果.xlsx", uploaded_by: "ops" },
   ...{ uploaded_at: "2026-11-29T12:59:00Z", lines: 3, applied: 1, repeated: 0, rejected: 2, skipped: 0 },
 };
+const subjectRequest = {
+  ...{ request_id: "01a22e2c-25e5-7233-9e00-328b541554e0", kind: "erasure", state: "working", member_no: member.member_no },
+  ...{ union_id: union.union_id, union_name: union.name, reason: "本人书面申请", requested_by_name: "王芳", done_at: null },
+  ...{ requested_at: "2026-11-29T12:59:00Z", expires_at: "2026-12-02T12:59:00Z", decided_by_name: "李娜" },
+  ...{ decided_at: "2026-11-29T13:59:00Z", parts: [], unanswered: [], can_confirm: false, can_end: false, can_fetch: false },
+};
 const READS = {
   "/api/v1/members": page([member], { hint: "仅显示关联企业内会员" }),
   "/api/v1/pending": page([pending], {
@@ -170,6 +176,12 @@ const READS = {
     is_rebuilding: true,
   }),
   "/api/v1/operations/dead-letters": page([], { unanswered: [] }),
+  "/api/v1/subject-requests": page([subjectRequest]),
+  "/api/v1/subject-requests/01a22e2c-25e5-7233-9e00-328b541554e0": {
+    ...subjectRequest,
+    parts: [{ service: "membership", title: "会员资料", rows: 1, kept_because: null }],
+    unanswered: ["batching"],
+  },
   "/api/v1/operations/bank-files": page([bankFile], { waiting: 1 }),
   "/api/v1/operations/result-files": page([resultFile]),
   "/api/v1/operations/result-files/r-1": {
@@ -212,6 +224,7 @@ const LISTS: Record<string, readonly string[]> = {
   "/reports": ["（含下级工会），2026-11，与 2026-10 对比", "+100.0%", "66.7%", "姓名与证件不符", "数字暂不完整"],
   "/audit": ["登录", "2026-11-29 20:59", "导出", "保存查询", "本月登录失败"],
   "/dead-letters": ["没有死信"],
+  "/subject-requests": ["受理请求", "删除", "0070000001", "办理中", "详情"],
   "/bank-files": ["有 1 个文件待下载", "撤回名单", "重新发送", "工商银行国华支行", "待下载"],
   "/result-files": ["没有以文件交接的支行", "结果.xlsx", "未采用", "详情"],
   "/phone-changes": ["没有更换手机号的申请"],
@@ -243,6 +256,7 @@ describe("a list of the console", () => {
       ["1 / 1", "下一条", "还没有办卡申请", "登记时间", "卡片记录", "工会登记", "参保信息", "住院保障、身故保障"],
     ],
     [`/enrolments/${enrolment.enrolment_no}`, ["1 / 1", "终止原因", "住院保障、身故保障", "居民身份证", "查看会员详情"]],
+    [`/subject-requests/${subjectRequest.request_id}`, ["等待应答：办卡批次", "会员资料", "已删除", "本人书面申请"]],
     ["/result-files/r-1", ["未采用的行", "退回代码", "办理结果 第 2、3 行", "下载回执", "备注"]],
     [`/batches/${batch.batch_no}`, ["人员办卡情况", "计入月份", "已办卡", "撤销申请与审核"]],
   ])("leads to details that are drawn without a complaint, in the layout: %s", async (path, texts) => {
