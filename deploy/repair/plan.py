@@ -31,6 +31,7 @@ from services.contracts.events.revocation import (
     REVOCATION_REJECTED,
     REVOCATION_REQUESTED,
 )
+from services.contracts.events.subjects import SUBJECT_REQUESTED
 from services.contracts.events.validation import MEMBERS_VALIDATED
 from services.kit.amqp.queues import dead_queue, queue_name, retry_queue
 from services.kit.events.contract import EventContract
@@ -152,6 +153,10 @@ def _batching_lacks_transfer(one: Violation) -> bool:
     return ours is not None and (theirs is None or theirs["version"] < ours["version"])
 
 
+def _is_erased_in_membership_alone(one: Violation) -> bool:
+    return one.sides.get("membership") is not None
+
+
 def _revocation_differs_alone(one: Violation) -> bool:
     ours, theirs = one.sides.get("batching"), one.sides.get("revocation")
     if ours is None or theirs is None or theirs["revocation_state"] is None:
@@ -227,6 +232,14 @@ REMEDIES = (
             ("revocation", (UNIONS_CHANGED,)),
             ("notification", (UNIONS_CHANGED,)),
         )
+    ),
+    Remedy(
+        "membership",
+        "erase_again",
+        "erasures_agree",
+        _is_erased_in_membership_alone,
+        (SUBJECT_REQUESTED,),
+        "batching",
     ),
     Remedy("membership", "free_locked_members", "card_state_follows", _always),
     Remedy(

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from services.contracts.events.membership import MEMBER_TRANSFERRED, MEMBERS_QUEUED, UNIONS_CHANGED
+from services.contracts.events.subjects import SUBJECT_REQUESTED
 from services.kit.data.bulk import is_any_of
 from services.kit.data.repair import Repair
 from services.kit.events.contract import in_chunks
@@ -21,7 +22,8 @@ from services.membership.event_builders import publish_unions
 from services.membership.imports.import_parts import end_import
 from services.membership.imports.stalled_imports import STOPPED, are_unpublished
 from services.membership.members.transfers import publish_transferred
-from services.membership.models import Account, Application, ImportJob, Member, Transfer, Union
+from services.membership.models import Account, Application, ImportJob, Member, SubjectRequest, Transfer, Union
+from services.membership.subjects.asking import publish_requested
 from services.membership.union_changes.merging import publish_merged
 
 
@@ -151,6 +153,24 @@ def _card_columns(live: Application | None) -> dict[Any, Any]:
     }
 
 
+def erase_again(session: Session, ids: Sequence[str], before: datetime) -> list[str]:
+    """Publishes the erasure of these applications' members again, for batching lacks it."""
+    rows = session.execute(
+        select(Application.application_id, SubjectRequest)
+        .join(SubjectRequest, SubjectRequest.member_id == Application.member_id)
+        .where(
+            is_any_of(Application.application_id, map(UUID, ids)),
+            SubjectRequest.kind == "erasure",
+            SubjectRequest.decided_at < before,
+            SubjectRequest.state.in_(("working", "done")),
+        )
+        .order_by(Application.application_id)
+    ).all()
+    for request in {row.SubjectRequest.request_id: row.SubjectRequest for row in rows}.values():
+        publish_requested(session, request, recipient="batching")
+    return [str(row.application_id) for row in rows]
+
+
 REPAIRS = {
     "publish_queued": Repair(
         f"publish {MEMBERS_QUEUED.name} again, for batching never received the application",
@@ -162,6 +182,9 @@ REPAIRS = {
     ),
     "publish_places": Repair(
         f"publish {UNIONS_CHANGED.name} again, for another service has an older place", "union", publish_places
+    ),
+    "erase_again": Repair(
+        f"publish {SUBJECT_REQUESTED.name} again, for batching has not erased the member", "application", erase_again
     ),
     "free_locked_members": Repair(
         "set the member's card state by the live application, free it where there is none",

@@ -342,6 +342,15 @@ VIOLATIONS = (
         ),
     ),
     InjectedViolation(
+        "erasures_agree",
+        "batching",
+        (
+            "update application set name = '已删除' where application_id = "
+            + _nth("application", "application_id", 0, "batch_no is null")
+            + " returning application_id",
+        ),
+    ),
+    InjectedViolation(
         "batch_numbers",
         "batching",
         (

@@ -138,7 +138,10 @@ class FiveDatabases:
         """Queues free members of the clerk's union; returns their applications."""
         with self.begin("membership") as session:
             free = select(Member.member_id).where(
-                Member.union_id == self.clerk.union_id, Member.card_state == "none", Member.member_no.is_not(None)
+                Member.union_id == self.clerk.union_id,
+                Member.card_state == "none",
+                Member.member_no.is_not(None),
+                Member.left_at.is_(None),
             )
             member_ids = session.scalars(free.order_by(Member.member_id).limit(count)).all()
             work = Work(session, self.clerk, self.database("membership"))

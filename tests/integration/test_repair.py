@@ -23,7 +23,7 @@ from deploy.repair import Runner
 from deploy.repair.plan import REMEDIES
 from services.batching import repairs
 from services.batching.batches import releases
-from services.batching.models import BatchPerson, Card
+from services.batching.models import Application, BatchPerson, Card
 from services.batching.pending import pending
 from services.contracts.events.all_events import EVENTS
 from services.contracts.events.membership import CorrectionRefusedData, ImportContinuedData
@@ -38,8 +38,13 @@ from services.kit.operations.base_service import discard_letters
 from services.kit.operations.operators import DiscardDeadLettersRequest
 from services.kit.rpc.work import Work
 from services.kit.schemas import required
+from services.membership.facts import publish_changed
 from services.membership.imports import import_parts
-from services.membership.models import AuditEntry, ImportJob, Member
+from services.membership.models import Application as MembershipApplication
+from services.membership.models import AuditEntry, ImportJob, Member, SubjectRequest
+from services.membership.subjects import erasing
+from services.membership.subjects.answers import OWN, keep_answer
+from services.membership.subjects.asking import publish_requested
 from services.notification.models import InboxMessage
 from tests.databases import DatabaseFactory
 from tests.documents import an_event
@@ -133,6 +138,7 @@ def repaired(world: FiveDatabases, runner: Runner, system: System) -> Repaired:
     world.change("membership", "update member set" + _LOCKED + " where member_id = (" + _A_FREE)
     import_id = a_running_import(world)
     lose_checks(world)
+    lose_an_erasure(world)
     unheard_of = world.queue(3)
     world.deliver(lambda event, consumer: event == "members_queued")
     broken = {one.invariant for one in check(system, allowed=_AT_REST)}
@@ -183,6 +189,7 @@ def test_after_the_repair_the_invariants_hold(repaired: Repaired) -> None:
         ("revocation_closed", "notification"),
         ("batch_released", "membership"),
         ("import_progressed", "notification"),
+        ("subject_requested", "batching"),
     ],
 )
 def test_a_consumer_that_lacked_an_event_gets_it(repaired: Repaired, event: str, consumer: str) -> None:
@@ -446,6 +453,48 @@ def lose_checks(world: FiveDatabases) -> None:
         world.deliver()
         world.check()
         world.deliver(losing(*lost))
+
+
+def lose_an_erasure(world: FiveDatabases) -> None:
+    """Batching does not hear that a member is erased, whose application was removed long ago."""
+    [application_id] = world.queue(1)
+    world.deliver()
+    with world.begin("batching") as session:
+        only = Application.application_id == application_id
+        pending.remove(session, session.scalars(select(Application.union_id).where(only)).one(), "by_clerk", only)
+    world.deliver()
+    with world.begin("membership") as session:
+        member_id = session.scalars(
+            select(MembershipApplication.member_id).where(MembershipApplication.application_id == application_id)
+        ).one()
+        erased = session.get_one(Member, member_id)
+        erased.left_at, erased.left_because = datetime.now(UTC) - timedelta(days=1100), "left"
+        publish_changed(session, erased)
+        row = an_erasure(erased, UUID(world.clerk.account_id))
+        session.add(row)
+        session.flush()
+        publish_requested(session, row)
+        keep_answer(session, row, OWN, erasing.erase(session, erased), [])
+    world.deliver(losing("subject_requested", "batching"))
+
+
+def an_erasure(member: Member, by: UUID) -> SubjectRequest:
+    """A confirmed erasure that the services are asked for."""
+    now = datetime.now(UTC)
+    return SubjectRequest(
+        request_id=uuid4(),
+        kind="erasure",
+        member_id=member.member_id,
+        member_no=member.member_no,
+        union_id=member.union_id,
+        reason="本人书面申请",
+        state="working",
+        requested_by=by,
+        requested_at=now,
+        expires_at=now,
+        decided_by=by,
+        decided_at=now,
+    )
 
 
 def a_running_import(world: FiveDatabases) -> UUID:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, or_, select, update
 from sqlalchemy.orm import Session, aliased
 from uuid_utils.compat import uuid7
 
-from services.contracts.events.subjects import ASKED, SUBJECT_REQUESTED, SubjectRequestedData
+from services.contracts.events.subjects import ASKED
 from services.contracts.operations.membership.subjects import (
     ListSubjectRequestsRequest,
     RequestSubjectRequest,
@@ -20,7 +20,6 @@ from services.contracts.operations.membership.subjects import (
     SubjectRequestsAnswer,
 )
 from services.kit.data.lists.page_rows import page_of
-from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import Conflict, NotFound
 from services.kit.rpc.methods import Caller
@@ -29,10 +28,11 @@ from services.kit.schemas import UNSET
 from services.kit.settings import read_settings, settings_class
 from services.membership.accounts import controls
 from services.membership.accounts.accounts import ADMINISTRATOR
-from services.membership.models import Account, Application, Member, SubjectAnswer, SubjectCopy, SubjectRequest, Union
+from services.membership.models import Account, Member, SubjectAnswer, SubjectCopy, SubjectRequest, Union
 from services.membership.retention import ErasureTerms
 from services.membership.subjects import copying, erasing
 from services.membership.subjects.answers import OWN, keep_answer
+from services.membership.subjects.asking import publish_requested
 from services.membership.unions import is_union_or_below
 
 _REQUESTER, _DECIDER = aliased(Account, name="requester"), aliased(Account, name="decider")
@@ -77,7 +77,8 @@ def request_subject(work: Work, request: RequestSubjectRequest) -> SubjectReques
     session.flush()
     audit.record(session, ("subject_request", row.request_id), new={"kind": row.kind, "reason": row.reason})
     if row.kind == "copy":
-        _ask(session, row)
+        row.state = "working"
+        publish_requested(session, row)
         keep_answer(session, row, OWN, copying.parts_of(session, member), copying.sheets_of(session, member))
     return _answer_of(work, row.request_id)
 
@@ -114,7 +115,7 @@ def confirm_erasure(work: Work, request: SubjectRequestId) -> SubjectRequestAnsw
     member = session.get_one(Member, row.member_id, with_for_update=True)
     _refuse_unless_erasable(session, member)
     _decide(row, caller, "working")
-    _ask(session, row)
+    publish_requested(session, row)
     keep_answer(session, row, OWN, erasing.erase(session, member), [])
     audit.record(session, new={"state": "erased", "requested_by": requester.account_name}, union_id=row.union_id)
     return _answer_of(work, row.request_id)
@@ -165,19 +166,6 @@ def _refuse_unless_erasable(session: Session, member: Member) -> None:
     days = read_settings(ErasureTerms).erasure_days
     if reasons := erasing.why_not_erasable(session, member, days):
         raise Conflict("not_erasable", "该会员的个人信息还不能删除", "；".join(reasons) + "。")
-
-
-def _ask(session: Session, row: SubjectRequest) -> None:
-    """Asks the other services; from now on their answers are awaited."""
-    row.state = "working"
-    applications = select(Application.application_id).where(Application.member_id == row.member_id)
-    data = SubjectRequestedData(
-        request_id=row.request_id,
-        kind=row.kind,
-        member_id=row.member_id,
-        application_ids=list(session.scalars(applications.order_by(Application.application_id))),
-    )
-    publish(session, SUBJECT_REQUESTED, data)
 
 
 def _waits(session: Session, member_id: UUID, kind: str) -> bool:
