@@ -45,6 +45,7 @@ _IN_DATABASES: Mapping[str, Callable[[Snapshots], Iterator[Violation]]] = {
     "one_active_card": cards.one_active_card,
     "card_follows_reports": cards.cards_follow_reports,
     "card_report_applied": cards.reports_are_applied,
+    "no_card_step_lost": cards.no_step_is_lost,
     "cards_agree": cards.membership_and_batching_agree,
     "transfers_conserve": transfers.transfers_conserve_members,
     "transfers_agree": transfers.membership_and_batching_agree,

@@ -211,6 +211,7 @@ REMEDIES = (
     ),
     Remedy("batching", "publish_steps_to_membership", "no_step_lost", _always, _STEPS, "membership"),
     Remedy("batching", "publish_card_steps", "cards_agree", _is_behind("membership"), (CARDS_CHANGED,), "membership"),
+    Remedy("batching", "publish_card_steps", "no_card_step_lost", _always, (CARDS_CHANGED,), "membership"),
     Remedy("batching", "move_cards", "cards_agree", _is_of_another_union, (MEMBER_TRANSFERRED,), "batching"),
     Remedy(
         "membership",

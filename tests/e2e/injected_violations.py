@@ -187,6 +187,16 @@ VIOLATIONS = (
         ),
     ),
     InjectedViolation(
+        "no_card_step_lost",
+        "membership",
+        (
+            "insert into card_step (application_id, version, member_id, step, happened_at, by_union, card_no) select"
+            " application_id, 999, member_id, 'collected', now(), false, card_no from member where member_id = "
+            + _nth("member", "member_id", 14, "card_state = 'issued'")
+            + " returning application_id",
+        ),
+    ),
+    InjectedViolation(
         "transfers_conserve",
         "membership",
         (

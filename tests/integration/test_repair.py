@@ -119,6 +119,7 @@ def repaired(world: FiveDatabases, runner: Runner, system: System) -> Repaired:
     for number, lost_by in enumerate(("membership", "revocation")):
         lose_decisions(world, lost_by, card=with_check_digit(f"62220212345678901{number}"))
     lose_steps_of_a_card(world, card=with_check_digit("622202123456789018"))
+    lose_the_first_step_of_a_card(world, card=with_check_digit("622202123456789022"))
     lose_a_move(world)
     lose_a_merger(world)
     strand_a_card(world, card=with_check_digit("622202123456789020"))
@@ -419,6 +420,15 @@ def lose_steps_of_a_card(world: FiveDatabases, card: str) -> None:
     for step in ("collected", "activated"):
         world.report({"card_no": card, "step": step})
         world.deliver(losing("cards_changed", "membership"))
+
+
+def lose_the_first_step_of_a_card(world: FiveDatabases, card: str) -> None:
+    """Membership lacks the first of two steps, as a restored one whose bank goes on."""
+    issue_a_card(world, card)
+    world.report({"card_no": card, "step": "collected"})
+    world.deliver(losing("cards_changed", "membership"))
+    world.report({"card_no": card, "step": "activated"})
+    world.deliver()
 
 
 def lose_a_merger(world: FiveDatabases) -> None:
