@@ -79,6 +79,8 @@ def _lines(row: SubjectRequest, union_name: str, people: list[str], parts: list[
 
 
 def _done(row: SubjectRequest, part: SubjectPartAnswer) -> str:
+    if part.rows == 0:
+        return "没有记录"
     if row.kind == "copy":
         return "已提供"
     return f"保留：{part.kept_because}" if part.kept_because else "已删除"

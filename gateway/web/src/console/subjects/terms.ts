@@ -22,6 +22,7 @@ export const STATES: Record<SubjectRequest["state"], Term> = {
 
 /** What became of a kind of data. */
 export function outcomeOf(kind: SubjectRequest["kind"], part: SubjectRequest["parts"][number]): string {
+  if (part.rows === 0) return "没有记录";
   if (kind === "copy") return "已提供";
   return part.kept_because ? `保留：${part.kept_because}` : "已删除";
 }
