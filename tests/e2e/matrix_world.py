@@ -70,6 +70,9 @@ def build(stack: Stack) -> World:
         asked_move = makers[relation].post(f"unions/{thing['union_id']}/changes", move)
         thing["union_change_id"] = asked_move["change_id"]
         thing["act_id"] = _act_on(city, thing["member_id"])
+        member_no = clerks[relation].get(f"members/{thing['member_id']}")["member_no"]
+        copy = {"member_no": member_no, "kind": "copy", "reason": "矩阵"}
+        thing["request_id"] = makers[relation].post("subject-requests", copy)["request_id"]
     things["own"]["session_id"] = NOBODYS_ID  # ending one's own session would end the matrix
     return World(
         things,

@@ -31,6 +31,9 @@ FREE_NAMES |= {
     "delegation_id": NOBODYS_ID,
     "search_id": NOBODYS_ID,
     "kind": "sms_member_released",
+    "file_id": NOBODYS_ID,
+    "result_file_id": NOBODYS_ID,
+    "branch_code": "icbc-sh",
 }
 """Names in paths of what belongs to no union, to two, or to one's own inbox: any id will do."""
 
