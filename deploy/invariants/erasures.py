@@ -9,7 +9,7 @@ _IN_MEMBERSHIP = """
     select application.application_id, true as erased from application join member using (member_id)
     where erased_at is not null order by application.application_id
 """
-_IN_BATCHING = "select application_id, name = '已删除' as erased from application order by application_id"
+_IN_BATCHING = "select application_id, name = '（已删除）' as erased from application order by application_id"
 
 
 def erasures_agree(snapshots: Snapshots) -> Iterator[Violation]:

@@ -39,8 +39,8 @@ class Branch(Base):
     its `cut_off_dates` of single months submissions count for a month (rules/cut_off.py). Where `union_hands_out`,
     clerks hand out its cards and mark them as collected.
 
-    Where `by_file`, batches go to it as files, which `file_password` locks; the bank's files may still be locked by the
-    former one.
+    Where `by_file`, batches go to it as files, which are locked by `file_password`, made at `file_password_at`; the
+    bank's files may still be locked by the former one.
     """
 
     __tablename__ = "branch"
@@ -55,6 +55,7 @@ class Branch(Base):
     by_file: Mapped[bool] = mapped_column(server_default="false")
     file_password: Mapped[str | None] = mapped_column(EncryptedText)
     former_file_password: Mapped[str | None] = mapped_column(EncryptedText)
+    file_password_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class Outlet(Base):

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from services.batching.models import Application, Batch, BatchPerson, Card, CardReport, ConsentReceipt
 from services.batching.pending.persons import NO_FACTS
+from services.batching.places import let_nobody_move
 from services.batching.register.registers import digest_now
 from services.contracts.events.subjects import (
     MOST_ROWS,
@@ -36,8 +37,8 @@ _STATES = {
     "removed": "已移除",
 }
 _BASES = {"phone": "本人在手机上同意", "signed_form": "签署书面同意书"}
-_ONLY_NUMBERS = "仅存申请编号、时间和结果，不含个人身份信息"
-_PROOF = "须能证明已取得同意（个人信息保护法第十四条、第六十九条），仅以编号关联"
+_ONLY_NUMBERS = "仅存编号、时间、结果和不能还原的卡号摘要（防止同一卡号重复使用）"
+_PROOF = "须能证明已取得同意（个人信息保护法第十四条、第六十九条），含同意时的网络地址"
 
 
 def subject_requested(session: Session, event: Event[SubjectRequestedData]) -> None:
@@ -102,6 +103,7 @@ def _reports(session: Session, data: SubjectRequestedData) -> list[list[str]]:
 
 
 def _erase(session: Session, data: SubjectRequestedData) -> SubjectAnsweredData:
+    let_nobody_move(session)
     own = select(Application.application_id).where(_own(data))
     batch_nos = set(session.scalars(select(Application.batch_no).where(_own(data), Application.batch_no.is_not(None))))
     _lock(session, batch_nos)
@@ -114,7 +116,7 @@ def _erase(session: Session, data: SubjectRequestedData) -> SubjectAnsweredData:
             document_number="",
             document_digest=secrets.token_bytes(16),
             other_facts=NO_FACTS,
-            **dict.fromkeys(("document_expiry", "nationality", "channel_note", "findings")),
+            **dict.fromkeys(("document_expiry", "nationality", "channel_reason", "channel_note", "findings", "reason")),
         )
         .returning(Application.application_id),
     )
@@ -133,6 +135,13 @@ def _erase(session: Session, data: SubjectRequestedData) -> SubjectAnsweredData:
     )
     renewed = CardReport.application_id.in_(own) & CardReport.new_card_no.is_not(None)
     session.execute(update(CardReport).where(renewed).values(new_card_no=""))
+    contacts = _changed(
+        session,
+        update(Batch)
+        .where(is_any_of(Batch.batch_no, batch_nos), Batch.personal)
+        .values(contact_name=ERASED_NAME, contact_phone="")
+        .returning(Batch.batch_no),
+    )
     for batch in session.scalars(select(Batch).where(is_any_of(Batch.batch_no, batch_nos)).order_by(Batch.batch_no)):
         batch.erased_register_hash = digest_now(session, batch)
     consents = select(func.count()).select_from(ConsentReceipt).where(ConsentReceipt.member_id == data.member_id)
@@ -142,6 +151,7 @@ def _erase(session: Session, data: SubjectRequestedData) -> SubjectAnsweredData:
         parts=[
             SubjectPart(title="办卡申请中的个人资料", rows=erased),
             SubjectPart(title="办卡清册中的个人资料", rows=persons),
+            SubjectPart(title="个人申请中的联系人", rows=contacts),
             SubjectPart(title="银行卡号", rows=cards),
             SubjectPart(title="办卡申请", rows=len(session.scalars(own).all()), kept_because=_ONLY_NUMBERS),
             SubjectPart(title="向银行提供信息的同意", rows=session.scalar(consents) or 0, kept_because=_PROOF),

@@ -19,8 +19,8 @@ DOCUMENT_TYPES = (
     "military_officer_id",
 )
 CHANNELS = ("ordinary", "special")
-ERASED_NAME = "已删除"
-"""Stands in place of the name of a member whose data were erased."""
+ERASED_NAME = "（已删除）"
+"""Stands in place of the name of a member whose data were erased; no name has brackets."""
 SUBJECT_REQUEST_KINDS = ("copy", "erasure")
 """What a person may ask of the data that we keep: 查阅复制, 删除."""
 UNION_CHANGE_KINDS = ("move", "merge", "dissolve")

@@ -74,7 +74,7 @@ def test_a_branch_is_given_files_and_gives_its_results_back(page_of: PageOf, des
     assert receipt.value.suggested_filename == "回执-结果.xlsx"
     page.keyboard.press("Escape")
     upload(page, branch_name, answered(content, password, decided(content, password)))
-    expect(page.get_by_text("没有，各行都已采用")).to_be_visible()
+    expect(page.get_by_text("没有未采用的行")).to_be_visible()
     wait_until(lambda: desk.clerk.get(f"batches/{batch_no}")["issued"] == 2, "both cards are issued")
 
 

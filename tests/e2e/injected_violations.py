@@ -355,7 +355,7 @@ VIOLATIONS = (
         "erasures_agree",
         "batching",
         (
-            "update application set name = '已删除' where application_id = "
+            "update application set name = '（已删除）' where application_id = "
             + _nth("application", "application_id", 0, "batch_no is null")
             + " returning application_id",
         ),

@@ -238,8 +238,8 @@ def test_an_operator_has_a_batch_wait_once_more(desk: Desk, counter: Counter) ->
     with desk.begin() as session:
         request = ResendToBankRequest(batch_no=batch_no, what="batch", reason="银行遗失")
         bank_operations.resend(Work(session, OPERATOR, desk.database), request)
-    again, first = counter.files(batch_no=batch_no)
-    assert (again.repeated, first.repeated) == (True, False)
+    [again] = counter.files(batch_no=batch_no)
+    assert again.repeated
     facts = rows_of(counter.fetch(again.file_id), counter.password, contract.BATCH_SHEET)
     assert {row["项目"]: row["内容"] for row in facts}["是否重新发送"] == "是"
 
@@ -275,6 +275,53 @@ def test_the_former_password_still_opens_files_of_the_bank_for_one_change(desk: 
     assert rows_of(counter.file_of(batch_no), counter.password, contract.APPLICANTS_SHEET)
     renew_password(desk)
     assert "打开密码不正确" in refusal(counter, filled)
+
+
+def test_a_password_that_nobody_has_used_does_not_push_the_former_one_out(desk: Desk, counter: Counter) -> None:
+    batch_no, _ = desk.a_batch(2)
+    content = counter.file_of(batch_no)
+    filled = answered(content, counter.password, decided(content, counter.password))
+    for _ in range(3):
+        renew_password(desk)
+    assert counter.upload(filled).applied == 2
+
+
+def test_what_is_sent_again_replaces_a_file_that_nobody_has_fetched(desk: Desk, counter: Counter) -> None:
+    batch_no, _ = desk.a_batch(1)
+    for by_file in (True, False):
+        with desk.begin() as session:
+            session.execute(update(Branch).where(Branch.code == BRANCH).values(by_file=by_file))
+        with desk.begin() as session:
+            request = ResendToBankRequest(batch_no=batch_no, what="batch", reason="银行遗失")
+            bank_operations.resend(Work(session, OPERATOR, desk.database), request)
+        assert len(counter.files(batch_no=batch_no)) == by_file
+    assert len(desk.sent_to_bank(bank.SUBMITTED)) == 1
+
+
+def test_wrong_lines_are_told_together_and_nothing_is_left_unread_in_silence(desk: Desk, counter: Counter) -> None:
+    batch_no, _ = desk.a_batch(1)
+    wrong = [{"batch_no": batch_no, "outcome": "丢失", "processed_at": now_text()}] * 300
+    [rejection] = counter.upload(counter.fill_in(*wrong)).rejections
+    assert len(rejection.lines) == 300
+
+    book = Workbook(write_only=True)
+    for number in range(101):
+        book.create_sheet(f"第{number}张").append(["x"])
+    assert "最多 100 张工作表" in refusal(counter, lock(saved(book), counter.password))
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("损坏\n的名称".replace("\n", "") + "长" * 20)
+    sheet.append(["\ufffd 说明"])
+    sheet.append(list(map(contract.RESULTS.written, contract.RESULTS.headings)))
+    sheet.append([batch_no, "", "1", "丢失", now_text()])
+    assert counter.upload(lock(saved(book), counter.password)).rejected == 1
+
+
+def test_a_file_with_more_text_than_the_service_could_hold_is_refused(desk: Desk, counter: Counter) -> None:
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("办理结果")
+    for _ in range(4000):
+        sheet.append(["x" * 60] * 50)
+    assert "内容过大" in refusal(counter, lock(saved(book), counter.password))
 
 
 def test_without_a_password_no_file_leaves_or_comes(desk: Desk) -> None:

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from services.batching import subjects as of_batching
 from services.batching.bank import bank_operations
-from services.batching.models import Batch, BatchPerson, Card, CardReport, ConsentReceipt
+from services.batching.models import Application, Batch, BatchPerson, Card, CardReport, ConsentReceipt
 from services.batching.register.registers import digest_now
+from services.contracts.events.batching import CARDS_CHANGED, CARDS_ISSUED
 from services.contracts.events.subjects import SUBJECT_ANSWERED, SUBJECT_REQUESTED, SubjectRequestedData
 from services.contracts.operations.batching import ResendToBankRequest
 from services.contracts.shared import ERASED_NAME
@@ -140,6 +141,37 @@ def test_batching_erases_the_person_and_nobody_else_and_the_register_still_holds
         }
         assert session.get(ConsentReceipt, first) is not None
     assert desk.print_register(batch_no, "xlsx").content
+
+
+def test_of_a_batch_that_the_member_submitted_the_contact_is_erased_as_well(desk: Desk) -> None:
+    batch_no, first, _ = an_old_card(desk)
+    with desk.begin() as session:
+        session.execute(update(Batch).where(Batch.batch_no == batch_no).values(personal=True, contact_name="张三丰"))
+    answer_of(desk.engine, "batching", of_batching.subject_requested, asked("erasure", first))
+    batch = desk.batch(batch_no)
+    assert (batch.contact_name, batch.contact_phone) == (ERASED_NAME, "")
+    assert desk.print_register(batch_no, "xlsx").content
+
+
+def test_what_the_bank_says_late_brings_no_number_back(desk: Desk) -> None:
+    batch_no, [released, holder] = desk.a_batch(2)
+    number, following = a_card_number(), a_card_number()
+    desk.feed(a_feedback(batch_no, {"application_id": holder, "outcome": "issued", "card_no": number}))
+    desk.revoke(batch_no)
+    with desk.begin() as session:
+        session.execute(update(Batch).values(submitted_at=datetime.now(UTC) - YEARS))
+    answer_of(desk.engine, "batching", of_batching.subject_requested, asked("erasure", released, holder))
+    desk.forget_published()
+    desk.feed(a_feedback(batch_no, {"application_id": released, "outcome": "issued", "card_no": a_card_number()}))
+    desk.feed(a_card_feedback({"card_no": number, "step": "replaced", "new_card_no": following}))
+    with desk.begin() as session:
+        assert {one.card_no for one in session.scalars(select(Application))} == {""}
+        assert {one.card_no for one in session.scalars(select(Card))} == {""}
+        assert set(session.scalars(select(CardReport.new_card_no))) == {""}
+    assert desk.states([released, holder]) == ["issued", "issued"]
+    [issued] = desk.published(CARDS_ISSUED)
+    [changed] = desk.published(CARDS_CHANGED)
+    assert [one["card_no"] for one in (*issued["cards"], *changed["numbers"])] == ["", ""]
 
 
 def test_an_erasure_that_comes_twice_erases_once_and_changes_nothing_more(desk: Desk) -> None:

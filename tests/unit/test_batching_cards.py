@@ -28,6 +28,7 @@ def a_file(application_id: UUID = OWN, first: bytes | None = FIRST, state: str =
         member_no=f"{application_id.int:010}",
         state=state,
         branch_code="icbc-sh",
+        is_erased=False,
         first=first,
         union_id=UUID(int=100) if first else None,
         version=0,

@@ -28,6 +28,7 @@ from services.contracts.events.batching import (
     IssuedCard,
     RefusedApplication,
 )
+from services.contracts.shared import ERASED_NAME
 from services.kit.data.bulk import insert_rows, is_any_of, types_of, values_table
 from services.kit.data.database import is_violated
 from services.kit.events.contract import EventContract, EventData, in_chunks
@@ -186,6 +187,7 @@ def _named_applicants(session: Session, batches: dict[str, Batched], results: Se
             Application.state,
             Application.bank_outcome,
             Application.card_digest,
+            Application.name == ERASED_NAME,
         ).where(is_any_of(Application.batch_no, batches), named)
     )
     return [
@@ -196,8 +198,9 @@ def _named_applicants(session: Session, batches: dict[str, Batched], results: Se
             batch_no=batch_no or "",
             version=version,
             bank_status=BankStatus(State(state), Outcome(outcome) if outcome else None, card),
+            is_erased=is_erased,
         )
-        for application_id, member_id, member_no, batch_no, version, state, outcome, card in rows
+        for application_id, member_id, member_no, batch_no, version, state, outcome, card, is_erased in rows
     ]
 
 

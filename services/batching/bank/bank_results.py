@@ -31,7 +31,8 @@ class Result(NamedTuple):
 class Applicant:
     """A submitted application while results are applied to it.
 
-    `version` counts the published steps; `decision` is the one to publish, `late` whether it came after the release.
+    `version` counts the published steps; `decision` is the one to publish, `late` whether it came after the release. Of
+    a person who was erased no number and no text is kept.
     """
 
     application_id: UUID
@@ -40,6 +41,7 @@ class Applicant:
     batch_no: str
     version: int
     bank_status: BankStatus
+    is_erased: bool = False
     is_changed: bool = False
     decision: Outcome | None = None
     late: bool = False
@@ -113,7 +115,7 @@ class Applicants:
     def _issue(self, applicant: Applicant, result: Result, late: bool) -> None:
         applicant.decision, applicant.late = Outcome.ISSUED, late
         applicant.version += 1
-        applicant.card_no = result.card_no
+        applicant.card_no = "" if applicant.is_erased else result.card_no
         applicant.decided_at = result.processed_at
         self._card_owners[result.card or b""] = applicant.application_id
         self._holders[applicant.member_id] = applicant.application_id
@@ -132,5 +134,5 @@ def _refuse(applicant: Applicant, result: Result, is_step: bool) -> None:
         applicant.decision = Outcome.REFUSED
         applicant.version += 1
     applicant.reason_code = result.reason_code
-    applicant.reason = result.reason
+    applicant.reason = None if applicant.is_erased else result.reason
     applicant.decided_at = result.processed_at

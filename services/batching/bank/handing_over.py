@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from services.batching.bank import bank_messages
-from services.batching.models import Application, BankFile, Batch, BatchPerson, Branch
+from services.batching.models import UNFETCHED, Application, BankFile, Batch, BatchPerson, Branch
 from services.batching.pending.application_states import State
 from services.contracts.shared import ERASED_NAME
 from services.kit.problems import Conflict
@@ -16,6 +16,8 @@ from services.kit.problems import Conflict
 
 def hand_over(session: Session, batch: Batch, applications: Sequence[Any], *, repeated: bool = False) -> None:
     """Sends the batch, or has it fetched, with its applications: those submitted, or the frozen persons."""
+    if repeated:
+        _supersede(session, "batch", batch)
     if _takes_files(session, batch):
         _leave_file(session, "batch", batch, len(applications), repeated)
     else:
@@ -24,6 +26,8 @@ def hand_over(session: Session, batch: Batch, applications: Sequence[Any], *, re
 
 def recall(session: Session, batch: Batch, released: Sequence[Any], *, repeated: bool = False) -> None:
     """Tells the bank which cards of the batch it must no longer make; nothing where none were released."""
+    if repeated:
+        _supersede(session, "recall", batch)
     if not _takes_files(session, batch):
         bank_messages.send_recalled(session, batch.batch_no, released, repeated=repeated)
     elif released:
@@ -66,6 +70,11 @@ def released_of(session: Session, batch_no: str) -> Sequence[Any]:
 
 def _takes_files(session: Session, batch: Batch) -> bool:
     return session.get_one(Branch, batch.branch_code).by_file
+
+
+def _supersede(session: Session, kind: str, batch: Batch) -> None:
+    """Takes back a file that nobody has fetched, in place of which the same goes out again."""
+    session.execute(delete(BankFile).where(BankFile.batch_no == batch.batch_no, BankFile.kind == kind, UNFETCHED))
 
 
 def _leave_file(session: Session, kind: str, batch: Batch, persons: int, repeated: bool) -> None:

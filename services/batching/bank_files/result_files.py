@@ -1,6 +1,7 @@
 """Files of the bank's results: an operator uploads one, and its lines are judged as those of messages."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -128,7 +129,7 @@ def _apply(session: Session, file: BankResultFile, documents: Documents) -> list
     for feedback in read:
         feedback.result_file_id = file.result_file_id
     judged = apply_feedback(session, read) if read else []
-    rejections = [_wrong(one) for one in documents.wrong]
+    rejections = _wrong(documents.wrong)
     for feedback, (_, rows) in zip(judged, documents.read, strict=True):
         file.applied += feedback.applied
         file.repeated += feedback.repeated
@@ -138,14 +139,15 @@ def _apply(session: Session, file: BankResultFile, documents: Documents) -> list
     return judged
 
 
-def _wrong(wrong: WrongRow) -> RejectedLines:
-    return RejectedLines(
-        sheet=wrong.row.sheet,
-        lines=[wrong.row.line_no],
-        code="bad_schema",
-        field=wrong.heading,
-        reason=wrong.reason,
-    )
+def _wrong(wrong: Sequence[WrongRow]) -> list[RejectedLines]:
+    """Rows that cannot be read, those with one reason together."""
+    lines: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
+    for one in wrong:
+        lines[one.row.sheet, one.heading, one.reason].append(one.row.line_no)
+    return [
+        RejectedLines(sheet=sheet, lines=found, code="bad_schema", field=heading, reason=reason)
+        for (sheet, heading, reason), found in lines.items()
+    ]
 
 
 def _rejections(feedback: Feedback, rows: Sequence[FilledRow]) -> Iterator[RejectedLines]:

@@ -1,6 +1,7 @@
 """Branches that issue cards and their outlets: listed for clerks, maintained by the city's administrators."""
 
 import secrets
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
@@ -8,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from services.batching.batches.counting import counting_now
-from services.batching.models import Branch, Outlet
+from services.batching.models import BankFile, Batch, Branch, Outlet
 from services.contracts.operations.bank_files import FilePasswordAnswer, RenewFilePasswordRequest
 from services.contracts.operations.batching import (
     BranchAnswer,
@@ -33,7 +34,7 @@ from services.kit.schemas import UNSET, change_fields
 
 _CHANGEABLE = ("name", "charset", "closed", "union_hands_out", "cut_off_day", "cut_off_dates", "by_file")
 _READABLE = "abcdefghjkmnpqrstuvwxyz23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-_SECRET = ("file_password", "former_file_password")
+_SECRET = ("file_password", "former_file_password", "file_password_at")
 _OPEN = ~or_(Outlet.closed, Branch.closed)
 
 
@@ -106,9 +107,15 @@ def update_branch(work: Work, request: UpdateBranchRequest) -> BranchAnswer:
 
 
 def renew_file_password(work: Work, request: RenewFilePasswordRequest) -> FilePasswordAnswer:
-    """A new password for a branch's files, in place of the former one; raises Forbidden, NotFound."""
+    """A new password for a branch's files; raises Forbidden, NotFound.
+
+    The former one opens the bank's files until the next change. One that has locked no file yet, which perhaps nobody
+    has read, does not take its place.
+    """
     branch = _own_branch(work, request.code)
-    branch.former_file_password, branch.file_password = branch.file_password, _new_password()
+    if _has_locked_a_file(work.session, branch):
+        branch.former_file_password = branch.file_password
+    branch.file_password, branch.file_password_at = _new_password(), datetime.now(UTC)
     audit.record(work.session, ("branch", branch.code))
     return FilePasswordAnswer(password=branch.file_password)
 
@@ -174,6 +181,14 @@ def _own_branch(work: Work, code: str) -> Branch:
     if branch is None:
         raise NotFound(title="未找到该发卡支行")
     return branch
+
+
+def _has_locked_a_file(session: Session, branch: Branch) -> bool:
+    if branch.file_password_at is None:
+        return False
+    fetched = select(BankFile.file_id).join(Batch, Batch.batch_no == BankFile.batch_no)
+    since = fetched.where(Batch.branch_code == branch.code, BankFile.fetched_at >= branch.file_password_at)
+    return session.scalar(since.limit(1)) is not None
 
 
 def _new_password() -> str:

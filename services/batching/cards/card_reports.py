@@ -18,6 +18,7 @@ from services.batching.cards.card_states import CardState, CardStep, Fact, leads
 from services.batching.models import Application, Batch, Card, CardReport
 from services.batching.pending.application_states import State
 from services.contracts.events.batching import CARDS_CHANGED, CardNumber, CardsChangedData, ChangedCard
+from services.contracts.shared import ERASED_NAME
 from services.kit.data.bulk import insert_rows, is_any_of, types_of, values_table
 from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish_all
@@ -74,13 +75,14 @@ class Known:
 
 @dataclass(slots=True)
 class CardFile:
-    """An application in a batch, its card if it was issued, and all reports about it."""
+    """An application in a batch, its card if it was issued, and all reports about it; of an erased person no number."""
 
     application_id: UUID
     member_id: UUID
     member_no: str
     state: str
     branch_code: str
+    is_erased: bool
     first: bytes | None
     union_id: UUID | None
     version: int
@@ -138,10 +140,10 @@ class Cards:
         if application_id is None:
             raise Contradiction("unknown_card")
         file = self.files.get(application_id)
+        if report.branch_code and (file is None or report.branch_code != file.branch_code):
+            raise Contradiction("unknown_card")
         if file is None:
             raise Contradiction("unknown_application")
-        if report.branch_code not in (None, file.branch_code):
-            raise Contradiction("unknown_card")
         if report.member_no not in (None, file.member_no):
             raise Contradiction("member_no_differs")
         if file.state == State.REFUSED:
@@ -234,6 +236,7 @@ def _files(session: Session, is_concerned: ColumnElement[bool]) -> list[CardFile
             *(Application.application_id, Application.member_id, Application.member_no, Application.state),
             *(Application.card_digest.label("first"), Application.card_no.label("first_card_no")),
             *(Card.union_id, Card.version, Card.made_at, Card.card_no, Batch.branch_code),
+            (Application.name == ERASED_NAME).label("is_erased"),
         )
         .join(Batch, Batch.batch_no == Application.batch_no)
         .join(Card, Card.application_id == Application.application_id, isouter=True)
@@ -292,7 +295,7 @@ def _row(file: CardFile, known: Known) -> dict[str, Any]:
         "card_digest": report.card,
         "step": report.step,
         "happened_at": report.happened_at,
-        "new_card_no": report.new_card_no,
+        "new_card_no": "" if file.is_erased and report.new_card_no else report.new_card_no,
         "new_card_digest": report.new_card,
         "feedback_id": report.feedback_id,
         "reported_by": report.reported_by,
@@ -333,7 +336,9 @@ def _columns(file: CardFile) -> tuple[Any, ...]:
 
 
 def _number_in_clear(file: CardFile, number: bytes) -> str:
-    """The current number; the card itself has the number of which the stored reports tell."""
+    """The current number; the card itself has the one of which the stored reports tell. Empty of an erased person."""
+    if file.is_erased:
+        return ""
     following = (one.report.new_card_no for one in file.known if one.report.new_card == number)
     return next((card_no for card_no in following if card_no), None) or required(file.card_no)
 

@@ -19,7 +19,8 @@ def learn_steps(session: Session, steps: Iterable[KnownCardStep]) -> list[str]:
     """Adds the steps that the cards lack, without publishing them; returns what it has done, in words."""
     by_card: defaultdict[UUID, list[KnownCardStep]] = defaultdict(list)
     for step in steps:
-        by_card[step.application_id].append(step)
+        if step.card_no:  # an erased member's have none
+            by_card[step.application_id].append(step)
     files = files_of(session, by_card)
     learned = sum(_learn(file, by_card[file.application_id]) for file in files)
     store_known(session, files)

@@ -54,7 +54,7 @@ STEP_WORDS: Mapping[str, str] = MappingProxyType(
         "closed": "销卡",
     }
 )
-_MOMENT = "北京时间，精确到分，如 2026-11-24 10:05"
+_MOMENT = "北京时间，精确到分，如 2026-11-24 10:05；零点整的写 00:01"
 RESULTS = Form(
     "办理结果",
     {

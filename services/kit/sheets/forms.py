@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from services.kit.sheets.bounds import LAST_HEADING_ROW
 from services.kit.sheets.unreadable import UnreadableSheet
 from services.kit.sheets.workbook_reader import ReadSheet
-from services.kit.text import clean_compatible
+from services.kit.text import InvalidValue, clean_compatible
 
 EXAMPLE_MARK = "示例："
 """What the first cell of an example begins with; such a row is not read."""
@@ -82,9 +82,17 @@ def _form_of(cells: Sequence[str], forms: Sequence[Form]) -> tuple[Form, dict[st
     """The form whose required headings the cells are, with the columns of its fields; the first of two equal counts."""
     places: dict[str, int] = {}
     for at, cell in enumerate(cells):
-        places.setdefault(clean_compatible(cell).strip().lstrip("*").strip(), at)
+        places.setdefault(_plain(cell), at)
     for form in forms:
         columns = {name: places[heading] for name, heading in form.headings.items() if heading in places}
         if columns.keys() >= set(form.required):
             return form, columns
     return None
+
+
+def _plain(heading: str) -> str:
+    """The heading without its mark and spaces; none where the text is damaged."""
+    try:
+        return clean_compatible(heading).strip().lstrip("*").strip()
+    except InvalidValue:
+        return ""

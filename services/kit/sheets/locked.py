@@ -14,6 +14,7 @@ OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 """The first bytes of spreadsheet files before 2007, and of newer ones with a password."""
 _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
 _NOT_OPENED = "文件的打开密码不正确。请用约定的密码加密后重新上传。"
+_OLD_ENCRYPTION = "文件的加密方式过旧，不能防止改动。请用 Excel 2010 或更新的程序以密码另存为 .xlsx 后上传。"
 
 
 def is_locked(content: bytes) -> bool:
@@ -45,8 +46,12 @@ def unlock(content: bytes, passwords: Sequence[str]) -> bytes:
 
 
 def _opened(content: bytes, password: str) -> Any:
-    """The workbook with the key that the password makes; None where it does not fit."""
+    """The workbook with the key that the password makes; None where it does not fit. Raises UnreadableSheet for older
+    encryption, which does not protect from changes.
+    """
     book = OfficeFile(io.BytesIO(content))
+    if getattr(book, "type", None) != "agile":
+        raise UnreadableSheet(_OLD_ENCRYPTION)
     try:
         book.load_key(password=password, verify_password=True)
     except InvalidKeyError:

@@ -8,18 +8,20 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from services.kit.operations.processes import ProcessFailed, run_limited
+from services.kit.sheets.bounds import MOST_COLUMNS
 from services.kit.sheets.locked import is_locked, unlock
 from services.kit.sheets.sheet_files import sheets_of
 from services.kit.sheets.unreadable import UnreadableSheet
 
 MOST_ROWS = 20_000
-"""Rows of a sheet that are read; more are an error."""
+"""Rows of all sheets that are read; more are an error."""
 _MODULE = "services.kit.sheets.workbook_reader"
 _MEMORY_BYTES, _CPU_SECONDS = 1024**3, 20
-_MOST_SHEETS, _MOST_COLUMNS = 20, 50
+_MOST_SHEETS, _LONGEST_NAME = 100, 31
+_MOST_CHARACTERS = 8_000_000
+"""Of all cells together; the process that asked holds them in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +58,35 @@ def _lines(content: bytes, passwords: Sequence[str]) -> Iterator[dict[str, objec
     try:
         if passwords and is_locked(content):
             content = unlock(content, passwords)
-        for sheet in islice(sheets_of(content), _MOST_SHEETS):
+        left = _Bounds(MOST_ROWS, _MOST_CHARACTERS)
+        for number, sheet in enumerate(sheets_of(content), start=1):
+            if number > _MOST_SHEETS:
+                raise UnreadableSheet(f"一个文件最多 {_MOST_SHEETS} 张工作表，请拆分后分别导入。")
             lines = () if sheet.is_hidden else sheet.rows
-            filled = ((line_no, row[:_MOST_COLUMNS]) for line_no, row in lines if any(row))
-            rows = list(islice(filled, MOST_ROWS + 1))
-            if len(rows) > MOST_ROWS:
-                raise UnreadableSheet(f"一张工作表最多 {MOST_ROWS} 行，请拆分后分别导入。")
-            yield {"name": sheet.name, "is_hidden": sheet.is_hidden, "rows": rows}
+            rows = [(line_no, left.taken(line_no, row)) for line_no, row in lines if any(row)]
+            yield {"name": sheet.name[:_LONGEST_NAME], "is_hidden": sheet.is_hidden, "rows": rows}
     except UnreadableSheet as unreadable:
         yield {"unreadable": str(unreadable)}
+
+
+@dataclass
+class _Bounds:
+    """How many rows and characters may still come."""
+
+    rows: int
+    characters: int
+
+    def taken(self, line_no: int, row: list[str]) -> list[str]:
+        """The row; raises UnreadableSheet for one beyond the bounds, or with cells beyond the last column."""
+        self.rows -= 1
+        self.characters -= sum(map(len, row))
+        if self.rows < 0:
+            raise UnreadableSheet(f"一个文件最多 {MOST_ROWS} 行，请拆分后分别导入。")
+        if self.characters < 0:
+            raise UnreadableSheet("文件内容过大，请删除无关的内容，或拆分后分别导入。")
+        if any(row[MOST_COLUMNS:]):
+            raise UnreadableSheet(f"第 {line_no} 行的内容超出第 {MOST_COLUMNS} 列，请删除无关的列后重新上传。")
+        return row[:MOST_COLUMNS]
 
 
 if __name__ == "__main__":

@@ -241,8 +241,10 @@ def _update_members(session: Session, state: State, steps: Sequence[Step]) -> No
             Member.applied_at: Application.queued_at,
         }
     if card_state == CardState.ISSUED:
-        # A step of the card that came before the issue has a number that is as new or newer.
-        changes[Member.card_no] = case((Member.card_version > 0, Member.card_no), else_=step.c.card_no)
+        # A step of the card that came before the issue has a number that is as new or newer; of an erased member there
+        # is none.
+        is_kept = (Member.card_version > 0) | Member.erased_at.is_not(None)
+        changes[Member.card_no] = case((is_kept, Member.card_no), else_=step.c.card_no)
     else:
         source &= Member.application_id == Application.application_id
     session.execute(update(Member).where(source).values(changes).execution_options(synchronize_session=False))

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, String, Uuid, select, update
+from sqlalchemy import ColumnElement, Integer, String, Uuid, case, select, update
 from sqlalchemy.orm import Session
 
 from services.contracts.events.batching import CardsChangedData
@@ -20,11 +20,13 @@ MADE = "made"
 def cards_changed(session: Session, event: Event[CardsChangedData]) -> None:
     """Stores the steps of cards; the status and number of the newest version count, in whatever order events come.
 
+    Of an erased member no number is kept.
+
     Raises Reject for the card of an application that was never queued.
     """
     steps = event.data.cards
     numbers = {one.application_id: one.card_no for one in event.data.numbers}
-    _lock_members(session, [step.member_id for step in steps])
+    erased = _lock_members(session, [step.member_id for step in steps])
     known = session.scalars(
         select(Application.application_id).where(
             is_any_of(Application.application_id, {step.application_id for step in steps})
@@ -40,7 +42,7 @@ def cards_changed(session: Session, event: Event[CardsChangedData]) -> None:
             "step": step.step,
             "happened_at": step.happened_at,
             "by_union": step.by_union,
-            "card_no": numbers[step.application_id],
+            "card_no": "" if step.member_id in erased else numbers[step.application_id],
         }
         for step in steps
     ]
@@ -52,7 +54,11 @@ def cards_changed(session: Session, event: Event[CardsChangedData]) -> None:
     session.execute(
         update(Member)
         .where(Member.member_id == new.member_id, Member.card_version < new.version)
-        .values(card_version=new.version, card_status=new.status, card_no=new.card_no)
+        .values(
+            card_version=new.version,
+            card_status=new.status,
+            card_no=case((Member.erased_at.is_(None), new.card_no)),
+        )
         .execution_options(synchronize_session=False)
     )
 
@@ -81,7 +87,8 @@ def card_steps_of(session: Session, member_id: UUID) -> list[CardStepAnswer]:
     ]
 
 
-def _lock_members(session: Session, member_ids: list[UUID]) -> None:
-    """Locks the members in the order of ids, as applications.py does, to avoid deadlocks."""
-    in_order = select(Member.member_id).where(is_any_of(Member.member_id, member_ids)).order_by(Member.member_id)
-    session.execute(in_order.with_for_update()).all()
+def _lock_members(session: Session, member_ids: list[UUID]) -> set[UUID]:
+    """Locks the members in the order of ids, as applications.py does, to avoid deadlocks; returns the erased ones."""
+    in_order = select(Member.member_id, Member.erased_at).where(is_any_of(Member.member_id, member_ids))
+    rows = session.execute(in_order.order_by(Member.member_id).with_for_update())
+    return {row.member_id for row in rows if row.erased_at}

@@ -15,19 +15,27 @@ from services.membership.applications.own_data import SHEETS
 from services.membership.models import Member, SubjectCopy
 from services.membership.subjects.answers import OWN
 
+_ON_THE_DOCUMENT = ("性别", "出生日期")
 _SHEETS = schema_of(SubjectSheet)(many=True)
 
 
 def sheets_of(session: Session, member: Member) -> list[SubjectSheet]:
-    """What membership keeps, as on the phone: numbers are masked, for they stand whole on the documents themselves."""
+    """What membership keeps, as on the phone: numbers are masked, for they stand whole on the documents themselves.
+
+    Birth date and sex are held back: they would complete a masked number for who hands the copy over.
+    """
     return [
         SubjectSheet(
             title=title,
             headings=list(headings),
-            rows=[list(row) for row in list(rows_of(session, member))[:MOST_ROWS]],
+            rows=[_held_back(row) for row in list(rows_of(session, member))[:MOST_ROWS]],
         )
         for title, headings, rows_of in SHEETS
     ]
+
+
+def _held_back(row: Sequence[str]) -> list[str]:
+    return [row[0], "见本人证件"] if row[0] in _ON_THE_DOCUMENT else list(row)
 
 
 def parts_of(session: Session, member: Member) -> list[SubjectPart]:

@@ -21,6 +21,8 @@ from services.membership.models import (
     Enrolment,
     Member,
     MemberCorrection,
+    SignedInSession,
+    SubjectCopy,
     SubjectRequest,
     Transfer,
 )
@@ -52,9 +54,25 @@ def erase(session: Session, member: Member) -> list[SubjectPart]:
     The digest of the document becomes a random one, so that the person may be registered anew.
     """
     own = Application.member_id == member.member_id
+    requests = select(SubjectRequest.request_id).where(SubjectRequest.member_id == member.member_id)
     steps = ApplicationHistory.application_id.in_(select(Application.application_id).where(own))
     parts = [
         SubjectPart(title="会员资料", rows=1),
+        SubjectPart(
+            title="此前的个人信息副本",
+            rows=_changed(
+                session, delete(SubjectCopy).where(SubjectCopy.request_id.in_(requests)).returning(SubjectCopy.service)
+            ),
+        ),
+        SubjectPart(
+            title="手机登录会话",
+            rows=_changed(
+                session,
+                delete(SignedInSession)
+                .where(SignedInSession.member_id == member.member_id)
+                .returning(SignedInSession.member_id),
+            ),
+        ),
         SubjectPart(
             title="信息更正记录",
             rows=_changed(
@@ -90,6 +108,9 @@ def erase(session: Session, member: Member) -> list[SubjectPart]:
         ),
     ]
     session.execute(update(ApplicationHistory).where(steps).values(note=None))
+    for model, texts in ((Transfer, ("reason", "remark")), (Enrolment, ("reason",))):
+        own_rows = update(model).where(model.member_id == member.member_id)
+        session.execute(own_rows.values(dict.fromkeys(texts)).execution_options(synchronize_session=False))
     for name, value in _PERSONAL.items():
         setattr(member, name, value)
     member.document_digest, member.erased_at = secrets.token_bytes(16), datetime.now(UTC)

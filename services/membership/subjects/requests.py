@@ -175,8 +175,9 @@ def _waits(session: Session, member_id: UUID, kind: str) -> bool:
 
 
 def _waiting(session: Session, caller: Caller, request_id: UUID) -> tuple[SubjectRequest, Account]:
-    """An erasure that nobody has decided on, locked, with its requester; raises NotFound and Conflict."""
+    """An erasure that nobody has decided on, locked after its member, with its requester; raises NotFound, Conflict."""
     row = request_in_scope(session, caller, request_id)[0]
+    session.get_one(Member, row.member_id, with_for_update=True)
     session.refresh(row, with_for_update=True)
     audit.record(session, ("subject_request", request_id), ("member", row.member_id), union_id=row.union_id)
     if _state_of(row) != "requested":
@@ -209,9 +210,11 @@ def _state_of(row: SubjectRequest) -> str:
 
 
 def _in_scope(caller: Caller) -> Select[*_Columns]:
+    """The requests of members of the caller's union and below, wherever these were at the request."""
     return (
         select(SubjectRequest, Union, _REQUESTER, _DECIDER)
-        .join(Union, Union.union_id == SubjectRequest.union_id)
+        .join(Member, Member.member_id == SubjectRequest.member_id)
+        .join(Union, Union.union_id == Member.union_id)
         .join(_REQUESTER, _REQUESTER.account_id == SubjectRequest.requested_by)
         .outerjoin(_DECIDER, _DECIDER.account_id == SubjectRequest.decided_by)
         .where(is_union_or_below(UUID(caller.union_id)))
@@ -219,7 +222,7 @@ def _in_scope(caller: Caller) -> Select[*_Columns]:
 
 
 def _with_copies(session: Session, request_ids: Sequence[UUID]) -> set[UUID]:
-    found = select(SubjectCopy.request_id).where(SubjectCopy.request_id.in_(request_ids)).distinct()
+    found = select(SubjectCopy.request_id).where(SubjectCopy.request_id.in_(request_ids), SubjectCopy.service == OWN)
     return set(session.scalars(found))
 
 

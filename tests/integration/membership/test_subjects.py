@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from openpyxl import load_workbook
 from pypdf import PdfReader
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.contracts.events.batching import BATCH_SUBMITTED, CARDS_ISSUED
@@ -24,7 +24,7 @@ from services.kit.schemas import as_dict
 from services.kit.settings import SettingsError
 from services.membership.accounts import controls
 from services.membership.members import leaving
-from services.membership.models import Member, SubjectCopy, SubjectRequest
+from services.membership.models import CardStep, Member, SubjectCopy, SubjectRequest
 from services.membership.retention import ErasureTerms
 from services.membership.subjects import answers, documents, requests
 from tests.integration.membership.office import Office, an_account, an_event
@@ -82,12 +82,16 @@ def number_of(office: Office, member_id: UUID) -> str:
 def a_former_member(office: Office, ago: timedelta = YEARS, **changes: Any) -> tuple[UUID, str]:
     """A member who left so long ago; returns id and number."""
     (member_id,) = office.numbered(**changes)
+    leave_long_ago(office, member_id, ago)
+    return member_id, number_of(office, member_id)
+
+
+def leave_long_ago(office: Office, member_id: UUID, ago: timedelta = YEARS) -> None:
     with office.begin() as session:
         leaving.end_membership(office.work(session), rpc.EndMembershipRequest(member_id=member_id, because="left"))
     with office.begin() as session:
         left = update(Member).where(Member.member_id == member_id).values(left_at=datetime.now(UTC) - ago)
         session.execute(left)
-    return member_id, number_of(office, member_id)
 
 
 def test_a_copy_is_asked_of_all_services_and_done_when_all_have_answered(office: Office, desk: Desk) -> None:
@@ -181,10 +185,7 @@ def test_a_holder_of_a_card_that_works_is_not_erased(office: Office, desk: Desk)
     member_id, application_id = office.queued()
     office.deliver(BATCH_SUBMITTED, (application_id, 1))
     office.deliver(CARDS_ISSUED, (application_id, 2))
-    with office.begin() as session:
-        leaving.end_membership(office.work(session), rpc.EndMembershipRequest(member_id=member_id, because="left"))
-    with office.begin() as session:
-        session.execute(update(Member).values(left_at=datetime.now(UTC) - YEARS))
+    leave_long_ago(office, member_id)
     number = number_of(office, member_id)
     with pytest.raises(Conflict, match="not_erasable") as refused:
         desk.ask(number, "erasure")
@@ -230,6 +231,52 @@ def test_nothing_of_the_person_stays_and_the_person_may_be_registered_anew(offic
     assert number in text
     assert "已删除" in text
     assert "张三丰" not in text
+
+
+def test_a_copy_that_was_made_before_goes_with_the_erasure(office: Office, desk: Desk) -> None:
+    _, number = a_former_member(office)
+    copy = desk.ask(number)
+    desk.answer_all(copy["request_id"])
+    desk.do(requests.confirm_erasure, desk.ask(number, "erasure")["request_id"])
+    with office.begin() as session:
+        assert session.query(SubjectCopy).count() == 0
+    with pytest.raises(Conflict, match="copy_gone"):
+        desk.do(documents.fetch_subject_copy, copy["request_id"])
+
+
+def test_a_copy_completes_no_masked_number(office: Office, desk: Desk) -> None:
+    (member_id,) = office.numbered()
+    copy = desk.ask(number_of(office, member_id))
+    desk.answer_all(copy["request_id"])
+    book = load_workbook(BytesIO(b64decode(desk.do(documents.fetch_subject_copy, copy["request_id"])["content"])))
+    facts = {row[0].value: row[1].value for row in book["本人信息"].iter_rows(min_row=2)}
+    assert (facts["性别"], facts["出生日期"]) == ("见本人证件", "见本人证件")
+    assert "*" in str(facts["证件号码"])
+
+
+def test_who_sees_a_request_follows_the_member(office: Office, desk: Desk) -> None:
+    (member_id,) = office.numbered()
+    asked = desk.ask(number_of(office, member_id))
+    with office.begin() as session:
+        session.execute(update(Member).where(Member.member_id == member_id).values(union_id=office.other.union_id))
+    with pytest.raises(NotFound):
+        desk.do(requests.get_subject_request, asked["request_id"])
+    there = an_account(office, office.other, "administrator")
+    assert desk.do(requests.get_subject_request, asked["request_id"], there)["state"] == "working"
+
+
+def test_no_number_comes_back_to_an_erased_member(office: Office, desk: Desk) -> None:
+    member_id, application_id = office.queued()
+    office.deliver(BATCH_SUBMITTED, (application_id, 1))
+    office.deliver(CARDS_ISSUED, (application_id, 2))
+    office.report_card(application_id, 1, "closed", "closed")
+    leave_long_ago(office, member_id)
+    desk.do(requests.confirm_erasure, desk.ask(number_of(office, member_id), "erasure")["request_id"])
+    office.report_card(application_id, 2, "renewed", "closed")
+    office.deliver(CARDS_ISSUED, (application_id, 2))
+    assert office.kept(member_id, "card_no", "card_version") == (None, 2)
+    with office.begin() as session:
+        assert set(session.scalars(select(CardStep.card_no))) == {""}
 
 
 def test_an_erased_member_is_asked_for_no_more(office: Office, desk: Desk) -> None:

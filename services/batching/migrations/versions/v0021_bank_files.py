@@ -16,6 +16,7 @@ def upgrade() -> None:
     op.add_column("branch", sa.Column("by_file", sa.Boolean(), nullable=False, server_default="false"))
     op.add_column("branch", sa.Column("file_password", sa.LargeBinary(), nullable=True))
     op.add_column("branch", sa.Column("former_file_password", sa.LargeBinary(), nullable=True))
+    op.add_column("branch", sa.Column("file_password_at", sa.DateTime(timezone=True), nullable=True))
     op.create_table(
         "bank_file",
         sa.Column("file_id", sa.Uuid(), primary_key=True),
@@ -53,5 +54,5 @@ def downgrade() -> None:
     op.drop_column("bank_feedback", "result_file_id")
     op.drop_table("bank_result_file")
     op.drop_table("bank_file")
-    for name in ("former_file_password", "file_password", "by_file"):
+    for name in ("file_password_at", "former_file_password", "file_password", "by_file"):
         op.drop_column("branch", name)

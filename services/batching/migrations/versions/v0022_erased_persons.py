@@ -11,7 +11,7 @@ down_revision = "0021"
 
 _PERSONAL = "'{name,document_number,document_expiry,nationality,channel_reason}'::text[]"
 _IS_ERASURE = f"""
-    new.name = '已删除' and new.document_expiry is null and new.nationality is null and new.channel_reason is null
+    new.name = '（已删除）' and new.document_expiry is null and new.nationality is null and new.channel_reason is null
     and to_jsonb(new) - {_PERSONAL} = to_jsonb(old) - {_PERSONAL}
 """
 
