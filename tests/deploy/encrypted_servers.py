@@ -18,7 +18,7 @@ from deploy.local.environment import ROOT, Addresses
 from deploy.local.nodes import Nodes
 from deploy.local.ports import LOOPBACK, hold_port
 from tests.certificates import Authority, Certificate
-from tests.deploy.debian_packages import need_packages
+from tests.debian_packages import need_packages
 
 _FOLDER = ROOT / ".local" / "test-encrypted"
 _PASSED_ON = """

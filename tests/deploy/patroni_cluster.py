@@ -21,7 +21,7 @@ from deploy.local.environment import ROOT
 from deploy.local.ports import LOOPBACK, hold_port
 from deploy.local.postgres_home import ACCOUNT
 from tests.certificates import write_certificates
-from tests.deploy.debian_packages import need_packages
+from tests.debian_packages import need_packages
 
 NODES = ("a", "b", "c")
 _EXAMPLE = ROOT / "deploy" / "patroni"

@@ -16,7 +16,7 @@ from deploy.local.environment import ROOT
 from deploy.local.ports import LOOPBACK, hold_port
 from deploy.local.postgres import Postgres
 from deploy.local.postgres_home import ACCOUNT
-from tests.deploy.debian_packages import need_packages
+from tests.debian_packages import need_packages
 
 _EXAMPLE = ROOT / "deploy" / "pgbouncer" / "pgbouncer.ini"
 _PROGRAM = "/usr/sbin/pgbouncer"

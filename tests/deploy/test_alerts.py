@@ -32,7 +32,7 @@ from services.kit.events.contract import EventContract
 from services.membership.seed import demo_password
 from tests.alert_rules import RUNBOOKS, alerts, panels, runbook_expressions
 from tests.dead_letters import DEAD, settle
-from tests.deploy.debian_packages import need_packages
+from tests.debian_packages import need_packages
 from tests.deploy.watched_stack import Watched, watched_stack
 from tests.desks import Desk, a_desk, a_phone, people
 

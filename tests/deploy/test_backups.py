@@ -20,7 +20,7 @@ from services.membership.audit import audit_log
 from services.membership.audit.audit_archive import MONTHLY, archive_old
 from services.membership.audit.audit_chain import BrokenChain, Head
 from services.membership.audit.audit_verify import LostRange, TimedHead, verify
-from tests.deploy.debian_packages import need_packages
+from tests.debian_packages import need_packages
 from tests.integration.membership.office import Office
 from tests.integration.membership.test_audit_archive import KEYS
 from tests.mothers import an_audit_event

@@ -27,7 +27,7 @@ from deploy.local.ports import hold_port
 from deploy.local.processes import read_plan
 from deploy.local.stack import Stack
 from deploy.permissions import SERVICES
-from tests.deploy.debian_packages import need_packages
+from tests.debian_packages import need_packages
 from tests.desks import DESK_PASSWORD, Desk, a_desk, people
 
 pytestmark = [
