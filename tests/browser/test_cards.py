@@ -33,6 +33,13 @@ def open_cards(page: Page) -> None:
     expect(page.locator(ROWS)).to_have_count(3)
 
 
+def test_a_list_that_fits_its_page_does_not_scroll(desk: Desk, page_of: PageOf) -> None:
+    page = page_of(desk.clerk)
+    page.goto("/cards")
+    expect(page.get_by_text("没有符合条件的卡")).to_be_visible()
+    assert page.locator(".data-table .scroller").evaluate("(list) => list.scrollWidth - list.clientWidth") == 0
+
+
 def test_a_clerk_sees_who_waits_prints_the_list_and_marks_collection_and_the_bank_goes_on(
     desk: Desk, cards: list[dict[str, Any]], page_of: PageOf, stack: Stack
 ) -> None:
