@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from prometheus_client import Counter
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestedRangeNotSatisfiable
 from werkzeug.wrappers import Response
 
 from services.kit.problems import Problem
@@ -27,6 +27,7 @@ _TITLES = {
     405: ("method_not_allowed", "此地址不支持该操作"),
     413: ("too_large", "提交的内容过大"),
     415: ("unsupported_media_type", "不支持的内容格式"),
+    416: ("range_not_satisfiable", "文件没有所请求的部分"),
 }
 
 
@@ -70,6 +71,8 @@ def http_error_answer(error: HTTPException, instance: str) -> Response:
     response = problem_answer(Problem(code, error.code or 400, title), instance)
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    if isinstance(error, RequestedRangeNotSatisfiable):
+        response.headers["Content-Range"] = f"bytes */{error.length}"
     return response
 
 

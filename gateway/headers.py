@@ -12,7 +12,7 @@ PAGE_POLICY = "; ".join(
         "style-src 'self'",
         "img-src 'self' data: blob:",
         "font-src 'self' data:",
-        "media-src 'self' data: blob:",
+        "media-src 'self'",
         "connect-src 'self'",
         "manifest-src 'self'",
         "frame-src blob:",
@@ -23,7 +23,7 @@ PAGE_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""Scripts and styles come only from our own files; frames are allowed for the print preview of a register."""
+"""Scripts, styles, sound and videos come only from our own files; frames are for a register's print preview."""
 
 PAGE = {"Content-Security-Policy": PAGE_POLICY}
 """The header of a response that is a page or a part of one."""

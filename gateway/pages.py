@@ -1,7 +1,8 @@
 """Serves the pages: the console for every path outside the API, the phone pages under /m, and the files they load.
 
 The build puts a content hash into the name of each file in `assets/`, so that browsers may cache it for ever; the two
-HTML documents that name these files are fetched anew each time.
+HTML documents that name these files are fetched anew each time. Videos have lasting names, since guides link to them:
+browsers ask each time whether one has changed, and players fetch the parts that they play.
 """
 
 from pathlib import Path
@@ -24,9 +25,12 @@ DIST = Path(__file__).parent / "web" / "dist"
 _CONTENT_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
+    ".jpg": "image/jpeg",
     ".js": "text/javascript; charset=utf-8",
+    ".mp4": "video/mp4",
     ".png": "image/png",
     ".svg": "image/svg+xml; charset=utf-8",
+    ".vtt": "text/vtt; charset=utf-8",
     ".woff2": "font/woff2",
 }
 _COMPRESSED = frozenset({".css", ".html", ".js", ".svg"})
@@ -38,13 +42,13 @@ def are_built() -> bool:
 
 
 class PagePath(BaseConverter):
-    """Matches the path of a page: any that belongs neither to the API nor to the assets.
+    """Matches the path of a page: any that belongs neither to the API nor to assets or videos.
 
     The first segment has no dot, since a dot there means a file. The following segments are data, such as the name of
     a queue or the id of a message, and may be anything.
     """
 
-    regex = r"(?s:(?!api(?:/|$)|assets(?:/|$))[^/.]+(?:/.*)?)"
+    regex = r"(?s:(?!(?:api|assets|videos)(?:/|$))[^/.]+(?:/.*)?)"
     part_isolating = False
 
 
@@ -61,15 +65,29 @@ def page(context: RequestContext) -> Response:
 
 @route("GET", "/assets/<file>", _PAGES, summary="A file that pages load")
 def asset(context: RequestContext) -> Response:
-    path = DIST / "assets" / context.path_values["file"]
-    if path.suffix not in _CONTENT_TYPES or not path.is_file():
-        raise NotFound
-    response = _file(context.request, path)
+    response = _file(context.request, _built("assets", context.path_values["file"]))
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
 
 
-ROUTES = (console, page, asset)
+@route("GET", "/videos/<file>", _PAGES, summary="A video of the guides, its captions, or its first picture")
+def video(context: RequestContext) -> Response:
+    path = _built("videos", context.path_values["file"])
+    response = _file(context.request, path)
+    response.headers["Cache-Control"] = "no-cache"
+    response.add_etag()
+    return response.make_conditional(context.request, accept_ranges=True, complete_length=path.stat().st_size)
+
+
+ROUTES = (console, page, asset, video)
+
+
+def _built(folder: str, name: str) -> Path:
+    """Returns the path of a file of the build; raises NotFound."""
+    path = DIST / folder / name
+    if path.suffix not in _CONTENT_TYPES or not path.is_file():
+        raise NotFound
+    return path
 
 
 def _document(request: Request, name: str) -> Response:

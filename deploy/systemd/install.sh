@@ -32,7 +32,7 @@ sed --in-place --expression='s|^pid .*|user www-data;\npid /run/nginx.pid;|' --e
 sed --in-place '/^set \$gateway/d' /etc/cards/nginx/gateway.conf
 [ -e /etc/cards/nginx/gateways.conf ] || install --mode=644 "$folder/gateways.conf" /etc/cards/nginx/gateways.conf
 # Pages of the former release stay beside the new ones, for browsers that have opened them; documents come last.
-cp -a gateway/web/dist/assets /srv/pages/
+cp -a gateway/web/dist/assets gateway/web/dist/videos /srv/pages/
 cp -a gateway/web/dist/m gateway/web/dist/index.html* /srv/pages/
 
 cp --recursive "$folder/units/." /etc/systemd/system/

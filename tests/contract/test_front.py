@@ -32,6 +32,7 @@ def secured(**own: str) -> dict[str, str]:
     [
         ("page_headers.conf", {"Cache_Control": "no-cache", "Content_Security_Policy": headers.PAGE_POLICY}),
         ("asset_headers.conf", {"Cache_Control": "public, max-age=31536000, immutable"}),
+        ("video_headers.conf", {"Cache_Control": "no-cache"}),
         ("problem_headers.conf", {}),
     ],
 )

@@ -57,6 +57,7 @@ def test_no_page_runs_scripts_but_those_of_our_own_files() -> None:
 
     assert (rules["default-src"], rules["script-src"], rules["object-src"]) == ("'none'", "'self'", "'none'")
     assert (rules["base-uri"], rules["form-action"], rules["frame-ancestors"]) == ("'none'", "'self'", "'none'")
+    assert rules["media-src"] == "'self'"
     assert "unsafe" not in PAGE_POLICY
     assert not re.search(r"https?:|\*", PAGE_POLICY)
 

@@ -19,6 +19,7 @@ _WITH_DATA = [
     "/batches/cbc.1",
 ]
 _SCRIPT = "console.log('会员服务卡')"
+_VIDEO = bytes(range(256)) * 4
 
 
 _WEB = pages.DIST.parent / "src"
@@ -46,6 +47,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Page:
         "m/index.html": "the phone",
         "assets/console-abc.js": _SCRIPT,
         "assets/emblem.svg": "<svg/>",
+        "videos/check.vtt": "WEBVTT",
     }
     for name, content in files.items():
         path = tmp_path / name
@@ -53,6 +55,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Page:
         path.write_text(content)
         path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(content.encode()))
     (tmp_path / "secret.js").write_text("beside the assets")
+    (tmp_path / "videos" / "check.mp4").write_bytes(_VIDEO)
     monkeypatch.setattr(pages, "DIST", tmp_path)
     return Page((*ROUTES, *pages.ROUTES))
 
@@ -82,7 +85,9 @@ def test_paths_under_m_give_the_phone_s_document(page: Page, path: str) -> None:
     assert page.get(path).text == "the phone"
 
 
-@pytest.mark.parametrize("path", ["/api", "/api/v1/nowhere", "/favicon.ico", "/../gateway/service.py", "/assets/"])
+@pytest.mark.parametrize(
+    "path", ["/api", "/api/v1/nowhere", "/favicon.ico", "/../gateway/service.py", "/assets/", "/videos", "/videos/"]
+)
 def test_what_is_no_page_is_a_404(page: Page, path: str) -> None:
     assert page.get(path).status_code == 404
 
@@ -123,6 +128,55 @@ def test_files_come_compressed_to_who_takes_that(page: Page) -> None:
 @pytest.mark.parametrize("name", ["other.js", "..%2fsecret.js", "../secret.js", "console-abc.js.gz", "a%00b.js"])
 def test_only_the_build_s_files_are_served(page: Page, name: str) -> None:
     assert page.get(f"/assets/{name}").status_code == 404
+
+
+def test_a_video_is_of_its_kind_and_is_fetched_again_only_when_it_has_changed(page: Page) -> None:
+    whole = page.get("/videos/check.mp4")
+
+    assert (whole.status_code, whole.data) == (200, _VIDEO)
+    assert (whole.headers["Content-Type"], whole.headers["Accept-Ranges"]) == ("video/mp4", "bytes")
+    assert whole.headers["Cache-Control"] == "no-cache"
+    assert page.get("/videos/check.mp4", headers={"If-None-Match": whole.headers["ETag"]}).status_code == 304
+    assert page.get("/videos/check.vtt").headers["Content-Type"] == "text/vtt; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("asked", "content_range", "part"),
+    [
+        ("bytes=0-99", "bytes 0-99/1024", _VIDEO[:100]),
+        ("bytes=1000-", "bytes 1000-1023/1024", _VIDEO[1000:]),
+        ("bytes=1000-9999", "bytes 1000-1023/1024", _VIDEO[1000:]),
+        ("bytes=-24", "bytes 1000-1023/1024", _VIDEO[-24:]),
+    ],
+)
+def test_a_player_gets_the_part_of_a_video_that_it_asks_for(
+    page: Page, asked: str, content_range: str, part: bytes
+) -> None:
+    answer = page.get("/videos/check.mp4", headers={"Range": asked})
+
+    assert (answer.status_code, answer.data) == (206, part)
+    assert answer.headers["Content-Range"] == content_range
+    assert answer.headers["Content-Length"] == str(len(part))
+
+
+@pytest.mark.parametrize("asked", ["bytes=1024-", "bytes=9-1", "bytes=x", "lines=1-2"])
+def test_a_part_that_a_video_does_not_have_is_a_416_that_tells_its_length(page: Page, asked: str) -> None:
+    answer = page.get("/videos/check.mp4", headers={"Range": asked})
+
+    assert (answer.status_code, answer.headers["Content-Range"]) == (416, "bytes */1024")
+    assert answer.json is not None
+    assert answer.json["code"] == "range_not_satisfiable"
+
+
+def test_a_part_of_a_video_that_has_changed_since_is_the_whole_new_one(page: Page) -> None:
+    answer = page.get("/videos/check.mp4", headers={"Range": "bytes=0-9", "If-Range": '"former"'})
+
+    assert (answer.status_code, answer.data) == (200, _VIDEO)
+
+
+@pytest.mark.parametrize("name", ["other.mp4", "..%2fsecret.js", "../assets/console-abc.js", "check.vtt.gz"])
+def test_only_the_build_s_videos_are_served(page: Page, name: str) -> None:
+    assert page.get(f"/videos/{name}").status_code == 404
 
 
 def test_pages_that_were_not_built_are_a_503_that_says_so(page: Page, tmp_path: Path) -> None:
