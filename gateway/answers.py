@@ -55,6 +55,18 @@ def file_download(file: Mapping[str, Any]) -> Response:
     return response
 
 
+def file_part(file: Mapping[str, Any]) -> Response:
+    """Returns a part of a file, with its place in the whole; raises RequestedRangeNotSatisfiable for an empty one."""
+    start, size = file["start"], file["size"]
+    response = file_download(file)
+    length = response.calculate_content_length() or 0
+    if not length:
+        raise RequestedRangeNotSatisfiable(size)
+    response.status_code = 206
+    response.content_range.set(start, start + length, size)
+    return response
+
+
 def problem_answer(problem: Problem, instance: str) -> Response:
     """Returns the problem as application/problem+json; `instance` is the path of the request."""
     document = {"type": _PROBLEM_TYPE + problem.code, **problem.to_dict(), "instance": instance}

@@ -15,12 +15,16 @@ from services.kit.problems import FieldProblem, Invalid, Problem, invalid_fields
 
 JSON_LIMIT = 1 << 20
 UPLOAD_LIMIT = 20 << 20
+ATTACHMENTS_LIMIT = 28 << 20
+"""The most bytes of JSON that holds files: 20 MB of files are 27 MB in base64."""
 ANONYMOUS_LIMIT = 16 << 10
 """The most bytes of JSON that are read from a client that is not signed in."""
 _DEEPEST = 20
 """How deep objects and lists may be nested; our deepest request has four levels."""
 _FORM_OVERHEAD = 64 << 10
 _LONGEST_KEY = 200
+_LONGEST_PART = 1 << 20
+"""The most bytes of a file that one answer to a player holds; it asks for more as it plays."""
 
 
 def read_query(request: Request, schema: type[Schema]) -> dict[str, Any]:
@@ -76,6 +80,19 @@ def read_request_id(request: Request) -> str | None:
     if key is not None and not 0 < len(key) <= _LONGEST_KEY:
         raise Problem("invalid_idempotency_key", 400, "请求编号有误", f"请求编号应为 1 至 {_LONGEST_KEY} 个字符。")
     return key
+
+
+def read_part(request: Request) -> dict[str, int]:
+    """Returns the part of a file that the header Range asks for, as {start, most}; {} for the whole file.
+
+    A negative start counts from the file's end. What is not one range of bytes is the whole file.
+    """
+    asked = request.range
+    if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
+        return {}
+    ((start, stop),) = asked.ranges
+    wanted = -start if start < 0 else _LONGEST_PART if stop is None else stop - start
+    return {"start": start, "most": min(wanted, _LONGEST_PART)}
 
 
 def check_request(schema: type[Schema], data: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 from services.contracts.operations.notification import (
     AnnouncementAnswer,
     AnnouncementsAnswer,
+    AttachmentPartAnswer,
     CreateAnnouncementRequest,
     GetAnnouncementRequest,
     GetAttachmentRequest,
@@ -21,7 +22,6 @@ from services.contracts.operations.notification import (
 from services.kit.data.lists.page_rows import page_of
 from services.kit.operations import audit
 from services.kit.problems import Forbidden, NotFound
-from services.kit.rpc.files import FileAnswer
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET, change_fields
@@ -92,11 +92,11 @@ def withdraw_announcement(work: Work, request: WithdrawAnnouncementRequest) -> N
     _in_force(work.session, request.announcement_id).withdrawn_at = datetime.now(UTC)
 
 
-def get_attachment(work: Work, request: GetAttachmentRequest) -> FileAnswer:
-    """The file of a guide or announcement that the caller may see. Raises NotFound."""
+def get_attachment(work: Work, request: GetAttachmentRequest) -> AttachmentPartAnswer:
+    """The file of a guide or announcement that the caller may see, or a part of it. Raises NotFound."""
     of_guide = and_(Attachment.guide_id.is_not(None), Guide.withdrawn_at.is_(None))
     of_announcement = and_(Attachment.announcement_id.is_not(None), _shown_to(work.caller))
-    return file_attachments.get_attachment(work.session, request.attachment_id, or_(of_guide, of_announcement))
+    return file_attachments.get_attachment(work.session, request, or_(of_guide, of_announcement))
 
 
 def check_city(caller: Caller) -> None:

@@ -10,10 +10,20 @@ from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from uuid_utils.compat import uuid7
 
-from services.contracts.operations.notification import MOST_ATTACHMENTS, AttachmentAnswer, NewAttachment
+from services.contracts.operations.notification import (
+    LARGEST_ATTACHMENT,
+    LARGEST_VIDEO,
+    MEGABYTE,
+    MOST_ATTACHMENTS,
+    AttachmentAnswer,
+    AttachmentPartAnswer,
+    GetAttachmentRequest,
+    NewAttachment,
+)
 from services.kit.problems import FieldProblem, Invalid, NotFound
-from services.kit.rpc.files import FileAnswer, file_answer
-from services.notification.file_kinds import ENDINGS, content_type_of
+from services.kit.rpc.files import file_answer
+from services.kit.schemas import UNSET
+from services.notification.file_kinds import ENDINGS, content_type_of, is_video
 from services.notification.models import Announcement, Attachment, Guide
 
 Owner = InstrumentedAttribute[UUID | None]
@@ -46,17 +56,23 @@ def attachments_of(session: Session, owner: Owner, owner_ids: Iterable[UUID]) ->
     return by_owner
 
 
-def get_attachment(session: Session, attachment_id: UUID, shown: ColumnElement[bool]) -> FileAnswer:
-    """The file of a guide or announcement that fulfils `shown`. Raises NotFound."""
-    found = session.scalar(
-        select(Attachment)
+def get_attachment(session: Session, request: GetAttachmentRequest, shown: ColumnElement[bool]) -> AttachmentPartAnswer:
+    """The file, or a part of it, of a guide or announcement that fulfils `shown`. Raises NotFound."""
+    found = session.execute(
+        select(Attachment.file_name, Attachment.content_type, func.length(Attachment.content).label("size"))
         .outerjoin(Announcement, Announcement.announcement_id == Attachment.announcement_id)
         .outerjoin(Guide, Guide.guide_id == Attachment.guide_id)
-        .where(Attachment.attachment_id == attachment_id, shown)
-    )
+        .where(Attachment.attachment_id == request.attachment_id, shown)
+    ).first()
     if found is None:
         raise NotFound(title="未找到该附件")
-    return file_answer(found.file_name, found.content_type, found.content)
+    asked = 0 if request.start is UNSET else request.start
+    start = asked if asked >= 0 else max(0, found.size + asked)
+    most = found.size if request.most is UNSET else request.most
+    part = func.substring(Attachment.content, min(start, found.size) + 1, min(most, found.size))
+    content = session.scalars(select(part).where(Attachment.attachment_id == request.attachment_id)).one()
+    file = file_answer(found.file_name, found.content_type, content)
+    return AttachmentPartAnswer(**vars(file), start=start, size=found.size)
 
 
 def _new(position: int, file: NewAttachment, owner: Owner, owner_id: UUID) -> Attachment:
@@ -69,5 +85,9 @@ def _new(position: int, file: NewAttachment, owner: Owner, owner_id: UUID) -> At
     if content_type is None:
         reason = f"附件应为 {'、'.join(ENDINGS)} 文件，且内容与文件名相符"
         raise Invalid([FieldProblem(f"attachments.{position}.file_name", "file_kind", reason)])
+    largest = LARGEST_VIDEO if is_video(content_type) else LARGEST_ATTACHMENT
+    if len(content) > largest:
+        reason = f"{file.file_name} 不能超过 {largest // MEGABYTE} MB"
+        raise Invalid([FieldProblem(f"attachments.{position}.content", "too_large", reason)])
     named = {"file_name": file.file_name, "content_type": content_type, owner.key: owner_id}
     return Attachment(attachment_id=uuid7(), content=content, **named)

@@ -1,4 +1,4 @@
-"""The kinds of files allowed as attachments: documents and pictures whose content fits their name."""
+"""The kinds of files allowed as attachments: documents, pictures and videos whose content fits their name."""
 
 import io
 import zipfile
@@ -19,6 +19,11 @@ def content_type_of(file_name: str, content: bytes) -> str | None:
     """The content type of an allowed file; None for another kind, or content that does not fit the name."""
     kind = _KINDS.get(PurePosixPath(file_name).suffix.lower())
     return kind.content_type if kind and kind.is_such(content) else None
+
+
+def is_video(content_type: str) -> bool:
+    """Whether files of this type are played."""
+    return content_type.startswith("video/")
 
 
 def _begins(*signatures: bytes) -> Callable[[bytes], bool]:
@@ -47,6 +52,19 @@ def _is_text(content: bytes) -> bool:
     return False
 
 
+def _is_mp4(content: bytes) -> bool:
+    return content[4:8] == b"ftyp"
+
+
+def _is_webm(content: bytes) -> bool:
+    """Whether it is a Matroska file that says it is WebM, whose codecs browsers know."""
+    return content.startswith(b"\x1a\x45\xdf\xa3") and b"\x42\x82\x84webm" in content[:64]
+
+
+def _is_captions(content: bytes) -> bool:
+    return content.removeprefix(b"\xef\xbb\xbf").startswith(b"WEBVTT") and _is_text(content)
+
+
 _IS_OLD_OFFICE = _begins(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 _IS_JPEG = _begins(b"\xff\xd8\xff")
 _KINDS = {
@@ -61,6 +79,9 @@ _KINDS = {
     ".png": _Kind("image/png", _begins(b"\x89PNG\r\n\x1a\n")),
     ".jpg": _Kind("image/jpeg", _IS_JPEG),
     ".jpeg": _Kind("image/jpeg", _IS_JPEG),
+    ".mp4": _Kind("video/mp4", _is_mp4),
+    ".webm": _Kind("video/webm", _is_webm),
+    ".vtt": _Kind("text/vtt; charset=utf-8", _is_captions),
 }
 ENDINGS = tuple(_KINDS)
 """The allowed extensions of file names."""

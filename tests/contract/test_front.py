@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from gateway import headers
 from gateway.api import ROUTES
-from gateway.reading import JSON_LIMIT, UPLOAD_LIMIT
+from gateway.reading import ATTACHMENTS_LIMIT, JSON_LIMIT, UPLOAD_LIMIT
 
 _FOLDER = Path(__file__).parents[2] / "deploy" / "compose" / "nginx"
 _ADDED = re.compile(r'^add_header (\S+) "(.*)" always;$', re.MULTILINE)
@@ -49,9 +49,9 @@ def test_browsers_are_told_to_insist_on_https_as_the_gateway_tells_them() -> Non
 
 def test_large_bodies_pass_where_a_route_takes_them_and_nowhere_else() -> None:
     text = (_FOLDER / "nginx.conf").read_text()
-    (pattern,) = re.findall(r"location ~ (\S+) \{\s+include gateway\.conf;\s+client_max_body_size 21m;", text)
+    (pattern,) = re.findall(r"location ~ (\S+) \{\s+include gateway\.conf;\s+client_max_body_size 29m;", text)
     large = {route.template for route in ROUTES if route.uploads or route.body_limit > JSON_LIMIT}
     assert large
     assert {path for path in large if re.search(pattern, path)} == large
-    assert UPLOAD_LIMIT < 21 << 20
+    assert UPLOAD_LIMIT < ATTACHMENTS_LIMIT < 29 << 20
     assert JSON_LIMIT < 1100 << 10

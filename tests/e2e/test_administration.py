@@ -1,5 +1,6 @@
 """Unions of several levels and their accounts, over the API of a whole stack."""
 
+import base64
 import re
 from typing import Any
 from uuid import uuid4
@@ -175,6 +176,23 @@ def test_the_sign_in_page_shows_support_guides_and_what_is_announced_there(stack
     assert title in {one["title"] for one in anybody.get("guides", size=200)["items"]}
     city.delete(f"guides/{guide['guide_id']}")
     assert anybody.get("support")["phone"]
+
+
+def test_the_largest_video_of_an_inner_announcement_is_for_accounts_and_comes_in_parts(
+    stack: Stack, city: ApiClient, desk: Desk
+) -> None:
+    video = b"\0\0\0\x20ftypisom".ljust(20 << 20, b"\1")
+    file = {"file_name": "讲解.mp4", "content_type": "video/mp4", "content": base64.b64encode(video).decode()}
+    given = {"title": "视频", "body": "内容", "places": ["workbench"], "attachments": [file]}
+    announcement = city.post("announcements", given)
+    path = f"attachments/{announcement['attachments'][0]['attachment_id']}"
+
+    part = desk.clerk.http.get(f"{stack.gateway_url}/api/v1/{path}", headers={"Range": "bytes=20971500-"}, timeout=30)
+    assert (part.status_code, part.headers["Content-Range"]) == (206, "bytes 20971500-20971519/20971520")
+    assert part.content == video[-20:]
+    assert desk.clerk.download(path) == video
+    assert refusal(ApiClient(stack.gateway_url).download, path)[0] == 404
+    city.delete(f"announcements/{announcement['announcement_id']}")
 
 
 def _links_sent_to(stack: Stack, phone: str) -> list[str]:

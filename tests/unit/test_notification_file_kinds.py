@@ -24,6 +24,9 @@ def packed(*names: str) -> bytes:
         ("说明.txt", "上海".encode("gb18030"), "text/plain; charset=utf-8"),
         ("网点.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/vnd.ms-excel"),
         ("照片.jpeg", b"\xff\xd8\xff\xe0", "image/jpeg"),
+        ("讲解.MP4", b"\0\0\0\x20ftypisom\0\0\2\0", "video/mp4"),
+        ("讲解.webm", b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\1\x42\x82\x84webm", "video/webm"),
+        ("讲解.vtt", "\ufeffWEBVTT\n\n00:00.000 --> 00:01.000\n系统校验\n".encode(), "text/vtt; charset=utf-8"),
         (
             "申请表.docx",
             packed("[Content_Types].xml", "word/document.xml"),
@@ -51,6 +54,10 @@ def test_a_document_or_picture_is_known_by_its_name_and_content(
         ("申请表.docx", packed("evil.exe")),
         ("申请表.xlsx", packed("[Content_Types].xml", "xl/vbaProject.bin")),
         ("说明.txt", b"MZ\0\0"),
+        ("讲解.mp4", b"<html>ftyp"),
+        ("讲解.webm", b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\1\x42\x82\x88matroska"),
+        ("讲解.vtt", b"<script>WEBVTT"),
+        ("讲解.avi", b"RIFF"),
     ],
 )
 def test_any_other_file_is_refused(file_name: str, content: bytes) -> None:

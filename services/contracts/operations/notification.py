@@ -1,11 +1,12 @@
 """The operations of notification: inbox messages, announcements, guides and their attachments."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from marshmallow import fields, validate
+from marshmallow import validate
 
 from services.contracts.operations.roles import ACCOUNTS
 from services.kit.events.contract import choice
@@ -17,7 +18,8 @@ from services.kit.schemas import UNSET, Unset
 
 PLACES = ("sign_in", "workbench")
 MOST_ATTACHMENTS = 5
-LARGEST_ATTACHMENT = 10 * 1024 * 1024
+MEGABYTE = 1024**2
+LARGEST_ATTACHMENT, LARGEST_VIDEO = 10 * MEGABYTE, 20 * MEGABYTE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,11 +92,14 @@ class GetAnnouncementRequest:
     announcement_id: UUID
 
 
+_LONGEST = (LARGEST_VIDEO + 2) // 3 * 4
+
+
 @dataclass(frozen=True, kw_only=True)
 class NewAttachment:
     file_name: Annotated[str, text(100)]
     content_type: Annotated[str, validate.Length(1, 100), "not trusted: the name's extension and the content decide"]
-    content: Annotated[str, validate.Length(1, LARGEST_ATTACHMENT * 4 // 3, error="附件不能超过 10 MB"), "base64"]
+    content: Annotated[str, validate.Length(1, _LONGEST, error="视频不能超过 20 MB，其他附件不能超过 10 MB"), "base64"]
 
 
 Places = Annotated[list[Annotated[str, choice(*PLACES)]], validate.Length(1, len(PLACES), error="请选择显示位置")]
@@ -107,11 +112,19 @@ RemovedAttachments = Annotated[list[UUID], validate.Length(max=MOST_ATTACHMENTS)
 Position = Annotated[int, validate.Range(0, 9999, error="序号为 0 至 9999")]
 
 
-def _video_url() -> fields.URL:
-    """A field for a link that people open; our programs never fetch it."""
-    length = validate.Length(max=500, error="链接最多 500 个字符")
-    wrong: dict[str, Any] = {"invalid": "请填写 https:// 开头的链接"}
-    return fields.URL(schemes={"https"}, allow_none=True, validate=length, error_messages=wrong)
+class _VideoAddress(validate.Validator):
+    """Allows `/videos/check.mp4`, a video that comes with the pages, and links that people open by https."""
+
+    _OURS = re.compile(r"/videos/[a-z0-9-]+\.mp4")
+    _LINK = validate.URL(schemes={"https"}, error="请填写 https:// 开头的链接")
+
+    def __call__(self, value: str) -> str:
+        """The address, unchanged; raises ValidationError."""
+        return value if self._OURS.fullmatch(value) else self._LINK(value)
+
+
+_SHORT = validate.Length(max=500, error="链接最多 500 个字符")
+_VIDEO = "`/videos/check.mp4` of the pages, which is played there, or a link by https, which people open"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +177,7 @@ class GuidesAnswer(PageAnswer):
 class CreateGuideRequest:
     title: Annotated[str, text(100)]
     body: Annotated[str, lines(20_000)]
-    video_url: Annotated[str | None, _video_url()] = None
+    video_url: Annotated[str | None, _SHORT, _VideoAddress(), _VIDEO] = None
     position: Position | Unset = UNSET
     attachments: NewAttachments = field(default_factory=list)
 
@@ -182,15 +195,33 @@ class UpdateGuideRequest(GuideRequest):
 
     title: Annotated[str | Unset, text(100)] = UNSET
     body: Annotated[str | Unset, lines(20_000)] = UNSET
-    video_url: Annotated[str | Unset | None, _video_url()] = UNSET
+    video_url: Annotated[str | Unset | None, _SHORT, _VideoAddress(), _VIDEO] = UNSET
     position: Position | Unset = UNSET
     attachments: NewAttachments = field(default_factory=list)
     removed_attachment_ids: RemovedAttachments = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
-class GetAttachmentRequest:
+class AttachmentRequest:
+    """Identifies an attachment."""
+
     attachment_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class GetAttachmentRequest(AttachmentRequest):
+    start: Annotated[int | Unset, "the first byte of the part that is wanted; a negative one counts from the end"] = (
+        UNSET
+    )
+    most: Annotated[int | Unset, validate.Range(min=1), "how many bytes; all without"] = UNSET
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttachmentPartAnswer(FileAnswer):
+    """The file, or the part of it that was asked for; a part behind the file's end is empty."""
+
+    start: int
+    size: Annotated[int, "bytes of the whole file"]
 
 
 LIST_MESSAGES = query("notification.list_messages", ListMessagesRequest, MessagesAnswer, allow=own_union(*ACCOUNTS))
@@ -240,4 +271,6 @@ UPDATE_GUIDE = command(
 WITHDRAW_GUIDE = command(
     "notification.withdraw_guide", GuideRequest, allow=no_union("administrator"), title="撤回新手指引"
 )
-GET_ATTACHMENT = query("notification.get_attachment", GetAttachmentRequest, FileAnswer, allow=no_union(ANONYMOUS))
+GET_ATTACHMENT = query(
+    "notification.get_attachment", GetAttachmentRequest, AttachmentPartAnswer, allow=no_union(ANONYMOUS)
+)
