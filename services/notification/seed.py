@@ -3,6 +3,7 @@
 from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -37,13 +38,59 @@ ANNOUNCEMENTS = (
     ("每月办卡批次统计时间说明", "每月1日至20日提交的批次计入当月，21日以后提交的批次计入次月。"),
 )
 GUIDES = (
-    ("基层工会办卡流程", _STEPS, "基层工会办卡流程.txt"),
-    ("个人办卡流程", _PERSONAL, "个人办卡流程.txt"),
+    ("基层工会办卡流程", _STEPS),
+    ("个人办卡流程", _PERSONAL),
 )
+VIDEOS = (
+    (
+        "queueing",
+        "加入待办",
+        """1. 点击左侧菜单“卡片信息管理”，按姓名、证件号码、办理状态等条件搜索会员。
+2. 勾选人员，点击“添加选中的未办卡会员至待办”；也可点击“添加全部的未办卡会员至待办”。
+3. 点击“查看待办会员列表”，进行系统校验。""",
+    ),
+    (
+        "check",
+        "系统校验",
+        """1. 在待办会员列表逐一核对证件到期日，点击“提交系统校验”，结果显示在“信息校验结果”列。
+2. 点击未通过的结果，按提示修改，点击“保存并校验”。
+3. 本次不能办理的，点击“移除全部校验未通过及未校验会员”。全部“已通过”后，可以提交办卡。""",
+    ),
+    (
+        "submission",
+        "提交办卡",
+        """1. 在待办会员列表点击“提交办卡”，选择经办网点，填写联系人和联系方式。
+2. 下载同意书，由会员签署后勾选确认，点击“下一步”。
+3. 核对人数、计入月份、网点和联系人，点击“确认提交”，形成办卡批次。""",
+    ),
+    (
+        "register",
+        "打印清册",
+        """1. 在办卡批次管理点击“打印清册”，预览后打印，或下载 PDF、Excel 清册。
+2. 点击“下载需打印附件”，准备办卡相关材料，线下到银行网点办理。
+3. 银行反馈后，点击“查看详情”查看每位会员的结果。""",
+    ),
+    (
+        "revocation",
+        "撤销",
+        """1. 在办卡批次管理点击“撤销办卡批次申请”，填写申请人姓名和申请人联系电话，选择“撤销原因”并说明。
+2. 选择要撤销的批次，点击“提交审核”，由上级工会审核。
+3. 审核通过的，尚未办结的人员释放，可重新提交办卡；不通过的，人员锁定。""",
+    ),
+    (
+        "phone",
+        "手机申请",
+        """灵活就业和企业外入会人员在微信公众号“申工社”办理：
+1. 填写手机号和图中的字符，点击“获取验证码”，凭短信中的验证码登录。
+2. 核对信息，补充证件到期日、联系地址等；选择经办网点。
+3. 阅读个人信息处理说明，勾选同意后点击“确认提交”，在“办理进度”页查看进度。""",
+    ),
+)
+"""Name, title and text of the videos that come with the pages; the text is for who cannot watch them."""
 HANDBOOK = "会员服务卡办理操作手册"
-_HANDBOOK_BODY = "图文操作手册：登录、办卡、撤销、审核、个人办卡、系统管理、运维。PDF 适合打印，HTML 适合在线阅读。"
-_HANDBOOK_FOLDER = Path(__file__).parents[2] / "docs" / "handbook"
-_HANDBOOK_FILES = (("handbook.pdf", "application/pdf"), ("handbook.html", "text/html; charset=utf-8"))
+_HANDBOOK_BODY = "图文操作手册：登录、办卡、撤销、审核、个人办卡、系统管理、运维。"
+_HANDBOOK_FILE = Path(__file__).parents[2] / "docs" / "handbook" / "handbook.pdf"
+_FORMER_FILES = ("基层工会办卡流程.txt", "个人办卡流程.txt", f"{HANDBOOK}.html")
 
 
 def seed(session: Session) -> None:
@@ -51,18 +98,20 @@ def seed(session: Session) -> None:
     for title, body in ANNOUNCEMENTS:
         row = {"announcement_id": _id(title), "title": title, "body": body, "places": ["sign_in", "workbench"]}
         session.execute(insert(Announcement).values(row).on_conflict_do_nothing())
-    for position, (title, body, file_name) in enumerate(GUIDES):
+    for position, (title, body) in enumerate(GUIDES):
         _guide(session, position, title, body)
-        _attach(session, title, file_name, "text/plain; charset=utf-8", body.encode("utf-8-sig"))
     _guide(session, len(GUIDES), HANDBOOK, _HANDBOOK_BODY)
-    for name, content_type in _HANDBOOK_FILES:
-        built = _HANDBOOK_FOLDER / name
-        if built.exists():
-            _attach(session, HANDBOOK, f"{HANDBOOK}{built.suffix}", content_type, built.read_bytes())
+    if _HANDBOOK_FILE.exists():
+        _attach(session, HANDBOOK, f"{HANDBOOK}.pdf", "application/pdf", _HANDBOOK_FILE.read_bytes())
+    for position, (name, title, body) in enumerate(VIDEOS, start=len(GUIDES) + 1):
+        _guide(session, position, title, body, f"/videos/{name}.mp4")
+    former = [_id(file_name) for file_name in _FORMER_FILES]
+    session.execute(delete(Attachment).where(Attachment.attachment_id.in_(former)))
 
 
-def _guide(session: Session, position: int, title: str, body: str) -> None:
-    row = {"guide_id": _id(title), "position": position, "title": title, "body": body}
+def _guide(session: Session, position: int, title: str, body: str, video_url: str | None = None) -> None:
+    named = {"guide_id": _id(title), "title": title}
+    row = {**named, "position": position, "body": body, "video_url": video_url}
     session.execute(insert(Guide).values(row).on_conflict_do_nothing())
 
 

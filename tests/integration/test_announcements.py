@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import pytest
 from sqlalchemy import Engine
@@ -30,6 +30,7 @@ from services.kit.problems import Forbidden, Invalid, NotFound
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.notification import announcements, guides, seed
+from services.notification.models import Attachment
 from tests.documents import errors_in, read
 
 Begin = Callable[[], Any]
@@ -53,6 +54,19 @@ def publish(begin: Begin, **changes: Any) -> AnnouncementAnswer:
     given = {"title": "停机通知", "body": "周六维护", "places": ["sign_in"], "attachments": [FILE], **changes}
     with begin() as session:
         return announcements.create_announcement(Work(session, CITY), read(CreateAnnouncementRequest, given))
+
+
+def encoded(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def errors_of(begin: Begin, file: dict[str, str]) -> list[str]:
+    """The codes of the problems of an announcement with this file."""
+    try:
+        publish(begin, attachments=[file])
+    except Invalid as problem:
+        return [one.code for one in problem.fields]
+    return []
 
 
 def shown(begin: Begin, caller: Caller, **asked: Any) -> list[str]:
@@ -137,6 +151,39 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(begin: Begin) -> None:
     assert shown(begin, ANYBODY) == []
 
 
+def test_a_video_is_kept_with_its_captions_and_given_in_parts(begin: Begin) -> None:
+    video = b"\0\0\0\x20ftypisom" + bytes(range(256)) * 40_000
+    captions = {"file_name": "讲解.vtt", "content_type": "text/vtt", "content": encoded(b"WEBVTT\n")}
+    made = publish(begin, attachments=[{**FILE, "file_name": "讲解.mp4", "content": encoded(video)}, captions])
+    attachment_id = made.attachments[0].attachment_id
+
+    def part(**asked: int) -> tuple[bytes, int, int, str]:
+        with begin() as session:
+            request = GetAttachmentRequest(attachment_id=attachment_id, **asked)
+            file = announcements.get_attachment(Work(session, ANYBODY), request)
+        return base64.b64decode(file.content), file.start, file.size, file.content_type
+
+    size = len(video)
+    assert part() == (video, 0, size, "video/mp4")
+    assert part(start=5_000_000, most=1000) == (video[5_000_000:5_001_000], 5_000_000, size, "video/mp4")
+    assert part(start=size - 3, most=1000) == (video[-3:], size - 3, size, "video/mp4")
+    assert part(start=-3, most=3) == (video[-3:], size - 3, size, "video/mp4")
+    assert part(start=-size - 9, most=3) == (video[:3], 0, size, "video/mp4")
+    assert part(start=2**40, most=2**40) == (b"", 2**40, size, "video/mp4")
+
+
+@pytest.mark.parametrize(
+    ("file_name", "begins", "megabytes"), [("讲解.mp4", b"\0\0\0\x20ftyp", 20), ("手册.pdf", b"%PDF-", 10)]
+)
+def test_a_video_may_be_larger_than_other_files(begin: Begin, file_name: str, begins: bytes, megabytes: int) -> None:
+    largest = begins.ljust(megabytes << 20, b"\1")
+    file = {"file_name": file_name, "content_type": "", "content": encoded(largest)}
+    file["content_type"] = "application/octet-stream"
+    assert publish(begin, attachments=[file]).attachments[0].size == megabytes << 20
+
+    assert errors_of(begin, {**file, "content": encoded(largest + b"\1")})
+
+
 def test_guides_stand_in_the_order_that_the_city_gives_them(begin: Begin) -> None:
     def make(title: str, **more: Any) -> GuideAnswer:
         given = read(CreateGuideRequest, {"title": title, "body": "步骤", "attachments": [FILE], **more})
@@ -162,7 +209,18 @@ def test_guides_stand_in_the_order_that_the_city_gives_them(begin: Begin) -> Non
         guides.withdraw_guide(Work(session, CITY), GuideRequest(guide_id=second.guide_id))
 
 
-@pytest.mark.parametrize("url", ["http://zzgl.shzgh.org/1.mp4", "javascript:alert(1)", "video.mp4"])
+def test_a_guide_may_have_a_video_that_comes_with_the_pages() -> None:
+    asked = {"title": "系统校验", "body": "步骤", "video_url": "/videos/check.mp4"}
+    assert read(CreateGuideRequest, asked).video_url == "/videos/check.mp4"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://zzgl.shzgh.org/1.mp4", "javascript:alert(1)", "video.mp4", "//zzgl.shzgh.org/videos/1.mp4"),
+        *("/videos/../api/v1/me", "/videos/a.html", "/videos/a.mp4\n", "/api/v1/attachments/1"),
+    ],
+)
 def test_a_guides_video_is_at_an_address_that_is_safe_to_open(url: str) -> None:
     errors = errors_in(CreateGuideRequest, {"title": "视频", "body": "步骤", "video_url": url})
     assert errors == {"video_url": ["请填写 https:// 开头的链接"]}
@@ -192,11 +250,16 @@ def test_seeding_twice_makes_everything_once(begin: Begin) -> None:
             seed.ANNOUNCEMENTS
         )
         listed = guides.list_guides(Work(session, ANYBODY), ListGuidesRequest()).items
-    assert [guide.title for guide in listed] == [*(title for title, _, _ in seed.GUIDES), seed.HANDBOOK]
-    assert all(guide.attachments for guide in listed)
+    assert [guide.title for guide in listed] == [
+        *(title for title, _ in seed.GUIDES),
+        seed.HANDBOOK,
+        *(title for _, title, _ in seed.VIDEOS),
+    ]
+    files = [file.file_name for guide in listed for file in guide.attachments]
+    assert files == [f"{seed.HANDBOOK}.pdf"]
 
 
-def test_the_handbook_is_offered_to_all_as_pdf_and_html(begin: Begin) -> None:
+def test_the_handbook_is_offered_to_all_as_pdf(begin: Begin) -> None:
     with begin() as session:
         seed.seed(session)
     with begin() as session:
@@ -212,4 +275,17 @@ def test_the_handbook_is_offered_to_all_as_pdf_and_html(begin: Begin) -> None:
         }
 
     begins = {name: base64.b64decode(file.content)[:9] for name, file in files.items()}
-    assert begins == {f"{seed.HANDBOOK}.pdf": b"%PDF-1.4\n", f"{seed.HANDBOOK}.html": b"<!doctype"}
+    assert begins == {f"{seed.HANDBOOK}.pdf": b"%PDF-1.4\n"}
+
+
+def test_files_that_former_demo_guides_had_are_taken_away(begin: Begin) -> None:
+    with begin() as session:
+        seed.seed(session)
+        former = {"file_name": "个人办卡流程.txt", "content_type": "text/plain", "content": b"steps"}
+        guide_id = guides.list_guides(Work(session, ANYBODY), ListGuidesRequest()).items[1].guide_id
+        attachment_id = uuid5(NAMESPACE_URL, "demo:个人办卡流程.txt")
+        session.add(Attachment(attachment_id=attachment_id, guide_id=guide_id, **former))
+    with begin() as session:
+        seed.seed(session)
+        listed = guides.list_guides(Work(session, ANYBODY), ListGuidesRequest()).items
+    assert listed[1].attachments == []
