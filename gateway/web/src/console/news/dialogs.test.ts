@@ -54,8 +54,8 @@ describeDialog("a new guide", {
   opensBy: "model",
   title: "发布新手指引",
   shows: { 标题: "", 内容: "", 视频地址: "", 排序: 3 },
-  empties: { 视频地址: "ftp://a" },
-  refuses: { 标题: "请填写标题", 内容: "请填写内容", 视频地址: "请填写以 http:// 或 https:// 开头的地址" },
+  empties: { 视频地址: "http://video.example/1" },
+  refuses: { 标题: "请填写标题", 内容: "请填写内容", 视频地址: "请填写 https:// 开头的链接" },
   fills: { 标题: "如何提交", 内容: "先校验", 视频地址: " https://video.example/1 " },
   sends: {
     method: "POST",
@@ -77,10 +77,11 @@ describeDialog("a guide that is edited", {
   empties: { 内容: "" },
   refuses: { 内容: "请填写内容" },
   fills: { 排序: 1 },
+  alsoDoes: ({ press }) => press("系统校验"),
   sends: {
     method: "PATCH",
     path: "/api/v1/guides/g-1",
-    body: { title: "如何提交", body: "先校验", video_url: null, position: 1, attachments: [], removed_attachment_ids: [] },
+    body: { title: "如何提交", body: "先校验", video_url: "/videos/check.mp4", position: 1, attachments: [], removed_attachment_ids: [] },
   },
   answer: guide,
   problemAt: ["position", "排序"],
