@@ -39,7 +39,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 SLOWEST := --durations=15 --durations-min=1
 
-.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair rebuild-reports backup restore drill session rotate-keys demo test test-all test-long test-deploy test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench monitoring setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control image compose-secrets
+.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair rebuild-reports backup restore drill session rotate-keys demo test test-all test-long test-deploy test-debian may-test-debian lock coverage check check-code check-pages docs screenshots videos handbook format bench monitoring setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control image compose-secrets
 
 help: ## List these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -183,6 +183,9 @@ compose-secrets: setup ## Make the secrets of a demo in containers: .local/compo
 
 screenshots: setup-dev ## Take the pictures of docs/images from a separate stack with demo data
 	$(VENV)/python -m deploy.handbook.screenshots
+
+videos: setup-dev ## Film the videos of the guides on a separate stack with demo data; needs Debian's chromium and ffmpeg
+	$(VENV)/python -m deploy.handbook.videos
 
 handbook: setup-dev ## Build the handbook from docs/handbook and docs/images: HTML and PDF
 	$(VENV)/python -m deploy.handbook.book

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from deploy.handbook.working_day import signed_in_client
 from deploy.local.captcha_solver import solve
+from deploy.local.stack import Stack
 
 _SHELL, _WHOLE = "/usr/bin/chromium-headless-shell", "/usr/bin/chromium"
 ARGUMENTS = (
@@ -20,6 +22,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
 )
+_PATIENCE_MS = 30_000
 
 
 @contextmanager
@@ -33,6 +36,26 @@ def chromium(*, shows_pdf: bool = False) -> Iterator[Browser]:
         )
         yield browser
         browser.close()
+
+
+def open_page(
+    browser: Browser, running: Stack, size: tuple[int, int], account: str | None = None, *, scale: float = 1
+) -> Page:
+    """Opens a tab of a separate browser in Shanghai, in which the demo account is signed in, if one is named."""
+    context = browser.new_context(
+        base_url=running.gateway_url,
+        viewport={"width": size[0], "height": size[1]},
+        device_scale_factor=scale,
+        locale="zh-CN",
+        timezone_id="Asia/Shanghai",
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(_PATIENCE_MS)
+    if account:
+        cookies = signed_in_client(running, account).http.cookies
+        url = running.gateway_url
+        context.add_cookies([{"name": one.name, "value": one.value or "", "url": url} for one in cookies])
+    return context.new_page()
 
 
 def choose_day_on_the_phone(page: Page, label: str, day: str) -> None:

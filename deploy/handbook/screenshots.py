@@ -2,22 +2,19 @@
 
 import argparse
 import io
-import re
 import sys
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
-import requests
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from deploy.handbook.chromium import answer_captcha_on_the_phone, choose_day_on_the_phone, chromium
+from deploy.handbook.chromium import answer_captcha_on_the_phone, choose_day_on_the_phone, chromium, open_page
 from deploy.handbook.pictures import OVERDUE_PICTURES, PICTURES, Picture
-from deploy.handbook.working_day import WorkingDay, signed_in_client, work
+from deploy.handbook.working_day import WorkingDay, one_time_password, work
 from deploy.local import stack, web
 from deploy.local.captcha_solver import use_secret_of
-from deploy.local.client import wait_until
 from deploy.local.environment import ROOT
 from deploy.local.stack import Stack
 
@@ -25,7 +22,6 @@ IMAGES = ROOT / "docs" / "images"
 _FOLDER = ROOT / ".local" / "screenshots"
 _DESK, _PHONE = (1366, 768), (360, 740)
 _COLOURS = 128
-_PATIENCE_MS = 30_000
 _MEMBER_ON_THE_PHONE = "13900000001"
 _A_WEEK = timedelta(weeks=1)
 
@@ -67,7 +63,7 @@ def _take_console(browser: Browser, running: Stack, day: WorkingDay, pictures: I
     pages: dict[str | None, Page] = {}
     for picture in pictures:
         if picture.account not in pages:
-            pages[picture.account] = _page(browser, running, _DESK, picture.account)
+            pages[picture.account] = open_page(browser, running, _DESK, picture.account)
         page = pages[picture.account]
         page.goto(picture.path.format(**words))
         page.get_by_text(picture.ready).first.wait_for()
@@ -81,14 +77,14 @@ def _move_clock(running: Stack, ahead: timedelta) -> None:
 
 
 def _take_phone(browser: Browser, running: Stack) -> None:
-    page = _page(browser, running, _PHONE)
+    page = open_page(browser, running, _PHONE)
     page.goto("/m/")
     page.get_by_label("手机号").fill(_MEMBER_ON_THE_PHONE)
     _keep(page, "phone-sign-in")
     answer_captcha_on_the_phone(page)
     page.get_by_role("button", name="获取验证码").click()
     page.get_by_text("验证码已发送").wait_for()
-    page.get_by_label("验证码").fill(_one_time_password(running))
+    page.get_by_label("验证码").fill(one_time_password(running, _MEMBER_ON_THE_PHONE))
     page.get_by_role("button", name="登录").click()
     page.get_by_role("heading", name="会员信息梳理").wait_for()
     _keep(page, "phone-profile")
@@ -107,42 +103,12 @@ def _take_phone(browser: Browser, running: Stack) -> None:
     _keep(page, "phone-progress")
 
 
-def _page(browser: Browser, running: Stack, size: tuple[int, int], account: str | None = None) -> Page:
-    context = browser.new_context(
-        base_url=running.gateway_url,
-        viewport={"width": size[0], "height": size[1]},
-        locale="zh-CN",
-        timezone_id="Asia/Shanghai",
-        reduced_motion="reduce",
-    )
-    context.set_default_timeout(_PATIENCE_MS)
-    if account:
-        client = signed_in_client(running, account)
-        context.add_cookies(
-            [
-                {"name": cookie.name, "value": cookie.value or "", "url": running.gateway_url}
-                for cookie in client.http.cookies
-            ]
-        )
-    return context.new_page()
-
-
 def _keep(page: Page, name: str) -> None:
     """Saves a picture with a reduced palette: pages have few colours, and the files are a third of the size."""
     page.locator(".el-skeleton, .skeleton").first.wait_for(state="hidden")
     taken = Image.open(io.BytesIO(page.screenshot(animations="disabled", caret="hide"))).convert("RGB")
     taken.quantize(_COLOURS, dither=Image.Dither.NONE).save(IMAGES / f"{name}.png", optimize=True)
     print(f"docs/images/{name}.png", flush=True)
-
-
-def _one_time_password(running: Stack) -> str:
-    def look() -> str | None:
-        address = f"{running.simulator_urls['sms']}/messages"
-        sent = requests.get(address, params={"phone": _MEMBER_ON_THE_PHONE}, timeout=5).json()["items"]
-        found = [re.search(r"验证码(\d{6})", message["text"]) for message in sent]
-        return next((match[1] for match in reversed(found) if match), None)
-
-    return wait_until(look, "the one-time password was sent")
 
 
 if __name__ == "__main__":

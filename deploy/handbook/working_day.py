@@ -1,6 +1,7 @@
 """Does a day's work with the demo accounts before the pictures are taken, so that no page is empty."""
 
 import base64
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -68,6 +69,18 @@ def signed_in_client(stack: Stack, account_name: str) -> ApiClient:
     client = ApiClient(stack.gateway_url)
     client.http.headers["User-Agent"] = _BROWSER
     return client.sign_in(account_name, demo_password())
+
+
+def one_time_password(stack: Stack, phone: str) -> str:
+    """Waits for the one-time password that a member has requested, and returns the last one."""
+
+    def look() -> str | None:
+        address = f"{stack.simulator_urls['sms']}/messages"
+        sent = requests.get(address, params={"phone": phone}, timeout=5).json()["items"]
+        found = [re.search(r"验证码(\d{6})", message["text"]) for message in sent]
+        return next((match[1] for match in reversed(found) if match), None)
+
+    return wait_until(look, "the one-time password was sent")
 
 
 def _hand_out_cards(city: ApiClient) -> None:
