@@ -218,7 +218,7 @@ def test_a_guide_may_have_a_video_that_comes_with_the_pages() -> None:
     "url",
     [
         *("http://zzgl.shzgh.org/1.mp4", "javascript:alert(1)", "video.mp4", "//zzgl.shzgh.org/videos/1.mp4"),
-        *("/videos/../api/v1/me", "/videos/a.html", "/videos/a.mp4\n", "/api/v1/attachments/1"),
+        *("/videos/../api/v1/me", "/videos/a.html", "/videos/a b.mp4", "/api/v1/attachments/1"),
     ],
 )
 def test_a_guides_video_is_at_an_address_that_is_safe_to_open(url: str) -> None:

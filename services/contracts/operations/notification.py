@@ -123,7 +123,6 @@ class _VideoAddress(validate.Validator):
         return value if self._OURS.fullmatch(value) else self._LINK(value)
 
 
-_SHORT = validate.Length(max=500, error="链接最多 500 个字符")
 _VIDEO = "`/videos/check.mp4` of the pages, which is played there, or a link by https, which people open"
 
 
@@ -177,7 +176,7 @@ class GuidesAnswer(PageAnswer):
 class CreateGuideRequest:
     title: Annotated[str, text(100)]
     body: Annotated[str, lines(20_000)]
-    video_url: Annotated[str | None, _SHORT, _VideoAddress(), _VIDEO] = None
+    video_url: Annotated[str | None, text(500, allow_none=True), _VideoAddress(), _VIDEO] = None
     position: Position | Unset = UNSET
     attachments: NewAttachments = field(default_factory=list)
 
@@ -195,7 +194,7 @@ class UpdateGuideRequest(GuideRequest):
 
     title: Annotated[str | Unset, text(100)] = UNSET
     body: Annotated[str | Unset, lines(20_000)] = UNSET
-    video_url: Annotated[str | Unset | None, _SHORT, _VideoAddress(), _VIDEO] = UNSET
+    video_url: Annotated[str | Unset | None, text(500, allow_none=True), _VideoAddress(), _VIDEO] = UNSET
     position: Position | Unset = UNSET
     attachments: NewAttachments = field(default_factory=list)
     removed_attachment_ids: RemovedAttachments = field(default_factory=list)
