@@ -69,6 +69,7 @@ _IN_DATABASES: Mapping[str, Callable[[Snapshots], Iterator[Violation]]] = {
     "possible_enrolment": enrolments.enrolments_are_possible,
     "enrolments_add_up": enrolments.reports_add_up,
     "erasures_agree": erasures.erasures_agree,
+    "nothing_of_erased": erasures.erased_members_have_no_numbers,
     "outbox_empty": messages.outboxes_are_empty,
     "sms_settled": notifications.sms_are_settled,
     "member_told": notifications.members_were_told,

@@ -153,8 +153,9 @@ def _batching_lacks_transfer(one: Violation) -> bool:
     return ours is not None and (theirs is None or theirs["version"] < ours["version"])
 
 
-def _is_erased_in_membership_alone(one: Violation) -> bool:
-    return one.sides.get("membership") is not None
+def _is_left_in(service: str) -> Callable[[Violation], bool]:
+    """Returns a test for persons whom membership has erased, and this service has not."""
+    return lambda one: one.sides.get("membership") is not None and one.sides.get(service) is not None
 
 
 def _revocation_differs_alone(one: Violation) -> bool:
@@ -234,13 +235,9 @@ REMEDIES = (
             ("notification", (UNIONS_CHANGED,)),
         )
     ),
-    Remedy(
-        "membership",
-        "erase_again",
-        "erasures_agree",
-        _is_erased_in_membership_alone,
-        (SUBJECT_REQUESTED,),
-        "batching",
+    *(
+        Remedy("membership", "erase_again", "erasures_agree", _is_left_in(service), (SUBJECT_REQUESTED,), service)
+        for service in ("batching", "validation", "notification")
     ),
     Remedy("membership", "free_locked_members", "card_state_follows", _always),
     Remedy(

@@ -154,7 +154,7 @@ def _card_columns(live: Application | None) -> dict[Any, Any]:
 
 
 def erase_again(session: Session, ids: Sequence[str], before: datetime) -> list[str]:
-    """Publishes the erasure of these applications' members again, for batching lacks it."""
+    """Publishes the erasure of these applications' members again, for a service lacks it; the others have no more."""
     rows = session.execute(
         select(Application.application_id, SubjectRequest)
         .join(SubjectRequest, SubjectRequest.member_id == Application.member_id)
@@ -167,7 +167,7 @@ def erase_again(session: Session, ids: Sequence[str], before: datetime) -> list[
         .order_by(Application.application_id)
     ).all()
     for request in {row.SubjectRequest.request_id: row.SubjectRequest for row in rows}.values():
-        publish_requested(session, request, recipient="batching")
+        publish_requested(session, request)
     return [str(row.application_id) for row in rows]
 
 
@@ -184,7 +184,7 @@ REPAIRS = {
         f"publish {UNIONS_CHANGED.name} again, for another service has an older place", "union", publish_places
     ),
     "erase_again": Repair(
-        f"publish {SUBJECT_REQUESTED.name} again, for batching has not erased the member", "application", erase_again
+        f"publish {SUBJECT_REQUESTED.name} again, for a service has not erased the member", "application", erase_again
     ),
     "free_locked_members": Repair(
         "set the member's card state by the live application, free it where there is none",

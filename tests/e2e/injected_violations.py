@@ -352,6 +352,20 @@ VIOLATIONS = (
         ),
     ),
     InjectedViolation(
+        "nothing_of_erased",
+        "membership",
+        (
+            "update member set erased_at = now(), address = 'an address' where member_id = "
+            + _nth(
+                "member",
+                "member_id",
+                0,
+                "not exists (select from application where application.member_id = member.member_id)",
+            )
+            + " returning member_id",
+        ),
+    ),
+    InjectedViolation(
         "erasures_agree",
         "batching",
         (

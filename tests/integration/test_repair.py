@@ -45,7 +45,8 @@ from services.membership.models import AuditEntry, ImportJob, Member, SubjectReq
 from services.membership.subjects import erasing
 from services.membership.subjects.answers import OWN, keep_answer
 from services.membership.subjects.asking import publish_requested
-from services.notification.models import InboxMessage
+from services.notification.models import InboxMessage, MemberMessage
+from services.validation.models import CheckFinding
 from tests.databases import DatabaseFactory
 from tests.documents import an_event
 from tests.integration.five_databases import FiveDatabases
@@ -190,7 +191,7 @@ def test_after_the_repair_the_invariants_hold(repaired: Repaired) -> None:
         ("revocation_closed", "notification"),
         ("batch_released", "membership"),
         ("import_progressed", "notification"),
-        ("subject_requested", "batching"),
+        *(("subject_requested", consumer) for consumer in ("batching", "validation", "notification")),
     ],
 )
 def test_a_consumer_that_lacked_an_event_gets_it(repaired: Repaired, event: str, consumer: str) -> None:
@@ -466,8 +467,10 @@ def lose_checks(world: FiveDatabases) -> None:
 
 
 def lose_an_erasure(world: FiveDatabases) -> None:
-    """Batching does not hear that a member is erased, whose application was removed long ago."""
+    """Three services do not hear that a member is erased, whose application was removed long ago."""
     [application_id] = world.queue(1)
+    world.deliver()
+    world.check()
     world.deliver()
     with world.begin("batching") as session:
         only = Application.application_id == application_id
@@ -485,7 +488,22 @@ def lose_an_erasure(world: FiveDatabases) -> None:
         session.flush()
         publish_requested(session, row)
         keep_answer(session, row, OWN, erasing.erase(session, erased), [])
-    world.deliver(losing("subject_requested", "batching"))
+    with world.begin("validation") as session:
+        session.add(CheckFinding(application_id=application_id, check_no=1, position=99, **a_finding()))
+    with world.begin("notification") as session:
+        session.add(MemberMessage(message_id=uuid4(), member_id=member_id, text="您的申请已移除"))
+    world.deliver(lambda event, consumer: event == "subject_requested" and consumer != "revocation")
+
+
+def a_finding() -> dict[str, str]:
+    return {
+        "rule": "expiry",
+        "rule_version": "1",
+        "code": "expired",
+        "severity": "error",
+        "message": "证件已到期",
+        "evidence": "{}",
+    }
 
 
 def an_erasure(member: Member, by: UUID) -> SubjectRequest:

@@ -8,8 +8,8 @@ from services.kit.events.outbox import publish
 from services.membership.models import Application, SubjectRequest
 
 
-def publish_requested(session: Session, row: SubjectRequest, recipient: str | None = None) -> None:
-    """Publishes the request, to all services that may keep something or to one that lacks it."""
+def publish_requested(session: Session, row: SubjectRequest) -> None:
+    """Publishes the request; a service that has answered it before answers again."""
     applications = select(Application.application_id).where(Application.member_id == row.member_id)
     data = SubjectRequestedData(
         request_id=row.request_id,
@@ -17,4 +17,4 @@ def publish_requested(session: Session, row: SubjectRequest, recipient: str | No
         member_id=row.member_id,
         application_ids=list(session.scalars(applications.order_by(Application.application_id))),
     )
-    publish(session, SUBJECT_REQUESTED, data, recipient=recipient)
+    publish(session, SUBJECT_REQUESTED, data)
