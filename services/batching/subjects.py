@@ -1,9 +1,8 @@
 """Answers requests for a person's data: applications with what the bank said, consents, and the card."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
@@ -24,7 +23,7 @@ from services.contracts.external.bank_files import STEP_WORDS
 from services.contracts.masks import mask_card
 from services.contracts.shared import ERASED_NAME
 from services.contracts.values import SHANGHAI
-from services.kit.data.bulk import is_any_of
+from services.kit.data.bulk import count_changed, is_any_of
 from services.kit.events.envelope import Event
 from services.kit.events.outbox import publish
 
@@ -107,7 +106,7 @@ def _erase(session: Session, data: SubjectRequestedData) -> SubjectAnsweredData:
     own = select(Application.application_id).where(_own(data))
     batch_nos = set(session.scalars(select(Application.batch_no).where(_own(data), Application.batch_no.is_not(None))))
     _lock(session, batch_nos)
-    erased = _changed(
+    erased = count_changed(
         session,
         update(Application)
         .where(_own(data), Application.name != ERASED_NAME)
@@ -117,30 +116,25 @@ def _erase(session: Session, data: SubjectRequestedData) -> SubjectAnsweredData:
             document_digest=secrets.token_bytes(16),
             other_facts=NO_FACTS,
             **dict.fromkeys(("document_expiry", "nationality", "channel_reason", "channel_note", "findings", "reason")),
-        )
-        .returning(Application.application_id),
+        ),
     )
     session.execute(update(Application).where(_own(data), Application.card_no.is_not(None)).values(card_no=""))
-    persons = _changed(
+    persons = count_changed(
         session,
         update(BatchPerson)
         .where(BatchPerson.application_id.in_(own), BatchPerson.name != ERASED_NAME)
         .values(
             name=ERASED_NAME, document_number="", **dict.fromkeys(("document_expiry", "nationality", "channel_reason"))
-        )
-        .returning(BatchPerson.application_id),
+        ),
     )
-    cards = _changed(
-        session, update(Card).where(Card.application_id.in_(own)).values(card_no="").returning(Card.application_id)
-    )
+    cards = count_changed(session, update(Card).where(Card.application_id.in_(own)).values(card_no=""))
     renewed = CardReport.application_id.in_(own) & CardReport.new_card_no.is_not(None)
     session.execute(update(CardReport).where(renewed).values(new_card_no=""))
-    contacts = _changed(
+    contacts = count_changed(
         session,
         update(Batch)
         .where(is_any_of(Batch.batch_no, batch_nos), Batch.personal)
-        .values(contact_name=ERASED_NAME, contact_phone="")
-        .returning(Batch.batch_no),
+        .values(contact_name=ERASED_NAME, contact_phone=""),
     )
     for batch in session.scalars(select(Batch).where(is_any_of(Batch.batch_no, batch_nos)).order_by(Batch.batch_no)):
         batch.erased_register_hash = digest_now(session, batch)
@@ -167,12 +161,6 @@ def _lock(session: Session, batch_nos: Iterable[str | None]) -> None:
     """Locks the batches, as all do who change a batch's applications."""
     locked = select(Batch.batch_no).where(is_any_of(Batch.batch_no, batch_nos)).order_by(Batch.batch_no)
     session.execute(locked.with_for_update(key_share=True)).all()
-
-
-def _changed(session: Session, statement: Any) -> int:
-    """Carries out a change that returns its rows; returns how many there were."""
-    rows: Sequence[Any] = session.execute(statement.execution_options(synchronize_session=False)).all()
-    return len(rows)
 
 
 def _time(moment: datetime | None) -> str:

@@ -3,13 +3,17 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
+from typing import cast as cast_type
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    CursorResult,
+    Delete,
     Table,
     TableValuedAlias,
     TypeDecorator,
+    Update,
     any_,
     cast,
     column,
@@ -63,6 +67,12 @@ def store_newer(
     changed = {name: adding.excluded[name] for name in rows[0] if name != key.name}
     stored = adding.on_conflict_do_update(index_elements=[key], set_=changed, where=at < adding.excluded[at.key])
     return list(session.scalars(stored.returning(key)))
+
+
+def count_changed(session: Session, statement: Update | Delete) -> int:
+    """Carries out the change; returns of how many rows. Objects that the session has loaded stay as they are."""
+    done = session.execute(statement.execution_options(synchronize_session=False))
+    return cast_type(CursorResult[Any], done).rowcount
 
 
 class _ArrayText(UserDefinedType[Any]):

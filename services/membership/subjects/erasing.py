@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from services.contracts.events.subjects import SubjectPart
 from services.contracts.shared import ERASED_NAME
 from services.contracts.values import SHANGHAI
+from services.kit.data.bulk import count_changed
 from services.membership.applications.application_states import CardState
 from services.membership.models import (
     Application,
@@ -60,36 +61,19 @@ def erase(session: Session, member: Member) -> list[SubjectPart]:
         SubjectPart(title="会员资料", rows=1),
         SubjectPart(
             title="此前的个人信息副本",
-            rows=_changed(
-                session, delete(SubjectCopy).where(SubjectCopy.request_id.in_(requests)).returning(SubjectCopy.service)
-            ),
+            rows=count_changed(session, delete(SubjectCopy).where(SubjectCopy.request_id.in_(requests))),
         ),
-        SubjectPart(
-            title="手机登录会话",
-            rows=_changed(
-                session,
-                delete(SignedInSession)
-                .where(SignedInSession.member_id == member.member_id)
-                .returning(SignedInSession.member_id),
-            ),
-        ),
-        SubjectPart(
-            title="信息更正记录",
-            rows=_changed(
-                session,
-                delete(MemberCorrection)
-                .where(MemberCorrection.member_id == member.member_id)
-                .returning(MemberCorrection.correction_id),
-            ),
+        *(
+            SubjectPart(
+                title=title, rows=count_changed(session, delete(model).where(model.member_id == member.member_id))
+            )
+            for title, model in (("手机登录会话", SignedInSession), ("信息更正记录", MemberCorrection))
         ),
         SubjectPart(
             title="卡片记录中的卡号",
-            rows=_changed(
+            rows=count_changed(
                 session,
-                update(CardStep)
-                .where(CardStep.member_id == member.member_id)
-                .values(card_no="")
-                .returning(CardStep.version),
+                update(CardStep).where(CardStep.member_id == member.member_id).values(card_no=""),
             ),
         ),
         *(
@@ -135,8 +119,3 @@ def _obstacles(session: Session, member: Member, days: int) -> Iterator[str]:
 
 def _count(session: Session, model: Any, which: Any) -> int:
     return session.scalar(select(func.count()).select_from(model).where(which)) or 0
-
-
-def _changed(session: Session, statement: Any) -> int:
-    """Carries out a change that returns its rows; returns how many there were."""
-    return len(session.execute(statement.execution_options(synchronize_session=False)).all())
