@@ -5,17 +5,17 @@ from werkzeug.wrappers import Response
 from gateway.answers import file_download
 from gateway.routes import RequestContext, route, rpc_route
 from services.contracts.operations import audit as rpc
+from services.kit.documents.content_types import XLSX
 
 _ACTS = "/api/v1/audit"
 _SEARCHES = f"{_ACTS}/searches"
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @route(
     "POST",
     f"{_ACTS}/export",
     rpc.EXPORT_ACTS,
-    answer=_XLSX,
+    answer=XLSX,
     deadline=60,
     has_secrets=True,
     summary="The audit events of a search as .xlsx, newest first; the export is recorded",

@@ -6,7 +6,7 @@ from gateway.answers import json_answer
 from gateway.reading import read_upload
 from gateway.routes import RequestContext, file_route, route, rpc_route
 from services.contracts.operations import bank_files as rpc
-from services.kit.documents.sheet_cells import XLSX
+from services.kit.documents.content_types import XLSX
 
 _FILES = "/api/v1/operations/bank-files"
 _RESULTS = "/api/v1/operations/result-files"

@@ -5,10 +5,10 @@ from werkzeug.wrappers import Response
 from gateway.answers import file_download
 from gateway.routes import RequestContext, Route, file_route, route, rpc_route
 from services.contracts.operations import batching as rpc
+from services.kit.documents.content_types import PDF, XLSX
 
 _BATCHES = "/api/v1/batches"
 _FILE_SECONDS = 30
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def _register(form: str, content_type: str) -> Route:
@@ -60,8 +60,8 @@ ROUTES = (
         rpc.LIST_BATCH_MEMBERS,
         summary="The members of a batch and the outcomes of their applications",
     ),
-    _register("pdf", "application/pdf"),
-    _register("xlsx", _XLSX),
+    _register("pdf", PDF),
+    _register("xlsx", XLSX),
     file_route(
         f"{_BATCHES}/<batch_no>/attachments.zip",
         rpc.GET_ATTACHMENTS,

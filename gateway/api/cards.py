@@ -5,16 +5,16 @@ from werkzeug.wrappers import Response
 from gateway.answers import file_download
 from gateway.routes import RequestContext, file_route, route, rpc_route
 from services.contracts.operations import cards as rpc
+from services.kit.documents.content_types import PDF, XLSX
 
 _CARDS = "/api/v1/cards"
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @route(
     "POST",
     f"{_CARDS}/export",
     rpc.EXPORT_CARDS,
-    answer=_XLSX,
+    answer=XLSX,
     deadline=60,
     summary="The cards of a filter as .xlsx, with masked numbers",
 )
@@ -39,7 +39,7 @@ ROUTES = (
     file_route(
         f"{_CARDS}/collection-list.pdf",
         rpc.GET_COLLECTION_LIST,
-        content_type="application/pdf",
+        content_type=PDF,
         deadline=30,
         summary="The list (领卡签收单) that members sign who collect their card at the union",
     ),

@@ -5,16 +5,16 @@ from werkzeug.wrappers import Response
 from gateway.answers import file_download
 from gateway.routes import RequestContext, route, rpc_route
 from services.contracts.operations.membership import enrolments
+from services.kit.documents.content_types import XLSX
 
 _ENROLMENTS = "/api/v1/enrolments"
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @route(
     "POST",
     f"{_ENROLMENTS}/export",
     enrolments.EXPORT_ENROLMENTS,
-    answer=_XLSX,
+    answer=XLSX,
     deadline=60,
     summary="The enrolments of a filter as .xlsx, with masked numbers",
 )

@@ -6,9 +6,9 @@ from gateway.answers import json_answer
 from gateway.reading import read_upload
 from gateway.routes import RequestContext, file_route, route, rpc_route
 from services.contracts.operations.membership import imports as rpc
+from services.kit.documents.content_types import XLSX
 
 _IMPORTS = "/api/v1/members/imports"
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @route(
@@ -61,14 +61,14 @@ ROUTES = (
     file_route(
         f"{_IMPORTS}/<uuid:import_id>/errors.xlsx",
         rpc.GET_IMPORT_ERRORS,
-        content_type=_XLSX,
+        content_type=XLSX,
         deadline=30,
         summary="The invalid rows, with a column 错误原因, and the members to review",
     ),
     file_route(
         f"{_IMPORTS}/template.xlsx",
         rpc.GET_IMPORT_TEMPLATE,
-        content_type=_XLSX,
+        content_type=XLSX,
         summary="A sheet to fill in, with an example and lists to choose from",
     ),
 )

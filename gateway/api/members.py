@@ -5,16 +5,16 @@ from werkzeug.wrappers import Response
 from gateway.answers import file_download
 from gateway.routes import RequestContext, route, rpc_route
 from services.contracts.operations.membership import members as rpc
+from services.kit.documents.content_types import XLSX
 
 _MEMBERS = "/api/v1/members"
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @route(
     "POST",
     f"{_MEMBERS}/export",
     rpc.EXPORT_MEMBERS,
-    answer=_XLSX,
+    answer=XLSX,
     deadline=60,
     has_secrets=True,
     summary="The members of a filter as .xlsx; with full numbers for administrators who give a reason",

@@ -2,6 +2,7 @@
 
 from gateway.routes import file_route, rpc_route
 from services.contracts.operations import batching as rpc
+from services.kit.documents.content_types import PDF
 
 _PENDING = "/api/v1/pending"
 
@@ -16,7 +17,7 @@ ROUTES = (
     file_route(
         f"{_PENDING}/consent-form.pdf",
         rpc.GET_CONSENT_FORM,
-        content_type="application/pdf",
+        content_type=PDF,
         deadline=30,
         summary="The consent form (告知同意书) that the members of a channel sign before submission",
     ),

@@ -7,6 +7,7 @@ from gateway.api.captchas import verified_captcha
 from gateway.routes import RequestContext, file_route, route, rpc_route
 from services.contracts.operations import batching, member_messages
 from services.contracts.operations.membership import enrolments, identity, members
+from services.kit.documents.content_types import XLSX
 
 _PERSONAL = "/api/v1/personal"
 _PROFILE = f"{_PERSONAL}/profile"
@@ -69,7 +70,7 @@ ROUTES = (
     file_route(
         f"{_PERSONAL}/data.xlsx",
         members.EXPORT_OWN_DATA,
-        content_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        content_type=XLSX,
         deadline=30,
         summary="My data, applications, card, enrolments, and who looked me up by number, as a sheet",
     ),

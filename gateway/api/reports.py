@@ -2,10 +2,10 @@
 
 from gateway.routes import file_route, rpc_route
 from services.contracts.operations import reports as rpc
+from services.kit.documents.content_types import PDF, XLSX
 
 _REPORTS = "/api/v1/reports"
 _FILE_SECONDS = 30
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 ROUTES = (
     rpc_route(
@@ -24,6 +24,6 @@ ROUTES = (
             deadline=_FILE_SECONDS,
             summary=f"The report as .{form}, with the union's head and all rows",
         )
-        for form, content_type in (("xlsx", _XLSX), ("pdf", "application/pdf"))
+        for form, content_type in (("xlsx", XLSX), ("pdf", PDF))
     ),
 )

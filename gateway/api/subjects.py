@@ -2,7 +2,7 @@
 
 from gateway.routes import file_route, rpc_route
 from services.contracts.operations.membership import subjects as rpc
-from services.kit.documents.sheet_cells import XLSX
+from services.kit.documents.content_types import PDF, XLSX
 
 _REQUESTS = "/api/v1/subject-requests"
 _REQUEST = f"{_REQUESTS}/<uuid:request_id>"
@@ -49,7 +49,7 @@ ROUTES = (
     file_route(
         f"{_REQUEST}/receipt.pdf",
         rpc.GET_SUBJECT_RECEIPT,
-        content_type="application/pdf",
+        content_type=PDF,
         deadline=30,
         summary="The receipt: what each service has given, erased, or keeps and why",
     ),

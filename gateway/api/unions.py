@@ -8,13 +8,13 @@ from gateway.routes import RequestContext, file_route, route, rpc_route
 from services.contracts.operations.membership import accounts as rpc
 from services.contracts.operations.membership import union_changes as changes
 from services.contracts.operations.membership import union_imports as imports
+from services.kit.documents.content_types import XLSX
 
 _UNIONS = "/api/v1/unions"
 _UNION = f"{_UNIONS}/<uuid:union_id>"
 _CHANGES = "/api/v1/union-changes"
 
 _IMPORT = f"{_UNIONS}/import"
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @route(
@@ -48,7 +48,7 @@ ROUTES = (
     file_route(
         f"{_IMPORT}/template.xlsx",
         imports.GET_UNION_TEMPLATE,
-        content_type=_XLSX,
+        content_type=XLSX,
         summary="A workbook to fill in, with examples and an explanation of the columns",
     ),
     rpc_route(

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from services.kit.documents.content_types import PDF
+
 _OFFICE = "application/vnd.openxmlformats-officedocument"
 
 
@@ -68,7 +70,7 @@ def _is_captions(content: bytes) -> bool:
 _IS_OLD_OFFICE = _begins(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 _IS_JPEG = _begins(b"\xff\xd8\xff")
 _KINDS = {
-    ".pdf": _Kind("application/pdf", _begins(b"%PDF-")),
+    ".pdf": _Kind(PDF, _begins(b"%PDF-")),
     ".docx": _Kind(f"{_OFFICE}.wordprocessingml.document", _is_office),
     ".xlsx": _Kind(f"{_OFFICE}.spreadsheetml.sheet", _is_office),
     ".pptx": _Kind(f"{_OFFICE}.presentationml.presentation", _is_office),

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.kit.data.database import engine_for
+from services.kit.documents.content_types import PDF
 from services.kit.settings import DatabaseSettings, read_settings, refuse_production, run_program
 from services.notification.models import Announcement, Attachment, Guide
 
@@ -102,7 +103,7 @@ def seed(session: Session) -> None:
         _guide(session, position, title, body)
     _guide(session, len(GUIDES), HANDBOOK, _HANDBOOK_BODY)
     if _HANDBOOK_FILE.exists():
-        _attach(session, HANDBOOK, f"{HANDBOOK}.pdf", "application/pdf", _HANDBOOK_FILE.read_bytes())
+        _attach(session, HANDBOOK, f"{HANDBOOK}.pdf", PDF, _HANDBOOK_FILE.read_bytes())
     for position, (name, title, body) in enumerate(VIDEOS, start=len(GUIDES) + 1):
         _guide(session, position, title, body, f"/videos/{name}.mp4")
     former = [_id(file_name) for file_name in _FORMER_FILES]

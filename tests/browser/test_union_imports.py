@@ -3,7 +3,7 @@
 from playwright.sync_api import FilePayload, Page, expect
 
 from deploy.local.client import ApiClient
-from services.kit.documents.sheet_cells import XLSX
+from services.kit.documents.content_types import XLSX
 from services.membership.seed import demo_password
 from tests.browser.accessibility import serious_findings
 from tests.browser.conftest import PageOf

@@ -1,6 +1,8 @@
 """Routes with more than one call of a service, and which routes are public."""
 
 import base64
+import subprocess
+import sys
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
@@ -8,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from deploy.local.environment import ROOT
 from gateway.api import ROUTES
 from gateway.api.support import SupportAnswer
 from gateway.captchas import MORE_BITS_WITHOUT_PICTURE, SECONDS
@@ -523,3 +526,10 @@ def test_a_message_that_is_not_monitorings_is_refused_by_field(page: Page, part:
     response = tell_alerts(page, {name: value for name, value in FIRING.items() if name != part})
     assert (response.status_code, page.services["notification"].calls) == (422, [])
     assert [part in error["field"] for error in response.get_json(force=True)["fields"]] == [True]
+
+
+def test_the_gateway_loads_nothing_that_makes_or_reads_spreadsheets() -> None:
+    """It passes files on; a library for them would take time and memory of each process."""
+    loads = "import sys, gateway.service; sys.exit(bool({'openpyxl', 'python_calamine', 'lxml'} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-W", "ignore", "-c", loads], cwd=ROOT, check=False)
+    assert ran.returncode == 0

@@ -27,7 +27,7 @@ from services.contracts.operations.bank_files import (
     UploadResultsRequest,
 )
 from services.kit.data.lists.page_rows import page_of
-from services.kit.documents.sheet_cells import XLSX
+from services.kit.documents.content_types import XLSX
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound
 from services.kit.rpc.files import FileAnswer, file_answer, uploaded

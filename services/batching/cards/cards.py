@@ -40,7 +40,8 @@ from services.kit.data.lists.name_search import begins_with
 from services.kit.data.lists.number_search import begins_or_ends_with
 from services.kit.data.lists.ordering import in_order
 from services.kit.data.lists.page_rows import page_of
-from services.kit.documents.sheet_cells import XLSX, heading_row, saved, text_row
+from services.kit.documents.content_types import PDF, XLSX
+from services.kit.documents.sheet_cells import heading_row, saved, text_row
 from services.kit.operations import audit
 from services.kit.problems import Conflict, NotFound, Problem, invalid_fields
 from services.kit.rpc.files import FileAnswer, file_answer
@@ -126,7 +127,7 @@ def get_collection_list(work: Work, request: CollectionListRequest) -> FileAnswe
     recipients = [(row.Application.member_no, row.Application.name, mask_card(row.Card.card_no)) for row in rows]
     codes = [row.Card.application_id for row in rows] if collection_codes.are_printed() else []
     content = collection_list(work.caller.union_name or "", today().isoformat(), recipients, codes)
-    return file_answer(f"{TITLE}-{today():%Y%m%d}.pdf", "application/pdf", content)
+    return file_answer(f"{TITLE}-{today():%Y%m%d}.pdf", PDF, content)
 
 
 def mark_collected(work: Work, request: MarkCollectedRequest) -> MarkCollectedAnswer:

@@ -13,6 +13,7 @@ from services.contracts.consent import CONSENT_TITLE, CURRENT_CONSENT
 from services.contracts.events.membership import GivenConsent
 from services.contracts.operations.batching import ConsentFormRequest, ConsentReceiptAnswer
 from services.kit.data.bulk import insert_rows, is_any_of
+from services.kit.documents.content_types import PDF
 from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
@@ -79,7 +80,7 @@ def get_form(work: Work, request: ConsentFormRequest) -> FileAnswer:
     ).all()
     signers = [(row.member_no, row.name) for row in waiting]
     form = consent_form(CURRENT_CONSENT.version, work.caller.union_name or "", signers)
-    return file_answer(f"{CONSENT_TITLE}.pdf", "application/pdf", form)
+    return file_answer(f"{CONSENT_TITLE}.pdf", PDF, form)
 
 
 def receipt_answer(receipt: ConsentReceipt | None) -> ConsentReceiptAnswer | None:

@@ -15,14 +15,15 @@ from services.batching.register.register import Register, RegisteredPerson
 from services.batching.register.register_pdf import register_pdf
 from services.batching.register.register_xlsx import register_xlsx
 from services.contracts.operations.batching import BatchRequest, GetRegisterRequest, RegisterAnswer
+from services.kit.documents.content_types import PDF, XLSX
 from services.kit.operations import audit
 from services.kit.problems import NotFound, Problem
 from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.work import Work
 
 _CONTENT_TYPES = {
-    "pdf": "application/pdf",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "pdf": PDF,
+    "xlsx": XLSX,
 }
 
 

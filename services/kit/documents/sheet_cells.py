@@ -11,8 +11,6 @@ from openpyxl.styles import Font
 
 from services.kit.documents.csv_injection import is_formula
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
 _TEXT_FORMAT = "@"
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML 1.0 document can hold: one such character makes a spreadsheet unreadable as a whole."""

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from services.contracts.masks import mask_card, mask_document, mask_phone
 from services.contracts.operations.membership.members import ExportOwnDataRequest
 from services.contracts.values import LONG_TERM, SHANGHAI, today
-from services.kit.documents.sheet_cells import XLSX, heading_row, saved, text_row
+from services.kit.documents.content_types import XLSX
+from services.kit.documents.sheet_cells import heading_row, saved, text_row
 from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.work import Work
 from services.membership.applications.cards import card_steps_of, status_of

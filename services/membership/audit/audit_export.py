@@ -9,7 +9,8 @@ from openpyxl import Workbook
 
 from services.contracts.operations.audit import EXPORT_ACTS, LARGEST_EXPORT, ActAnswer, ExportActsRequest
 from services.contracts.values import SHANGHAI
-from services.kit.documents.sheet_cells import XLSX, heading_row, saved, text_row
+from services.kit.documents.content_types import XLSX
+from services.kit.documents.sheet_cells import heading_row, saved, text_row
 from services.kit.operations import audit
 from services.kit.problems import Problem
 from services.kit.rpc.files import FileAnswer, file_answer

@@ -21,7 +21,7 @@ from services.contracts.operations.membership.imports import (
     StartImportRequest,
 )
 from services.kit.data.lists.page_rows import page_of
-from services.kit.documents.sheet_cells import XLSX
+from services.kit.documents.content_types import XLSX
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound

@@ -17,7 +17,8 @@ from services.contracts.operations.membership.members import (
     MemberFilter,
 )
 from services.contracts.values import LONG_TERM, SHANGHAI
-from services.kit.documents.sheet_cells import XLSX, heading_row, saved, text_row
+from services.kit.documents.content_types import XLSX
+from services.kit.documents.sheet_cells import heading_row, saved, text_row
 from services.kit.operations import audit
 from services.kit.problems import Forbidden, Problem
 from services.kit.rpc.files import FileAnswer, file_answer

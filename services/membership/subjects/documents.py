@@ -4,7 +4,7 @@ from io import BytesIO
 
 from services.contracts.operations.membership.subjects import SubjectPartAnswer, SubjectRequestId
 from services.contracts.values import SHANGHAI
-from services.kit.documents.sheet_cells import XLSX
+from services.kit.documents.content_types import PDF, XLSX
 from services.kit.documents.typeface import document_typeface
 from services.kit.operations import audit
 from services.kit.problems import Conflict
@@ -45,7 +45,7 @@ def get_subject_receipt(work: Work, request: SubjectRequestId) -> FileAnswer:
         raise Conflict("request_not_done", "请求尚未办结", "请等待各系统应答后再下载回执。")
     people = [requester.display_name, *([decider.display_name] if decider else [])]
     content = _pdf(row, union.name, people, parts_of(work.session, row.request_id))
-    return file_answer(f"{TITLE}-{row.member_no}.pdf", "application/pdf", content)
+    return file_answer(f"{TITLE}-{row.member_no}.pdf", PDF, content)
 
 
 def _pdf(row: SubjectRequest, union_name: str, people: list[str], parts: list[SubjectPartAnswer]) -> bytes:

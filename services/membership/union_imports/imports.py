@@ -6,7 +6,7 @@ from services.contracts.operations.membership.union_imports import (
     ImportUnionsRequest,
     UnionImportAnswer,
 )
-from services.kit.documents.sheet_cells import XLSX
+from services.kit.documents.content_types import XLSX
 from services.kit.operations import audit
 from services.kit.problems import FieldProblem, Invalid
 from services.kit.rpc.files import FileAnswer, file_answer, uploaded

@@ -3,7 +3,7 @@
 from dataclasses import fields
 
 from services.contracts.operations.reports import ExportReportRequest, GetReportRequest, ReportRequest
-from services.kit.documents.sheet_cells import XLSX
+from services.kit.documents.content_types import PDF, XLSX
 from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.work import Work
 from services.notification.reports.answers import get_report
@@ -21,5 +21,5 @@ def export_report(work: Work, request: ExportReportRequest) -> FileAnswer:
     document = document_of(report, request)
     name = f"统计报表-{report.union.name}-{period_text(report)}.{request.form}"
     if request.form == "pdf":
-        return file_answer(name, "application/pdf", report_pdf(document))
+        return file_answer(name, PDF, report_pdf(document))
     return file_answer(name, XLSX, report_xlsx(document))
