@@ -72,7 +72,9 @@ _SHAPES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_NAMES, inner, max_size=6),
     max_leaves=12,
 )
-_CHANGES = st.dictionaries(_NAMES, _LEAVES | st.lists(_LEAVES, max_size=3), max_size=4)
+_VALUES = _LEAVES.filter(lambda value: not isinstance(value, str) or "\0" not in value)
+"""Without NUL, for which a report is refused as a whole."""
+_CHANGES = st.dictionaries(_NAMES, _VALUES | st.lists(_VALUES, max_size=3), max_size=4)
 
 
 @given(_SHAPES)
@@ -93,6 +95,13 @@ def test_each_line_of_a_report_is_valid_or_has_its_faults(changes: list[dict[str
 def test_a_body_that_is_no_json_is_refused(body: bytes) -> None:
     with pytest.raises(Reject, match=r"not_json|bad_schema"):
         read_report(signed(body))
+
+
+@pytest.mark.parametrize("name", ["report_id", "reason", "other"])
+def test_a_report_with_a_nul_in_any_text_is_refused_as_a_whole(name: str) -> None:
+    lines = [a_line(), a_line(**{name: "\0"})]
+    with pytest.raises(Reject, match="not_json"):
+        read_report(signed(json.dumps({"report_id": "r-1", "enrolments": lines}).encode()))
 
 
 def test_a_report_that_another_signed_or_that_was_encrypted_as_another_message_is_refused() -> None:
