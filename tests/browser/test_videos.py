@@ -12,6 +12,7 @@ from tests.browser.accessibility import serious_findings
 from tests.browser.conftest import NewPage, PageOf
 from tests.desks import Desk
 
+_READY = "(video) => video.readyState >= 2"
 _PLAYED = "(video) => video.readyState >= 3 && video.currentTime > 0.5"
 _SEEK = """(video, seconds) => new Promise((seeked) => {
     video.addEventListener("seeked", () => seeked(video.currentTime), { once: true });
@@ -24,8 +25,10 @@ _CAPTIONS = """(video) => ({
 
 
 def play(page: Page, video: Locator) -> None:
-    """Plays by the keyboard, and waits until pictures move."""
+    """Plays by the keyboard, and waits until pictures move; the player takes no key before it has a picture."""
+    page.wait_for_function(_READY, arg=video.element_handle())
     video.focus()
+    expect(video).to_be_focused()
     page.keyboard.press("Space")
     page.wait_for_function(_PLAYED, arg=video.element_handle())
 
