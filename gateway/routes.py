@@ -108,9 +108,14 @@ class RequestContext:
         }
 
     def read(self) -> dict[str, Any]:
-        """Returns the request's data from path and query or body, checked by the route's schema; raises Problem 422."""
+        """Returns the request's data from path and query, body or uploaded file, checked by the route's schema.
+
+        Raises Problem 422.
+        """
         if self.route.request is None:
             return {}
+        if self.route.uploads:
+            return self.complete(reading.read_upload(self.request))
         if self.route.method in WITHOUT_BODY:
             return self.complete(reading.read_query(self.request, self.route.request))
         limit = self.route.body_limit if self.session else self.route.anonymous_limit

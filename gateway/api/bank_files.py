@@ -1,33 +1,23 @@
 """Files for branches that take no messages: operators fetch ours, and upload the bank's results."""
 
-from werkzeug.wrappers import Response
-
-from gateway.answers import json_answer
-from gateway.reading import read_upload
-from gateway.routes import RequestContext, file_route, route, rpc_route
+from gateway.routes import file_route, rpc_route
 from services.contracts.operations import bank_files as rpc
 from services.kit.documents.content_types import XLSX
 
 _FILES = "/api/v1/operations/bank-files"
 _RESULTS = "/api/v1/operations/result-files"
 
-
-@route(
-    "POST",
-    "/api/v1/operations/branches/<branch_code>/result-files",
-    rpc.UPLOAD_RESULTS,
-    status=201,
-    uploads=True,
-    deadline=60,
-    summary="Apply the results and reports of a branch's file; says which lines were not taken",
-)
-def upload_results(context: RequestContext) -> Response:
-    answer = context.call(rpc.UPLOAD_RESULTS, context.complete(read_upload(context.request)))
-    return json_answer(answer, 201, f"{_RESULTS}/{answer['result_file_id']}")
-
-
 ROUTES = (
-    upload_results,
+    rpc_route(
+        "POST",
+        "/api/v1/operations/branches/<branch_code>/result-files",
+        rpc.UPLOAD_RESULTS,
+        status=201,
+        location=f"{_RESULTS}/{{result_file_id}}",
+        uploads=True,
+        deadline=60,
+        summary="Apply the results and reports of a branch's file; says which lines were not taken",
+    ),
     rpc_route(
         "GET",
         _FILES,

@@ -1,32 +1,22 @@
 """Bulk registration by a spreadsheet: previewed, then confirmed; bad rows come back as a sheet with their errors."""
 
-from werkzeug.wrappers import Response
-
-from gateway.answers import json_answer
-from gateway.reading import read_upload
-from gateway.routes import RequestContext, file_route, route, rpc_route
+from gateway.routes import file_route, rpc_route
 from services.contracts.operations.membership import imports as rpc
 from services.kit.documents.content_types import XLSX
 
 _IMPORTS = "/api/v1/members/imports"
 
-
-@route(
-    "POST",
-    _IMPORTS,
-    rpc.START_IMPORT,
-    status=202,
-    uploads=True,
-    deadline=30,
-    summary="Upload a spreadsheet of up to 20 MB for a preview; nobody is registered yet",
-)
-def start_import(context: RequestContext) -> Response:
-    started = context.call(rpc.START_IMPORT, context.complete(read_upload(context.request)))
-    return json_answer(started, 202, f"{_IMPORTS}/{started['import_id']}")
-
-
 ROUTES = (
-    start_import,
+    rpc_route(
+        "POST",
+        _IMPORTS,
+        rpc.START_IMPORT,
+        status=202,
+        location=f"{_IMPORTS}/{{import_id}}",
+        uploads=True,
+        deadline=30,
+        summary="Upload a spreadsheet of up to 20 MB for a preview; nobody is registered yet",
+    ),
     rpc_route(
         "GET",
         _IMPORTS,

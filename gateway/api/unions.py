@@ -1,10 +1,6 @@
 """Unions (工会): the own union and its subordinates."""
 
-from werkzeug.wrappers import Response
-
-from gateway.answers import json_answer
-from gateway.reading import read_upload
-from gateway.routes import RequestContext, file_route, route, rpc_route
+from gateway.routes import file_route, rpc_route
 from services.contracts.operations.membership import accounts as rpc
 from services.contracts.operations.membership import union_changes as changes
 from services.contracts.operations.membership import union_imports as imports
@@ -16,35 +12,24 @@ _CHANGES = "/api/v1/union-changes"
 
 _IMPORT = f"{_UNIONS}/import"
 
-
-@route(
-    "POST",
-    f"{_IMPORT}/check",
-    imports.CHECK_UNION_IMPORT,
-    uploads=True,
-    deadline=60,
-    summary="What a workbook of unions and accounts would create, and its wrong rows; nothing is created",
-)
-def check_import(context: RequestContext) -> Response:
-    return json_answer(context.call(imports.CHECK_UNION_IMPORT, context.complete(read_upload(context.request))))
-
-
-@route(
-    "POST",
-    _IMPORT,
-    imports.IMPORT_UNIONS,
-    status=201,
-    uploads=True,
-    deadline=60,
-    summary="Create all unions and accounts of a workbook, or nothing where a row is wrong",
-)
-def import_unions(context: RequestContext) -> Response:
-    return json_answer(context.call(imports.IMPORT_UNIONS, context.complete(read_upload(context.request))), 201)
-
-
 ROUTES = (
-    check_import,
-    import_unions,
+    rpc_route(
+        "POST",
+        f"{_IMPORT}/check",
+        imports.CHECK_UNION_IMPORT,
+        uploads=True,
+        deadline=60,
+        summary="What a workbook of unions and accounts would create, and its wrong rows; nothing is created",
+    ),
+    rpc_route(
+        "POST",
+        _IMPORT,
+        imports.IMPORT_UNIONS,
+        status=201,
+        uploads=True,
+        deadline=60,
+        summary="Create all unions and accounts of a workbook, or nothing where a row is wrong",
+    ),
     file_route(
         f"{_IMPORT}/template.xlsx",
         imports.GET_UNION_TEMPLATE,
