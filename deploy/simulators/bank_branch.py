@@ -19,6 +19,7 @@ from openpyxl import load_workbook
 
 from deploy.simulators.bank_ledger import Result, decide, life_of_card, refusing_every
 from services.contracts.external import bank_files as contract
+from services.contracts.shared import CARD_STEP_WORDS
 from services.contracts.values import SHANGHAI
 from services.kit.documents.sheet_cells import saved
 from services.kit.settings import refuse_production, run_program
@@ -65,7 +66,7 @@ def lives(results: Iterable[Result]) -> Iterator[Result]:
 
 
 def _in_words(line: Result) -> dict[str, str]:
-    words = {**contract.OUTCOME_WORDS, **contract.STEP_WORDS}
+    words = {**contract.OUTCOME_WORDS, **CARD_STEP_WORDS}
     return {name: _text(words.get(value, value)) for name, value in line.items() if value is not None}
 
 

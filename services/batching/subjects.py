@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Iterable
-from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
@@ -19,10 +18,9 @@ from services.contracts.events.subjects import (
     SubjectRequestedData,
     SubjectSheet,
 )
-from services.contracts.external.bank_files import STEP_WORDS
 from services.contracts.masks import mask_card
-from services.contracts.shared import ERASED_NAME
-from services.contracts.values import SHANGHAI
+from services.contracts.shared import CARD_STEP_WORDS, ERASED_NAME
+from services.contracts.values import to_the_minute
 from services.kit.data.bulk import count_changed, is_any_of
 from services.kit.events.envelope import Event
 from services.kit.events.outbox import publish
@@ -73,11 +71,11 @@ def _applications(session: Session, data: SubjectRequestedData) -> list[list[str
     )
     return [
         [
-            _time(one.listed_at),
+            to_the_minute(one.listed_at),
             one.batch_no or "",
             outlet_name or "",
             _STATES[one.state],
-            _time(one.decided_at),
+            to_the_minute(one.decided_at),
             one.reason or one.reason_code or "",
             mask_card(one.card_no) if one.card_no else "",
         ]
@@ -88,7 +86,7 @@ def _applications(session: Session, data: SubjectRequestedData) -> list[list[str
 def _consents(session: Session, data: SubjectRequestedData) -> list[list[str]]:
     own = select(ConsentReceipt).where(ConsentReceipt.member_id == data.member_id)
     receipts = session.scalars(own.order_by(ConsentReceipt.given_at.desc()).limit(MOST_ROWS))
-    return [[_time(one.given_at), one.version, _BASES[one.basis]] for one in receipts]
+    return [[to_the_minute(one.given_at), one.version, _BASES[one.basis]] for one in receipts]
 
 
 def _reports(session: Session, data: SubjectRequestedData) -> list[list[str]]:
@@ -97,7 +95,8 @@ def _reports(session: Session, data: SubjectRequestedData) -> list[list[str]]:
         select(CardReport).where(of_person).order_by(CardReport.happened_at.desc()).limit(MOST_ROWS)
     )
     return [
-        [_time(one.happened_at), STEP_WORDS[one.step], "工会登记" if one.reported_by else "银行反馈"] for one in reports
+        [to_the_minute(one.happened_at), CARD_STEP_WORDS[one.step], "工会登记" if one.reported_by else "银行反馈"]
+        for one in reports
     ]
 
 
@@ -161,7 +160,3 @@ def _lock(session: Session, batch_nos: Iterable[str | None]) -> None:
     """Locks the batches, as all do who change a batch's applications."""
     locked = select(Batch.batch_no).where(is_any_of(Batch.batch_no, batch_nos)).order_by(Batch.batch_no)
     session.execute(locked.with_for_update(key_share=True)).all()
-
-
-def _time(moment: datetime | None) -> str:
-    return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if moment else ""

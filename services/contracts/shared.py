@@ -1,7 +1,9 @@
 """Parts that several events share: the union, a person, an application's step."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
+from types import MappingProxyType
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -28,7 +30,17 @@ UNION_KINDS = ("city", "superior", "grassroots")
 CARD_STATUSES = ("made", "collected", "active", "lost", "closed")
 """The status of a member's card: 已制卡, 已领卡, 已激活, 已挂失, 已销卡."""
 CARD_STEPS = ("collected", "activated", "lost", "replaced", "renewed", "closed")
-"""What happens to the card of a number after it is made: 领卡, 激活, 挂失, 补卡, 换卡, 销卡."""
+"""What happens to the card of a number after it is made."""
+CARD_STEP_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "collected": "领卡",
+        "activated": "激活",
+        "lost": "挂失",
+        "replaced": "补卡",
+        "renewed": "换卡",
+        "closed": "销卡",
+    }
+)
 ENROLMENT_WAYS = ("collective", "immediate")
 """How members are insured: 集中参保 (团体参保), 即时参保."""
 ENROLMENT_KINDS = ("hospital", "illness", "accident", "death")

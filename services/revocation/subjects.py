@@ -11,7 +11,7 @@ from services.contracts.events.subjects import (
     SubjectRequestedData,
     SubjectSheet,
 )
-from services.contracts.values import SHANGHAI
+from services.contracts.values import to_the_minute
 from services.kit.data.bulk import is_any_of
 from services.kit.events.envelope import Event
 from services.kit.events.outbox import publish
@@ -32,10 +32,7 @@ def subject_requested(session: Session, event: Event[SubjectRequestedData]) -> N
             .order_by(Revocation.requested_at.desc())
             .limit(MOST_ROWS)
         ).all()
-        rows = [
-            [one.batch_no, f"{one.requested_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}", _STATES[one.state]]
-            for one in requests
-        ]
+        rows = [[one.batch_no, to_the_minute(one.requested_at), _STATES[one.state]] for one in requests]
         parts = [SubjectPart(title="批次撤销", rows=len(rows))]
         sheets = [SubjectSheet(title="批次撤销", headings=["批次编号", "申请时间", "结果"], rows=rows)]
     else:

@@ -14,7 +14,7 @@ from services.contracts.events.subjects import (
     SubjectRequestedData,
     SubjectSheet,
 )
-from services.contracts.values import SHANGHAI
+from services.contracts.values import to_the_minute
 from services.kit.data.bulk import is_any_of
 from services.kit.events.envelope import Event
 from services.kit.events.outbox import publish
@@ -43,14 +43,7 @@ def _copy(session: Session, data: SubjectRequestedData) -> SubjectAnsweredData:
         .order_by(ApplicationCheck.checked_at.desc().nulls_first(), CheckFinding.position)
         .limit(MOST_ROWS)
     ).all()
-    rows = [
-        [
-            f"{row.checked_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if row.checked_at else "",
-            _RESULTS.get(row.result, row.result),
-            row.message or "",
-        ]
-        for row in found
-    ]
+    rows = [[to_the_minute(row.checked_at), _RESULTS.get(row.result, row.result), row.message or ""] for row in found]
     return SubjectAnsweredData(
         request_id=data.request_id,
         kind=data.kind,

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from services.batching.bank.bank_reading import feedback_in
 from services.batching.bank_files.result_rows import documents_of
 from services.contracts.external.bank import FEEDBACK_QUEUE, LARGEST_FEEDBACK, MESSAGES, REJECTIONS
-from services.contracts.external.bank_files import CARDS, FORMS, OUTCOME_WORDS, REJECTION_WORDS, RESULTS, STEP_WORDS
-from services.contracts.shared import CARD_STEPS
+from services.contracts.external.bank_files import CARDS, FORMS, OUTCOME_WORDS, REJECTION_WORDS, RESULTS
+from services.contracts.shared import CARD_STEP_WORDS, CARD_STEPS
 from services.kit.sheets.forms import FilledRow, Form
 
 APPLICATION = str(UUID(int=7))
@@ -96,7 +96,7 @@ def test_the_same_rows_make_the_same_documents_wherever_they_stand() -> None:
 
 
 def test_every_outcome_and_step_has_a_word_and_every_reason_a_sentence() -> None:
-    assert set(STEP_WORDS) == set(CARD_STEPS)
+    assert set(CARD_STEP_WORDS) == set(CARD_STEPS)
     assert set(OUTCOME_WORDS) == {"accepted", "made", "issued", "refused"}
     only_messages = {"not_encrypted", "feedback_id_reused"}
     assert set(REJECTION_WORDS) == set(REJECTIONS) - only_messages

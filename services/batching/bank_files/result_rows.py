@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from services.contracts.external.bank import LARGEST_FEEDBACK
-from services.contracts.external.bank_files import CARDS, OUTCOME_WORDS, RESULTS, STEP_WORDS
+from services.contracts.external.bank_files import CARDS, OUTCOME_WORDS, RESULTS
+from services.contracts.shared import CARD_STEP_WORDS
 from services.contracts.values import SHANGHAI
 from services.kit.data.encryption import blind_index
 from services.kit.events.outbox import to_json
@@ -19,7 +20,7 @@ _MOMENT = re.compile(
 )
 _FILLED_IN_BY_US = frozenset({"batch_no", "application_id", "member_no"})
 _OUTCOMES = {word: outcome for outcome, word in OUTCOME_WORDS.items()}
-_STEPS = {word: step for step, word in STEP_WORDS.items()}
+_STEPS = {word: step for step, word in CARD_STEP_WORDS.items()}
 
 
 @dataclass(frozen=True)

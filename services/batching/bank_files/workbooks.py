@@ -11,7 +11,7 @@ from services.batching.pending.persons import facts_of
 from services.batching.register.register import CHANNEL_NAMES, DOCUMENT_NAMES, expiry_text
 from services.contracts.external import bank_files
 from services.contracts.operations.bank_files import RejectedLines
-from services.contracts.values import SHANGHAI, nationality_title
+from services.contracts.values import nationality_title, to_the_minute
 from services.kit.documents.sheet_cells import heading_row, saved, text_row
 from services.kit.sheets.forms import Form
 
@@ -47,7 +47,7 @@ def receipt_workbook(file: BankResultFile, rejections: Sequence[RejectedLines], 
     facts = _sheet(book, "回执", ("项目", "内容"))
     lines = {
         "文件": file.file_name,
-        "上传时间": f"{file.uploaded_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}",
+        "上传时间": to_the_minute(file.uploaded_at),
         "行数": file.lines,
         "采用": file.applied,
         "重复": file.repeated,

@@ -8,7 +8,7 @@ from typing import Any
 
 from services.batching.register.numerals import in_financial_characters
 from services.contracts.rules.nationality import implied_nationality
-from services.contracts.values import LONG_TERM, SHANGHAI, nationality_title
+from services.contracts.values import LONG_TERM, nationality_title, to_the_minute
 
 TITLE = "上海工会会员服务卡办卡清册"
 HEADINGS = ("序号", "会员编号", "姓名", "证件类型", "证件号码", "证件到期日", "国籍")
@@ -94,7 +94,7 @@ class Register:
 
     def submitted_text(self) -> str:
         """The printed time of submission, in Shanghai."""
-        return self.submitted_at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
+        return to_the_minute(self.submitted_at)
 
     def total_text(self) -> str:
         """The number of persons, in words and in figures."""

@@ -7,6 +7,7 @@ applicants or reports on cards. Each is an .xlsx with the branch's password.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from services.contracts.shared import CARD_STEP_WORDS
 from services.kit.sheets.forms import Form
 
 BATCH_SHEET = "批次"
@@ -44,16 +45,6 @@ RECALLED_HEADINGS: Mapping[str, str] = MappingProxyType(
 OUTCOME_WORDS: Mapping[str, str] = MappingProxyType(
     {"accepted": "已受理", "made": "已制卡", "issued": "办理成功", "refused": "退回"}
 )
-STEP_WORDS: Mapping[str, str] = MappingProxyType(
-    {
-        "collected": "领卡",
-        "activated": "激活",
-        "lost": "挂失",
-        "replaced": "补卡",
-        "renewed": "换卡",
-        "closed": "销卡",
-    }
-)
 _MOMENT = "北京时间，精确到分，如 2026-11-24 10:05；零点整的写 00:01"
 RESULTS = Form(
     "办理结果",
@@ -89,7 +80,7 @@ CARDS = Form(
     },
     ("card_no", "step", "happened_at"),
     {
-        "step": "、".join(STEP_WORDS.values()),
+        "step": "、".join(CARD_STEP_WORDS.values()),
         "happened_at": _MOMENT,
         "new_card_no": "补卡的必填；换卡后卡号改变的也填",
         "application_id": "该卡的“办理成功”尚未上传的必填",

@@ -12,6 +12,7 @@ from services.contracts.values.dates import (
     clean_month,
     end_of,
     start_of,
+    to_the_minute,
     today,
 )
 from services.contracts.values.names import LONGEST_NAME, clean_name
@@ -40,5 +41,6 @@ __all__ = [
     "is_mobile",
     "nationality_title",
     "start_of",
+    "to_the_minute",
     "today",
 ]

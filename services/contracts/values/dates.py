@@ -29,6 +29,11 @@ def end_of(day: date) -> datetime:
     return start_of(day + timedelta(days=1))
 
 
+def to_the_minute(moment: datetime | None) -> str:
+    """A moment as documents and messages show it, in Shanghai: 2026-11-24 10:05; empty without one."""
+    return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if moment else ""
+
+
 def clean_day(text: str) -> date:
     """Reads a day such as `2030-01-31`, `20300131` or `2030年1月31日`, with or without a time; 长期 is LONG_TERM."""
     cleaned = clean_compatible(text)

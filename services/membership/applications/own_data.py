@@ -1,7 +1,7 @@
 """A member's own data as a sheet to take along from the phone (Personal Information Protection Law, article 45)."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 from openpyxl import Workbook
@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from services.contracts.masks import mask_card, mask_document, mask_phone
 from services.contracts.operations.membership.members import ExportOwnDataRequest
-from services.contracts.values import LONG_TERM, SHANGHAI, today
+from services.contracts.shared import CARD_STEP_WORDS
+from services.contracts.values import LONG_TERM, to_the_minute, today
 from services.kit.documents.content_types import XLSX
 from services.kit.documents.sheet_cells import heading_row, saved, text_row
 from services.kit.rpc.files import FileAnswer, file_answer
@@ -33,14 +34,6 @@ APPLICATION_WORDS = {
     "refused": "银行退回",
     "released": "已释放",
     "removed": "已移除",
-}
-CARD_STEP_WORDS = {
-    "collected": "领卡",
-    "activated": "激活",
-    "lost": "挂失",
-    "replaced": "补卡",
-    "renewed": "换卡",
-    "closed": "销卡",
 }
 DISCLOSURE_WORDS = {"reveal": "显示完整号码", "search": "按号码查询"}
 RETIREMENT_WORDS = {"M60": "男，60 周岁", "F55": "女，55 周岁", "F50": "女，50 周岁", "special": "特殊工种"}
@@ -86,7 +79,7 @@ def _facts(session: Session, member: Member) -> Rows:
     yield "手机号码", mask_phone(member.phone) if member.phone else ""
     yield "联系地址", member.address or ""
     yield "退休类别", _word("retirement_category", member.retirement_category)
-    yield "登记时间", _time(member.registered_at)
+    yield "登记时间", to_the_minute(member.registered_at)
     yield "办卡状态", CARD_STATE_WORDS[member.card_state]
     yield "银行卡号", mask_card(member.card_no) if member.card_no else ""
     yield "卡片状态", CARD_STATUS_WORDS.get(status_of(member) or "", "")
@@ -95,19 +88,19 @@ def _facts(session: Session, member: Member) -> Rows:
 def _steps(session: Session, member: Member) -> Rows:
     for one in applications_of(session, member.member_id):
         head = (
-            _time(one.queued_at),
+            to_the_minute(one.queued_at),
             CHANNEL_WORDS[one.channel],
             one.batch_no or "",
             one.consent_version or "",
-            _time(one.consented_at),
+            to_the_minute(one.consented_at),
         )
         for step in one.steps:
-            yield *head, APPLICATION_WORDS[step.state], _time(step.at), step.note or ""
+            yield *head, APPLICATION_WORDS[step.state], to_the_minute(step.at), step.note or ""
 
 
 def _card(session: Session, member: Member) -> Rows:
     for step in card_steps_of(session, member.member_id):
-        yield _time(step.happened_at), CARD_STEP_WORDS[step.step], step.card_no
+        yield to_the_minute(step.happened_at), CARD_STEP_WORDS[step.step], step.card_no
 
 
 def _covers(session: Session, member: Member) -> Rows:
@@ -127,7 +120,7 @@ def _corrections(session: Session, member: Member) -> Rows:
     for one in corrections_of(session, member.member_id):
         for change in one.changes:
             yield (
-                _time(one.corrected_at),
+                to_the_minute(one.corrected_at),
                 FIELD_WORDS.get(change.field, change.field),
                 change.old or "",
                 change.new or "",
@@ -140,11 +133,11 @@ def _transfers(session: Session, member: Member) -> Rows:
     names = union_names(session, {one for row in transfers for one in (row.from_union_id, row.to_union_id)})
     for one in transfers:
         yield (
-            _time(one.requested_at),
+            to_the_minute(one.requested_at),
             names[one.from_union_id],
             names[one.to_union_id],
             TRANSFER_WORDS[one.state],
-            _time(one.decided_at),
+            to_the_minute(one.decided_at),
         )
 
 
@@ -157,7 +150,7 @@ def _disclosures(session: Session, member: Member) -> Rows:
     )
     for disclosure, union_name in session.execute(seen):
         yield (
-            _time(disclosure.at),
+            to_the_minute(disclosure.at),
             union_name,
             DISCLOSURE_WORDS[disclosure.kind],
             PLACES.get(disclosure.reason, disclosure.reason),
@@ -176,10 +169,6 @@ def _word(field: str, value: str | None) -> str:
 
 def _day(day: date | None) -> str:
     return day.isoformat() if day else ""
-
-
-def _time(moment: datetime | None) -> str:
-    return moment.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M") if moment else ""
 
 
 SHEETS: tuple[tuple[str, Sequence[str], Callable[[Session, Member], Rows]], ...] = (

@@ -16,7 +16,7 @@ from services.contracts.operations.membership.members import (
     ExportMembersRequest,
     MemberFilter,
 )
-from services.contracts.values import LONG_TERM, SHANGHAI
+from services.contracts.values import LONG_TERM, SHANGHAI, to_the_minute
 from services.kit.documents.content_types import XLSX
 from services.kit.documents.sheet_cells import heading_row, saved, text_row
 from services.kit.operations import audit
@@ -114,7 +114,7 @@ def _texts(
         CARD_STATE_WORDS[member.card_state],
         CARD_STATUS_WORDS.get(status_of(member) or "", ""),
         CHANNEL_WORDS.get(member.channel or "", ""),
-        applied.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M") if applied else "",
+        to_the_minute(applied),
     )
 
 

@@ -3,7 +3,7 @@
 from io import BytesIO
 
 from services.contracts.operations.membership.subjects import SubjectPartAnswer, SubjectRequestId
-from services.contracts.values import SHANGHAI
+from services.contracts.values import to_the_minute
 from services.kit.documents.content_types import PDF, XLSX
 from services.kit.documents.typeface import document_typeface
 from services.kit.operations import audit
@@ -65,14 +65,13 @@ def _pdf(row: SubjectRequest, union_name: str, people: list[str], parts: list[Su
 
 
 def _lines(row: SubjectRequest, union_name: str, people: list[str], parts: list[SubjectPartAnswer]) -> list[str]:
-    done_at = row.done_at.astimezone(SHANGHAI) if row.done_at else row.requested_at
     return [
         f"请求编号：{row.request_id}",
         f"会员编号：{row.member_no}　　工会：{union_name}",
         f"请求：{_KINDS[row.kind]}　　理由：{row.reason}",
-        f"受理：{people[0]}　{row.requested_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}",
+        f"受理：{people[0]}　{to_the_minute(row.requested_at)}",
         *([f"确认：{people[1]}"] if len(people) > 1 else []),
-        f"办结：{done_at:%Y-%m-%d %H:%M}",
+        f"办结：{to_the_minute(row.done_at or row.requested_at)}",
         "",
         *(f"{_SERVICES[one.service]}　{one.title}：{one.rows} 条，{_done(row, one)}" for one in parts),
     ]

@@ -11,7 +11,7 @@ from services.contracts.events.subjects import (
     SubjectRequestedData,
     SubjectSheet,
 )
-from services.contracts.values import SHANGHAI
+from services.contracts.values import to_the_minute
 from services.kit.data.bulk import is_any_of
 from services.kit.events.envelope import Event
 from services.kit.events.outbox import publish
@@ -28,7 +28,7 @@ def subject_requested(session: Session, event: Event[SubjectRequestedData]) -> N
 def _copy(session: Session, data: SubjectRequestedData) -> SubjectAnsweredData:
     own = select(MemberMessage).where(MemberMessage.member_id == data.member_id)
     messages = session.scalars(own.order_by(MemberMessage.message_id.desc()).limit(MOST_ROWS)).all()
-    rows = [[f"{one.created_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}", one.text] for one in messages]
+    rows = [[to_the_minute(one.created_at), one.text] for one in messages]
     refused = session.get(SmsRefusal, data.member_id) is not None
     choice = [["接收办卡短信", "否" if refused else "是"]]
     return SubjectAnsweredData(

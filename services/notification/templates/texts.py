@@ -8,7 +8,7 @@ from services.contracts.masks import mask_phone
 from services.contracts.operations.overview import ReportedAlert
 from services.contracts.operations.reports import Figures
 from services.contracts.shared import REVOCATION_REASONS
-from services.contracts.values import SHANGHAI
+from services.contracts.values import SHANGHAI, to_the_minute
 from services.kit.schemas import required
 from services.notification.models import Alert
 from services.notification.templates.rendering import Message
@@ -172,8 +172,7 @@ _ACCOUNT_CHANGES = {
 def account_changed(change: str, changed_by: str | None, changed_at: datetime) -> Message:
     """To the holder of an account: its credentials, telephone or roles were changed."""
     title, happened = _ACCOUNT_CHANGES[change]
-    at = changed_at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
-    values = {"变更标题": title, "时间": at, "操作人": _by(changed_by), "变更": happened}
+    values = {"变更标题": title, "时间": to_the_minute(changed_at), "操作人": _by(changed_by), "变更": happened}
     return Message("account_changed", values, "/account", f"account_{change}")
 
 
