@@ -14,7 +14,7 @@ from tests.chaos import poison_report
 from tests.chaos.poison import Poison, Target, draw, to_json
 from tests.chaos.poisoning import EVERY, Feeder
 from tests.databases import DatabaseFactory
-from tests.integration.batching_desk import KEY, fresh
+from tests.integration.batching.desk import KEY, fresh
 from tests.integration.conftest import StartService, fork_server, start_service
 
 pytestmark = pytest.mark.long("hundreds of malformed messages, 150 megabytes of them at once")

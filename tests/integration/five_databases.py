@@ -46,7 +46,7 @@ from services.notification.sms import SmsSettings
 from services.revocation import requests
 from services.validation.retirement import RegistryAnswer
 from tests.documents import read
-from tests.integration.batching_desk import CONSENT, CONTACT, KEY, OUTLET
+from tests.integration.batching.desk import CONSENT, CONTACT, KEY, OUTLET
 from tests.mothers import a_union_code
 
 _NEW_UNIONS = count(700_001)

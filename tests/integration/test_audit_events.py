@@ -39,7 +39,7 @@ from services.notification import announcements, message_inbox
 from services.revocation import batches, requests
 from tests.databases import DatabaseFactory
 from tests.documents import an_event, event_data, read
-from tests.integration.batching_desk import CONSENT, CONTACT, OUTLET, Desk
+from tests.integration.batching.desk import CONSENT, CONTACT, OUTLET, Desk
 from tests.mothers import an_applicant
 
 SUBMITTED = event_data(BATCH_SUBMITTED, wire_example(BATCH_SUBMITTED))

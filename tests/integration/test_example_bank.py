@@ -23,7 +23,7 @@ from services.kit.rpc.work import Work
 from services.kit.settings import read_settings
 from tests.databases import DatabaseFactory
 from tests.example_bank import example_bank
-from tests.integration.batching_desk import KEY, Desk, fresh
+from tests.integration.batching.desk import KEY, Desk, fresh
 from tests.integration.conftest import StartService
 
 BANK_KEYS = new_encryption_keys("bank-2026")

@@ -26,7 +26,7 @@ from services.revocation import places as revocation_places
 from services.revocation.models import Revocation
 from tests.databases import DatabaseFactory
 from tests.documents import an_event
-from tests.integration.batching_desk import Desk, a_feedback, fresh
+from tests.integration.batching.desk import Desk, a_feedback, fresh
 from tests.mothers import a_card_number, a_queueing, a_union_code, an_applicant
 from tests.two_transactions import at_once
 

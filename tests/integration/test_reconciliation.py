@@ -44,7 +44,7 @@ from services.notification.message_inbox import HOLDER, Audience, post
 from services.notification.templates import texts
 from tests.databases import DatabaseFactory, unique_name
 from tests.documents import read
-from tests.integration.batching_desk import CONSENT, CONTACT, OUTLET
+from tests.integration.batching.desk import CONSENT, CONTACT, OUTLET
 from tests.integration.five_databases import FiveDatabases
 from tests.integration.test_repair import with_check_digit
 from tests.mothers import a_member_form

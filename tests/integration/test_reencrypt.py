@@ -14,7 +14,7 @@ from services.batching.models import Base
 from services.kit.data.encryption import encrypted_prefix, keyring
 from services.kit.data.reencrypt import encrypted_tables, reencrypt, uses_of_key
 from services.kit.settings import read_settings
-from tests.integration.batching_desk import Desk, fresh
+from tests.integration.batching.desk import Desk, fresh
 from tests.mothers import an_applicant
 
 NEW = f"new:{base64.b64encode(b'n' * 32).decode()}"

@@ -31,7 +31,7 @@ from services.revocation.models import Batch as RevocationBatch
 from services.validation import subjects as of_validation
 from services.validation.models import ApplicationCheck, CheckFinding, WaitingCheck
 from tests.documents import an_event, event_data
-from tests.integration.batching_desk import Desk, a_card_feedback, a_feedback, fresh
+from tests.integration.batching.desk import Desk, a_card_feedback, a_feedback, fresh
 from tests.mothers import a_card_number
 
 YEARS = timedelta(days=1100)

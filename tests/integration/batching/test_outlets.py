@@ -18,7 +18,7 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.kit.schemas import as_dict
 from tests.documents import errors_in, read
-from tests.integration.batching_desk import OUTLET, Desk, fresh
+from tests.integration.batching.desk import OUTLET, Desk
 from tests.mothers import an_applicant
 
 CITY = Caller(account_id=str(uuid4()), roles=frozenset({"administrator"}), union_id=str(uuid4()))
@@ -34,11 +34,6 @@ def engine(database: Callable[[str], str]) -> Iterator[Engine]:
     made = create_engine(database("batching").replace("postgresql://", "postgresql+psycopg://"))
     yield made
     made.dispose()
-
-
-@pytest.fixture
-def desk(engine: Engine) -> Desk:
-    return fresh(engine)
 
 
 _REQUESTS: dict[Any, Any] = {

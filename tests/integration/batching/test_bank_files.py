@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from io import BytesIO
 from typing import Any
@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from openpyxl import Workbook, load_workbook
-from sqlalchemy import Engine, create_engine, select, text, update
+from sqlalchemy import Engine, select, text, update
 from sqlalchemy.orm import Session
 
 from deploy.simulators.bank_branch import answered, decided, lives, rows_of
@@ -40,7 +40,7 @@ from services.kit.rpc.files import file_answer
 from services.kit.rpc.request import Caller
 from services.kit.rpc.work import Work
 from services.kit.sheets.locked import is_locked, lock, unlock
-from tests.integration.batching_desk import OUTLET, Desk, fresh
+from tests.integration.batching.desk import OUTLET, Desk, fresh
 
 BRANCH = OUTLET["branch_code"]
 OPERATOR = Caller(account_id=str(uuid4()), account_name="ops", display_name="运维", roles=frozenset({"operator"}))
@@ -87,13 +87,6 @@ class Counter:
 
 def content_of(file: Any) -> bytes:
     return b64decode(file.content)
-
-
-@pytest.fixture(scope="module")
-def engine(module_database: Callable[[str], str]) -> Iterator[Engine]:
-    made = create_engine(module_database("batching"))
-    yield made
-    made.dispose()
 
 
 @pytest.fixture

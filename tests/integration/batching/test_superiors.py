@@ -1,12 +1,11 @@
 """What unions above see of pending lists and batches: only those below, and figures that agree with their lists."""
 
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from services.batching.batches import batches, summary
@@ -17,17 +16,10 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
 from services.kit.schemas import as_dict
-from tests.integration.batching_desk import Desk, a_feedback, fresh
+from tests.integration.batching.desk import Desk, a_feedback, fresh
 from tests.mothers import a_card_number, a_union, an_applicant
 
 CITY, DISTRICT, STREET = (uuid4() for _ in range(3))
-
-
-@pytest.fixture(scope="module")
-def engine(module_database: Callable[[str], str]) -> Iterator[Engine]:
-    made = create_engine(module_database("batching"))
-    yield made
-    made.dispose()
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 """The pending list: members are listed, checked, completed, switched and removed."""
 
-from collections.abc import Callable, Iterator
 from datetime import date
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from services.batching.pending import checks, listing, pending
@@ -24,24 +23,12 @@ from services.contracts.operations.batching import ListPendingRequest
 from services.kit.events.failures import Reject
 from services.kit.problems import Conflict, Invalid, NotFound, Problem
 from tests.documents import an_event
-from tests.integration.batching_desk import Desk, fresh
+from tests.integration.batching.desk import Desk
 from tests.mothers import a_queueing, a_resident_number, an_applicant
 from tests.ordered_plans import sorts_in
 
 _CHECK_DIGIT = ("document_number", "check_digit_wrong")
 _OF_DOCUMENT = ("nationality", "nationality_of_document")
-
-
-@pytest.fixture(scope="module")
-def engine(module_database: Callable[[str], str]) -> Iterator[Engine]:
-    made = create_engine(module_database("batching"))
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
-def desk(engine: Engine) -> Desk:
-    return fresh(engine)
 
 
 def test_queued_members_are_listed_unchecked_by_member_number(desk: Desk) -> None:

@@ -2,7 +2,7 @@
 
 import zipfile
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -46,18 +46,11 @@ from services.kit.rpc.work import Work
 from services.kit.schemas import as_dict
 from services.kit.settings import read_settings
 from tests.databases import DatabaseFactory
-from tests.integration.batching_desk import Desk, a_card_feedback, a_feedback, a_message, fresh
+from tests.integration.batching.desk import Desk, a_card_feedback, a_feedback, a_message, fresh
 from tests.mothers import a_card_number, a_union, an_applicant
 
 NOON = datetime(2027, 1, 15, 4, tzinfo=UTC)
 """Noon in Shanghai, long after every card of these tests was made."""
-
-
-@pytest.fixture(scope="module")
-def engine(module_database: Callable[[str], str]) -> Iterator[Engine]:
-    made = create_engine(module_database("batching"))
-    yield made
-    made.dispose()
 
 
 @pytest.fixture

@@ -4,14 +4,13 @@ import json
 import re
 import runpy
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, create_engine, select, text, update
+from sqlalchemy import Engine, select, text, update
 from sqlalchemy.orm import Session
 
 from deploy.permissions import permissions_of
@@ -33,22 +32,10 @@ from services.kit.schemas import as_dict
 from services.kit.secret_values import Key
 from tests.databases import ROOT
 from tests.documents import an_event
-from tests.integration.batching_desk import Desk, a_feedback, a_message, an_approval, fresh
+from tests.integration.batching.desk import Desk, a_feedback, a_message, an_approval
 from tests.mothers import a_card_number, a_union, an_applicant
 
 REFUSAL = {"outcome": "refused", "reason_code": "name_mismatch", "reason": "姓名与证件不符"}
-
-
-@pytest.fixture(scope="module")
-def engine(module_database: Callable[[str], str]) -> Iterator[Engine]:
-    made = create_engine(module_database("batching"))
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
-def desk(engine: Engine) -> Desk:
-    return fresh(engine)
 
 
 def issued(application_id: UUID, card_no: str | None = None) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from services.kit.events.envelope import Event
 from services.kit.rpc.methods import Caller
 from tests.databases import DatabaseFactory
 from tests.documents import loaded
-from tests.integration.batching_desk import CONSENT, CONTACT, KEY, OUTLET, a_feedback
+from tests.integration.batching.desk import CONSENT, CONTACT, KEY, OUTLET, a_feedback
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.integration.service_environment import ServiceEnvironment, service_environment
 from tests.mothers import a_card_number, a_clerk_of, a_queueing, a_union, an_applicant

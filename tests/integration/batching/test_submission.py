@@ -3,7 +3,6 @@
 import base64
 import io
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from pypdf import PdfReader
-from sqlalchemy import Engine, create_engine, select, text, update
+from sqlalchemy import Engine, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -41,21 +40,9 @@ from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET, as_dict
 from tests.documents import read
-from tests.integration.batching_desk import CONTACT, OUTLET, Desk, a_feedback, fresh
+from tests.integration.batching.desk import CONTACT, OUTLET, Desk, a_feedback
 from tests.mothers import a_consent, an_applicant
 from tests.ordered_plans import sorts_in
-
-
-@pytest.fixture(scope="module")
-def engine(module_database: Callable[[str], str]) -> Iterator[Engine]:
-    made = create_engine(module_database("batching"))
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
-def desk(engine: Engine) -> Desk:
-    return fresh(engine)
 
 
 def test_a_submission_without_a_telephone_number_has_that_of_the_last_one_which_is_shown_masked(desk: Desk) -> None:

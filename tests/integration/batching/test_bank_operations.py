@@ -4,13 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, create_engine
 
 from services.batching.bank import bank_operations
 from services.contracts.events.batching import ACT_RECORDED, ISSUE_TIMES_CORRECTED
@@ -20,27 +18,10 @@ from services.kit.problems import Conflict, Invalid, NotFound
 from services.kit.schemas import as_dict, schema_of
 from tests.databases import ROOT
 from tests.documents import read
-from tests.integration.batching_desk import Desk, a_feedback, fresh
+from tests.integration.batching.desk import Desk, a_feedback
 from tests.mothers import a_card_number
 
 REASON = "银行未收到该批次"
-
-
-@pytest.fixture(scope="module")
-def database_url(module_database: Callable[[str], str]) -> str:
-    return module_database("batching")
-
-
-@pytest.fixture(scope="module")
-def engine(database_url: str) -> Iterator[Engine]:
-    made = create_engine(database_url)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
-def desk(engine: Engine) -> Desk:
-    return fresh(engine)
 
 
 def resend(desk: Desk, batch_no: str, what: str) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """Messages between batching and the bank are encrypted for their reader; clear text only where it is agreed."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import pytest
 from amqp.basic_message import Message as AmqpMessage
-from sqlalchemy import Engine, create_engine, select
+from sqlalchemy import Engine, select
 
 from services.batching.bank import bank_reading
 from services.contracts.external import bank
@@ -27,18 +27,11 @@ from services.kit.events.failures import Reject
 from services.kit.events.subscribe import Message
 from services.kit.key_sets import new_encryption_keys, public_part
 from services.kit.settings import read_settings
-from tests.integration.batching_desk import KEY, Desk, a_feedback, a_message, fresh
+from tests.integration.batching.desk import KEY, Desk, a_feedback, a_message, fresh
 from tests.mothers import a_card_number
 
 BANK_KEYS, UNION_KEYS = new_encryption_keys("bank-2026"), new_encryption_keys("union-2026")
 REFUSAL = {"outcome": "refused", "reason_code": "name_mismatch", "reason": "姓名与证件不符"}
-
-
-@pytest.fixture(scope="module")
-def engine(module_database: Callable[[str], str]) -> Iterator[Engine]:
-    made = create_engine(module_database("batching"))
-    yield made
-    made.dispose()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Overdue work of batching: marked in lists, counted, and published once a day."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -8,7 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, create_engine, update
+from sqlalchemy import update
 
 from services.batching import overdue
 from services.batching.batches import batches
@@ -18,24 +18,12 @@ from services.contracts.operations.batching import ListBatchesRequest
 from services.contracts.rules.working_days import due_on
 from services.kit import clock
 from services.kit.schemas import as_dict
-from tests.integration.batching_desk import Desk, a_card_feedback, a_feedback, fresh
+from tests.integration.batching.desk import Desk, a_card_feedback, a_feedback
 from tests.mothers import a_card_number, a_union, an_applicant
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BEGAN = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
 """A Monday; no holiday follows for a month."""
-
-
-@pytest.fixture(scope="module")
-def engine(module_database: Callable[[str], str]) -> Iterator[Engine]:
-    made = create_engine(module_database("batching"))
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
-def desk(engine: Engine) -> Desk:
-    return fresh(engine)
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """Members who move to another union: cards go along, queued applications end, submitted ones go on, in any order."""
 
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
 from services.batching.bank import bank_feedback, bank_reading, bank_receipts
@@ -16,23 +14,9 @@ from services.batching.pending import listing, transfers
 from services.contracts.events.batching import MEMBERS_REMOVED
 from services.contracts.events.membership import MEMBER_TRANSFERRED, MEMBERS_QUEUED
 from tests.documents import an_event
-from tests.integration.batching_desk import Desk, a_feedback, fresh
+from tests.integration.batching.desk import Desk, a_feedback
 from tests.mothers import a_card_number, a_queueing, a_union, an_applicant
 from tests.two_transactions import at_once
-
-
-@pytest.fixture(scope="module")
-def engine(module_database: Callable[[str], str]) -> Iterator[Engine]:
-    made = create_engine(module_database("batching"))
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
-def desk(engine: Engine) -> Desk:
-    with engine.begin() as connection:
-        connection.execute(text("truncate moved_member"))
-    return fresh(engine)
 
 
 def move(desk: Desk, member_id: UUID, union: dict[str, Any], version: int = 1, at: datetime | None = None) -> None:

@@ -1,0 +1,1 @@
+"""Batching with its real database, function by function and as a process."""
