@@ -43,6 +43,22 @@ def test_what_is_made_violates_no_invariant(urls: Mapping[str, str]) -> None:
     assert violations(urls) == []
 
 
+def test_a_filled_database_has_the_indexes_of_an_empty_one(urls: Mapping[str, str], database: DatabaseFactory) -> None:
+    def indexes(url: str) -> set[tuple[str, str, bool, str, str | None]]:
+        with create_engine(url).connect() as connection:
+            found = connection.execute(
+                text(
+                    "select t.relname, c.relname, indisunique, indkey::text, pg_get_expr(indexprs, indrelid)"
+                    " from pg_index join pg_class c on c.oid = indexrelid join pg_class t on t.oid = indrelid"
+                    " where indisvalid and not c.relispartition and c.relnamespace = 'public'::regnamespace"
+                )
+            )
+            return {tuple(row) for row in found}
+
+    for service, url in urls.items():
+        assert indexes(url) == indexes(database(service))
+
+
 def test_the_audit_log_is_one_chain_over_several_months(urls: Mapping[str, str]) -> None:
     keys = {name: os.environ[name] for name in ("AUDIT_KEYS", "PERSONAL_DATA_KEYS", "BLIND_INDEX_KEY")}
     assert list(audit_log_is_intact(System(urls, {}, keys))) == []
