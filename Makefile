@@ -8,6 +8,7 @@ BOOTSTRAP = $(if $(shell command -v $(PYTHON)),$(PYTHON) deploy/local/bootstrap.
 VENV := .venv/bin
 SCALE ?=
 BANK ?= simulated
+DEMO ?= small
 SERVICE ?=
 EXAMPLES ?= 200
 MESSAGES ?= 10000
@@ -45,7 +46,7 @@ help: ## List these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
 
 setup:
-	@$(BOOTSTRAP) run
+	@$(BOOTSTRAP) $(if $(filter city,$(DEMO)),city,run)
 
 setup-dev:
 	@$(BOOTSTRAP) test
@@ -53,8 +54,8 @@ setup-dev:
 $(VENV)/python:
 	@echo "Nothing was set up yet: make run" >&2; exit 1
 
-run: setup ## Start the whole system, unless it runs already: make run SCALE="validation=3 batching=2" BANK=none
-	@$(VENV)/python -m deploy.local run --scale "$(SCALE)" --bank "$(BANK)"
+run: setup ## Start the whole system, unless it runs already: make run SCALE="validation=3 batching=2" BANK=none DEMO=city
+	@$(VENV)/python -m deploy.local run --scale "$(SCALE)" --bank "$(BANK)" --demo "$(DEMO)"
 
 bank-client: setup-dev ## Run the example bank for a system that was started by make run BANK=none
 	@$(VENV)/python -m deploy.local bank-client
@@ -156,6 +157,7 @@ lock: ## Write the lock files of pyproject.toml, for all Pythons: make lock LOCK
 	$(LOCK) --output-file requirements.lock pyproject.toml
 	$(LOCK) --output-file requirements-dev.lock --group dev pyproject.toml
 	$(LOCK) --output-file requirements-image.lock --group image
+	$(LOCK) --output-file requirements-history.lock --group history
 	@rm -rf .local/lock
 
 audit-dependencies: setup-dev ## Check pinned packages for known vulnerabilities; part of check

@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
+from deploy.history.city import PASSWORD, new_accounts
+from deploy.history.state import is_played
 from deploy.invariants.audit_heads import signed_heads, stored_heads, stored_heads_are_in_log
 from deploy.invariants.system import System, snapshots_of
 from deploy.local import backups, key_rotation, postgres, rabbitmq, stack, web
@@ -43,6 +45,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="start what does not run, restart what has changed")
     run.add_argument("--scale", default="", help="processes of a service: 'validation=3 batching=2'")
+    run.add_argument("--demo", default="small", choices=("small", "city"), help="city: plays months of the past first")
     run.add_argument(
         "--bank", default="simulated", choices=("simulated", "none"), help="none: another program is the bank"
     )
@@ -82,7 +85,7 @@ def main() -> int:
 
 def _do(arguments: argparse.Namespace) -> int:
     commands: dict[str, Callable[[], int | None]] = {
-        "run": lambda: _run(arguments.scale, with_bank=arguments.bank == "simulated"),
+        "run": lambda: _run(arguments.scale, with_bank=arguments.bank == "simulated", city=arguments.demo == "city"),
         "bank-client": _bank_client,
         "rotate": _rotate,
         "rolling-restart": lambda: _rolling_restart(arguments.of),
@@ -111,8 +114,12 @@ def _rotate_keys(dropped: str) -> int:
     return key_rotation.drop(FOLDER, dropped) if dropped else key_rotation.rotate(FOLDER)
 
 
-def _run(scale: str, *, with_bank: bool) -> int:
+def _run(scale: str, *, with_bank: bool, city: bool) -> int:
     web.build()
+    if city and not is_played(FOLDER):
+        from deploy.history.playing import play  # noqa: PLC0415 - its packages are installed for DEMO=city only
+
+        play(FOLDER, print)
     started_at = time.monotonic()
     running = stack.start(FOLDER, read_scale(scale, with_bank=with_bank))
     print(f"\nready after {time.monotonic() - started_at:.1f} s\n")
@@ -124,7 +131,12 @@ def _run(scale: str, *, with_bank: bool) -> int:
         print(f"  {'the bank':20} whoever connects as it: make bank-client, or docs/events/bank.md")
     print("\nDemo accounts\n", flush=True)
     table = [sys.executable, "-m", "services.membership.seed", "--accounts"]
-    return subprocess.run(table, cwd=ROOT, check=False).returncode
+    code = subprocess.run(table, cwd=ROOT, check=False).returncode
+    if is_played(FOLDER):
+        print(f"\nof the city, with the password {PASSWORD}\n")
+        for account, role, holder, union in new_accounts():
+            print(f"  {account:14} {role:23} {holder}  {union}")
+    return code
 
 
 def _bank_client() -> NoReturn:

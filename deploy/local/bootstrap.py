@@ -1,6 +1,6 @@
 """Prepares a bare machine to run the project: checks, Debian packages, virtual environment, node for the pages.
 
-    python3 deploy/local/bootstrap.py run|test
+    python3 deploy/local/bootstrap.py run|city|test
 
 Runs before anything is installed, so it uses the standard library only, and runs on Python 3.7 to say which version is
 needed. Everything is checked before anything is changed; what it may not do itself is printed in one message.
@@ -25,7 +25,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 SERVICES = ("membership", "validation", "batching", "revocation", "notification")
-_LOCKS = {"run": "requirements.lock", "test": "requirements-dev.lock"}
+_LOCKS = {
+    "run": ("requirements.lock",),
+    "city": ("requirements.lock", "requirements-history.lock"),
+    "test": ("requirements-dev.lock",),
+}
+"""By purpose: to run the system, to play its past as well, to test it."""
 _NODE_LOCK = "requirements-node.lock"
 _CHROMIUM = "/usr/bin/chromium-headless-shell"
 _PYTHONS = ((3, 11), (3, 12), (3, 13))
@@ -42,9 +47,9 @@ class DebianPackage:
 
 
 def main() -> int:
-    """Prepare the machine for `run` or `test`; return 1 with one message if that is not possible."""
-    if sys.argv[1:] not in (["run"], ["test"]):
-        print("usage: bootstrap.py run|test", file=sys.stderr)
+    """Prepare the machine for a purpose; return 1 with one message if that is not possible."""
+    if sys.argv[1:] not in [[purpose] for purpose in _LOCKS]:
+        print(f"usage: bootstrap.py {'|'.join(_LOCKS)}", file=sys.stderr)
         return 2
     purpose = sys.argv[1]
     missing = missing_packages(purpose)
@@ -86,6 +91,7 @@ def missing_packages(purpose: str) -> list[str]:
             "chromium-headless-shell", purpose != "test" or Path("/usr/bin/chromium-headless-shell").exists()
         ),
         DebianPackage("libatomic1", purpose != "test" or _has_libatomic()),
+        DebianPackage("libfaketime", purpose != "city" or _has_libfaketime()),
         DebianPackage("python3-venv", _error_in_venv() is None or importlib.util.find_spec("ensurepip") is not None),
     ]
     return [package.name for package in packages if not package.is_there]
@@ -158,6 +164,11 @@ def _has_libatomic() -> bool:
     return any(Path("/usr/lib").glob("*/libatomic.so.1"))
 
 
+def _has_libfaketime() -> bool:
+    """Whether the library is there by which PostgreSQL goes by another clock."""
+    return any(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+
+
 def _error_in_venv() -> str | None:
     """Return why the virtual environment must be remade; None if it fits the running Python."""
     try:
@@ -211,7 +222,8 @@ def _no_services_started() -> Iterator[None]:
 
 def _install_python_packages(purpose: str) -> None:
     _make_venv()
-    _install_lock(ROOT / _LOCKS[purpose])
+    for lock in _LOCKS[purpose]:
+        _install_lock(ROOT / lock)
     if not machine_has_node():
         _install_lock(ROOT / _NODE_LOCK)
 

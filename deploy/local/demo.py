@@ -107,6 +107,14 @@ def run_story(stack: Stack, seed: int | None = None, *, until: Chapter | None = 
     return 0
 
 
+def union_code(serial: int) -> str:
+    """Returns a valid 统一社会信用代码 for a grassroots union: 81, region 310110, serial, check digit by GB 32100."""
+    alphabet = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+    body = f"81310110{serial % 10**9:09d}"
+    total = sum(alphabet.index(character) * pow(3, position, 31) for position, character in enumerate(body))
+    return body + alphabet[(31 - total % 31) % 31]
+
+
 def sign_in(story: Story) -> None:
     """The superior union creates a grassroots union with a clerk, who sets a password by the link in an SMS."""
     password = demo_password()
@@ -116,7 +124,7 @@ def sign_in(story: Story) -> None:
         "unions",
         {
             "name": f"上海演示第{story.seed}号公司工会",
-            "code": _union_code(story.seed),
+            "code": union_code(story.seed),
             "superior_union_id": story.administrator.account["union"]["union_id"],
         },
     )
@@ -540,14 +548,6 @@ def _is_refused(story: Story, batch_no: str, code: str) -> bool:
 
 def _set_bank_mode(story: Story, mode: str) -> None:
     requests.put(f"{story.stack.simulator_urls['bank']}/control", json={"mode": mode}, timeout=5).raise_for_status()
-
-
-def _union_code(seed: int) -> str:
-    """Returns a valid 统一社会信用代码 for a grassroots union: 81, region 310110, serial, check digit by GB 32100."""
-    alphabet = "0123456789ABCDEFGHJKLMNPQRTUWXY"
-    body = f"81310110{seed % 10**9:09d}"
-    total = sum(alphabet.index(character) * pow(3, position, 31) for position, character in enumerate(body))
-    return body + alphabet[(31 - total % 31) % 31]
 
 
 if __name__ == "__main__":

@@ -64,12 +64,12 @@ class People:
 def make_people(seed: int) -> People:
     """Makes 200 importable people and four invalid rows; another seed gives other people."""
     dice = random.Random(seed)
-    ordinary = [_working(dice) for _ in range(191)]
+    ordinary = [working_person(dice) for _ in range(191)]
     failing = [_retired(dice) for _ in range(3)]
-    failing += [_with_expired_document(_working(dice)) for _ in range(3)]
-    registry_retired = _working(dice)
+    failing += [with_expired_document(working_person(dice)) for _ in range(3)]
+    registry_retired = working_person(dice)
     registry_retired.why_not = "registry"
-    rare_name = _working(dice)
+    rare_name = working_person(dice)
     rare_name.name = "王𬎆"
     passport = Person(
         name="SMITH JOHN",
@@ -81,10 +81,10 @@ def make_people(seed: int) -> People:
         phone=_phone(dice),
         address=_address(dice),
     )
-    nameless, unknown_type = _working(dice), _working(dice)
+    nameless, unknown_type = working_person(dice), working_person(dice)
     nameless.name = ""
     unknown_type.document_type = "图书证"
-    broken = [nameless, unknown_type, ordinary[0], _with_wrong_check_digit(_working(dice))]
+    broken = [nameless, unknown_type, ordinary[0], _with_wrong_check_digit(working_person(dice))]
     return People(ordinary, failing, registry_retired, rare_name, passport, broken)
 
 
@@ -110,6 +110,18 @@ def resident_id(birth: date, sequence: int, region: str = "310110") -> str:
     return body + _CHECK_DIGITS[check]
 
 
+def working_person(dice: random.Random) -> Person:
+    """Makes somebody who passes the system check, with a resident ID."""
+    return _person(dice, date(dice.randrange(1980, 2002), dice.randrange(1, 13), dice.randrange(1, 29)))
+
+
+def with_expired_document(person: Person) -> Person:
+    """Returns the person with a document that has expired."""
+    person.document_expiry = "2024-01-31"
+    person.why_not = "expired"
+    return person
+
+
 def _cells(person: Person) -> dict[str, str]:
     return {
         "姓名": person.name,
@@ -125,10 +137,6 @@ def _cells(person: Person) -> dict[str, str]:
     }
 
 
-def _working(dice: random.Random) -> Person:
-    return _person(dice, date(dice.randrange(1980, 2002), dice.randrange(1, 13), dice.randrange(1, 29)))
-
-
 def _retired(dice: random.Random) -> Person:
     person = _person(dice, date(dice.randrange(1952, 1959), dice.randrange(1, 13), dice.randrange(1, 29)))
     person.document_expiry = LONG_TERM
@@ -139,12 +147,6 @@ def _retired(dice: random.Random) -> Person:
 def _with_wrong_check_digit(person: Person) -> Person:
     right = person.document_number[-1]
     person.document_number = person.document_number[:-1] + ("1" if right != "1" else "2")
-    return person
-
-
-def _with_expired_document(person: Person) -> Person:
-    person.document_expiry = "2024-01-31"
-    person.why_not = "expired"
     return person
 
 

@@ -69,6 +69,9 @@ _MORE_OF = {
     "notification": {"SMS_QUIET_HOURS": "0-0"},
 }
 
+CLOCK_FILE = "CLOCK_FILE"
+"""Names the file by which the clocks of a system go that plays its past (`deploy.history`)."""
+
 NO_RESOLVER = {"EVENTLET_NO_GREENDNS": "yes"}
 """Name resolution by the system: eventlet's resolver takes 0.3 s to load, and addresses here are mostly numeric."""
 
@@ -288,6 +291,11 @@ def planned_processes(scale: Mapping[str, int], context: RuntimeContext) -> tupl
     return tuple(_process(name, context) for name in process_names(scale))
 
 
+def module_by_clock(module: Sequence[str], settings: Mapping[str, str]) -> list[str]:
+    """Return the module that runs a program's module, which these words begin with, by the clock of the settings."""
+    return ["deploy.history.process", *module] if CLOCK_FILE in settings else list(module)
+
+
 def service_environment(service: str, context: RuntimeContext) -> dict[str, str]:
     """Return the environment of a service's processes, migrations and seeds, without the health port."""
     ports = context.ports
@@ -322,7 +330,7 @@ def _process(name: str, context: RuntimeContext) -> Process:
         environment = {"PROOF_OF_WORK_BITS": _PROOF_OF_WORK_BITS, **_common_environment(program, context), **own}
     return Process(
         name=name,
-        command=(sys.executable, "-m", *module),
+        command=(sys.executable, "-m", *module_by_clock(module, context.settings)),
         environment=environment,
         ready_url=f"http://{LOOPBACK}:{port}/readyz",
         version=context.version,

@@ -4,7 +4,7 @@ Several processes may start them at once; nodes that already run are reused.
 """
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,10 +37,10 @@ def start(folder: Path, durable: bool = True, *, brokers: int = 1) -> Nodes:
         return Nodes(folder.resolve(), database.result(), broker.result())
 
 
-def start_postgres(folder: Path, durable: bool = True) -> Postgres:
-    """Start only PostgreSQL, unless it runs; as `start`."""
+def start_postgres(folder: Path, durable: bool = True, environment: Mapping[str, str] | None = None) -> Postgres:
+    """Start only PostgreSQL, unless it runs; as `start`. `environment` is added to the server's."""
     with _exclusive(folder, "postgres"):
-        return postgres.start(folder.resolve(), durable)
+        return postgres.start(folder.resolve(), durable, environment)
 
 
 def start_rabbitmq(folder: Path, brokers: int = 1) -> RabbitMQ:

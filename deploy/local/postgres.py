@@ -204,10 +204,11 @@ def data_folder(folder: Path) -> Path:
     return postgres_home.home_of(folder) / "data"
 
 
-def start(folder: Path, durable: bool) -> Postgres:
+def start(folder: Path, durable: bool, environment: Mapping[str, str] | None = None) -> Postgres:
     """Start the node of this folder unless it runs; it is made if there is none.
 
-    `durable` off is for tests: a crash of the machine may lose data, nothing else changes.
+    `durable` off is for tests: a crash of the machine may lose data, nothing else changes. `environment` is added to
+    the server's.
     Raises RuntimeError with the end of the log if it does not start.
     """
     if data_folder(folder) == folder / "postgres" / "data" and os.geteuid() == 0:
@@ -221,7 +222,7 @@ def start(folder: Path, durable: bool) -> Postgres:
         # The processes of a killed server hold its port for a moment, and clients know the node by this port.
         port = hold_port(_last_port(data), wait_seconds=5)
         _write_settings(data, port, durable)
-        _start_server(data)
+        _start_server(data, environment)
     node = Postgres(port, _password_file(data).read_text())
     node.close_shared_databases()
     return node
@@ -271,9 +272,9 @@ def binaries() -> Path | None:
     return Path(on_path).resolve().parent if on_path else None
 
 
-def run(command: list[str]) -> None:
+def run(command: list[str], environment: Mapping[str, str] | None = None) -> None:
     """Run one of PostgreSQL's programs: as the user postgres when we are root. Raises RuntimeError."""
-    run_as_owner(_program(command))
+    run_as_owner(_program(command), environment)
 
 
 def run_client(node: Postgres, command: list[str]) -> str:
@@ -372,11 +373,11 @@ def _archiving(data: Path) -> dict[str, str]:
     return {"archive_command": command, "archive_timeout": str(_ARCHIVE_SECONDS)}
 
 
-def _start_server(data: Path) -> None:
+def _start_server(data: Path, environment: Mapping[str, str] | None) -> None:
     log = data.parent / "postgres.log"
     for attempt in range(_ATTEMPTS):
         try:
-            _pg_ctl(data, "start", "-w", "-t", "60", "-l", str(log))
+            _pg_ctl(data, "start", "-w", "-t", "60", "-l", str(log), environment=environment)
         except RuntimeError:
             # The processes of a killed server need a moment to end; until then it cannot start.
             if attempt == _ATTEMPTS - 1:
@@ -408,8 +409,8 @@ def _last_port(data: Path) -> int | None:
     return int(ports[0]) if ports else None
 
 
-def _pg_ctl(data: Path, *arguments: str) -> None:
-    run(["pg_ctl", "-D", str(data), *arguments])
+def _pg_ctl(data: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+    run(["pg_ctl", "-D", str(data), *arguments], environment)
 
 
 def _program(command: list[str]) -> list[str]:

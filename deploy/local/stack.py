@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -36,6 +36,7 @@ from deploy.local.environment import (
     forget_passwords,
     keep_ports,
     keep_secrets,
+    module_by_clock,
     planned_processes,
     process_names,
     read_state,
@@ -118,10 +119,16 @@ class ProcessStatus:
     ready: bool
 
 
-def start(folder: Path, scale: Mapping[str, int] = _ONE_EACH, say: Say = print) -> Stack:
+def start(
+    folder: Path,
+    scale: Mapping[str, int] = _ONE_EACH,
+    say: Say = print,
+    settings: Mapping[str, str] | None = None,
+) -> Stack:
     """Start the stack in this folder: start what does not run, restart what has changed, wait until all is ready.
 
-    Missing nodes, databases and demo data are made. Raises StackError.
+    Missing nodes, databases and demo data are made. `settings` are environment variables of every process. Raises
+    StackError.
     """
     with _exclusive(folder):
         say("nodes: starting, or finding what runs")
@@ -130,7 +137,7 @@ def start(folder: Path, scale: Mapping[str, int] = _ONE_EACH, say: Say = print) 
         if postgres.is_running(folder) and folder not in postgres.data_folder(folder).parents:
             say(f"PostgreSQL's data is in {postgres.data_folder(folder)}: its user may not enter {folder}")
         scale = {**scale, **{one: 0 for one in OPTIONAL_PROGRAMS if one not in addresses.amqp_uris}}
-        context = _context(folder, scale, addresses, PREFERRED_GATEWAY_PORT, {})
+        context = _context(folder, scale, addresses, PREFERRED_GATEWAY_PORT, settings or {})
         stack = _bring_up(folder, scale, context, private_nodes(), say)
         if is_upgrading(stack_secrets):
             end_upgrade(folder, stack_secrets)
@@ -357,10 +364,15 @@ def _migrate_and_seed(folder: Path, forks: ForkServer, context: RuntimeContext, 
     environment = service_environment(service, context)
     url = {f"DATABASE_URL_{service.upper()}": context.addresses.migration_url(service)}
     log = log_file(folder, f"{service}-database")
-    if forks.start(_MIGRATE, [service], {**environment, **url}, log).wait(_SECONDS_TO_MIGRATE):
+
+    def fails(words: Sequence[str], environment: Mapping[str, str]) -> bool:
+        module, *arguments = module_by_clock(words, context.settings)
+        return forks.start(module, arguments, environment, log).wait(_SECONDS_TO_MIGRATE) != 0
+
+    if fails([_MIGRATE, service], {**environment, **url}):
         raise StackError(f"The database of {service} cannot be migrated. The end of {log}:\n{_end_of(log)}")
     seed = f"services.{service}.seed"
-    if importlib.util.find_spec(seed) and forks.start(seed, [], environment, log).wait(_SECONDS_TO_MIGRATE):
+    if importlib.util.find_spec(seed) and fails([seed], environment):
         raise StackError(f"The demo data of {service} could not be made. The end of {log}:\n{_end_of(log)}")
 
 

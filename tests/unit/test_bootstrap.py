@@ -48,6 +48,14 @@ def test_tests_need_a_browser_and_what_drives_it_besides() -> None:
 
 
 @pytest.mark.usefixtures("bare_machine")
+def test_only_the_past_of_a_city_needs_a_library_for_another_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "_has_libfaketime", lambda: False)
+
+    assert set(bootstrap.missing_packages("city")) == {*bootstrap.missing_packages("run"), "libfaketime"}
+    assert "libfaketime" not in bootstrap.missing_packages("test")
+
+
+@pytest.mark.usefixtures("bare_machine")
 def test_what_is_given_by_address_need_not_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AMQP_URI", "amqp://broker")
     monkeypatch.setenv("REGISTER_FONTS", "/fonts/a.ttf")
