@@ -11,7 +11,7 @@ from pathlib import Path
 import time_machine
 
 _LOOKS_EVERY = 0.05
-_SECONDS_UNTIL_ALL_HAVE_LOOKED = 0.2
+_SECONDS_UNTIL_ALL_HAVE_LOOKED = 0.15
 _LIBRARIES = Path("/usr/lib")
 
 

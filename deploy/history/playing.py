@@ -28,7 +28,7 @@ _SCENES: Mapping[str, tuple[Callable[[City, Grassroots, Random], Story], int]] =
     "guoding": (unions.half_answered_batch, 9),
 }
 """By the clerk's account: how a union's last weeks go, and how many working days before the present they begin."""
-_SETTINGS = {"BANK_MODE": "manual", "RETENTION_MINUTES": "0.5"}
+_SETTINGS = {"BANK_MODE": "manual", "PROOF_OF_WORK_BITS": "1", "RETENTION_MINUTES": "0.5"}
 
 
 @dataclass(frozen=True)
