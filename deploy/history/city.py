@@ -8,7 +8,7 @@ from itertools import count
 from typing import NamedTuple
 
 from deploy.history.bank import Bank
-from deploy.history.telling import Story, Teller
+from deploy.history.telling import Story
 from deploy.local.client import ApiClient
 from deploy.local.demo import union_code
 from deploy.local.first_password import choose_first_password
@@ -112,10 +112,10 @@ class City:
     today: date
     days_left: int
     """How many working days follow until the present."""
+    begin: Callable[[Story, str], None]
+    """Begins another story tomorrow, of a group."""
     done: Counter[str] = field(default_factory=Counter)
     """How many members were registered, batches submitted, cards issued and so on."""
-    begin: Callable[[Story, str], None] = Teller().begin
-    """Begins another story, of a group."""
     _signed_in: dict[str, tuple[date, ApiClient]] = field(default_factory=dict)
 
     def account(self, name: str) -> ApiClient:

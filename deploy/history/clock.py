@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 
 import time_machine
@@ -41,7 +42,7 @@ class PastClock:
         time.sleep(_SECONDS_UNTIL_ALL_HAVE_LOOKED)
 
     def _write(self, moment: datetime) -> None:
-        behind = max(0, round(_now() - moment.timestamp()))
+        behind = max(0, ceil(_now() - moment.timestamp()))
         new = self._file.with_suffix(".new")
         new.write_text(f"-{behind}\n")
         new.chmod(0o644)  # PostgreSQL's user reads it too

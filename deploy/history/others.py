@@ -8,10 +8,9 @@ from random import Random
 import requests
 
 from deploy.history.city import City
-from deploy.history.people import newcomers
 from deploy.history.telling import Story
 from deploy.local.client import ApiClient, wait_until
-from deploy.local.demo_people import Person, fill_in
+from deploy.local.demo_people import Person, fill_in, working_person
 from services.membership.seed import FLEXIBLE_PHONES
 
 _CODE = re.compile(r"\d{6}")
@@ -47,18 +46,23 @@ def deputies(city: City) -> Story:
 
 
 def transfers(city: City, dice: Random) -> Story:
-    """Members change their employer: the former union agrees, declines, or has not answered yet."""
-    leaving = newcomers(dice, 6)
+    """Members change their employer: the former union agrees or declines."""
+    leaving = [working_person(dice) for _ in range(6)]
     yield 10
     _register(city.account("guohua"), leaving)
     for number, person in enumerate(leaving):
         yield 14
-        if city.days_left < 3 and number < len(leaving) - 1:
-            continue
-        asked = {"name": person.name, "document_type": "resident_id", "document_number": person.document_number}
-        city.account("gubei").post("transfers", {**asked, "reason": "已与我单位签订劳动合同"})
+        _request_transfer(city, person)
         yield 2
         _answer_transfers(city, declines=number % 3 == 2)
+
+
+def waiting_transfer(city: City, dice: Random) -> Story:
+    """A member changes the employer, and the former union has not answered yet."""
+    person = working_person(dice)
+    _register(city.account("guohua"), [person])
+    yield 1
+    _request_transfer(city, person)
 
 
 def members_on_the_phone(city: City, dice: Random) -> Story:
@@ -80,12 +84,17 @@ def members_on_the_phone(city: City, dice: Random) -> Story:
 
 def unreadable_message(city: City) -> Story:
     """The bank sends something that nobody can read: it waits for an operator."""
-    city.bank.send_unreadable('{"feedback_id": "F20261103-7"')
+    city.bank.send_unreadable(f'{{"feedback_id": "F{city.today:%Y%m%d}-7"')
     yield 1
 
 
 def _register(clerk: ApiClient, people: list[Person]) -> None:
     clerk.import_members("入会名单.xlsx", fill_in(clerk.download("members/imports/template.xlsx"), people))
+
+
+def _request_transfer(city: City, person: Person) -> None:
+    asked = {"name": person.name, "document_type": "resident_id", "document_number": person.document_number}
+    city.account("jianlang").post("transfers", {**asked, "reason": "已与我单位签订劳动合同"})
 
 
 def _answer_transfers(city: City, *, declines: bool) -> None:

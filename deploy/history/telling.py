@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
+from random import Random
 
 from services.contracts.rules.working_days import is_working_day
 from services.contracts.values import SHANGHAI
@@ -12,7 +13,7 @@ from services.contracts.values import SHANGHAI
 Story = Iterator[int]
 """Acts on one day, and yields after how many working days it goes on."""
 
-_OPENS_AT = time_of_day(10)
+_OFFICE_HOURS = range(9, 17)
 _DAYS_A_MONTH = 30.5
 _AT_ONCE = 3
 _NEVER = 10**6
@@ -34,6 +35,10 @@ class Teller:
         self._tellings = list(tellings)
         self._today = -1
 
+    def add(self, tellings: Iterable[Telling]) -> None:
+        """Adds stories with the days on which they begin."""
+        self._tellings += tellings
+
     def begin(self, story: Story, group: str) -> None:
         """Begins another story tomorrow."""
         self._tellings.append(Telling(story, self._today + 1, group))
@@ -50,11 +55,16 @@ class Teller:
 
 
 def working_days(months: float) -> list[datetime]:
-    """The moments when offices open on the working days of the last months, and now."""
+    """A moment within the office hours of each working day of the last months, always the same one, and now."""
     now = datetime.now(SHANGHAI)
     first = now.date() - timedelta(days=round(months * _DAYS_A_MONTH))
     days = [first + timedelta(days=number) for number in range((now.date() - first).days)]
-    return [*(datetime.combine(day, _OPENS_AT, SHANGHAI) for day in days if is_working_day(day)), now]
+    return [*(_moment_of(day) for day in days if is_working_day(day)), now]
+
+
+def _moment_of(day: date) -> datetime:
+    dice = Random(day.isoformat())
+    return datetime.combine(day, time_of_day(dice.choice(_OFFICE_HOURS), dice.randrange(60)), SHANGHAI)
 
 
 def _go_on(tellings: list[Telling]) -> None:

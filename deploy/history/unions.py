@@ -15,7 +15,7 @@ _PRINTED, _ASKED_BACK = 0.9, 0.2
 """The shares of batches whose register is printed, and whose revocation the union requests."""
 _CHANNELS = ("ordinary", "special")
 _RENEWED = "2040-01-31"
-_CONTACT = {"contact_name": "王芳", "contact_phone": "13901234567"}
+_PHONE = "13901234567"
 _REASONS = (
     ("information", "2 人的证件到期日填错，需要更正后重新提交"),
     ("outlet", "经办网点选错，会员领卡不便"),
@@ -178,24 +178,20 @@ def _submit_all(city: City, union: Grassroots, dice: Random) -> list[str]:
 
 
 def _submit(clerk: ApiClient, channel: str, outlet: dict[str, Any]) -> dict[str, Any] | None:
-    """Submits a channel's list if all have passed; in a new month they are checked once more."""
+    """Checks a channel's list once more, since a check holds for a day, and submits it if all have passed."""
     form = {
         "channel": channel,
         "branch_code": outlet["branch_code"],
         "outlet_code": outlet["code"],
         "consent_version": clerk.get("consent-text")["version"],
-        **_CONTACT,
+        "contact_name": clerk.account["display_name"],
+        "contact_phone": _PHONE,
     }
+    _check(clerk, channel)
     counts = _counts(clerk)[channel]
     if not counts["total"] or counts["passed"] < counts["total"]:
         return None
-    try:
-        batch: dict[str, Any] = clerk.post("batches", form)
-    except ApiProblem as problem:
-        if problem.code != "checks_outdated":
-            raise
-        _check(clerk, channel)
-        return _submit(clerk, channel, outlet)
+    batch: dict[str, Any] = clerk.post("batches", form)
     return batch
 
 
@@ -211,14 +207,14 @@ def _decide(city: City, batch_no: str, dice: Random, share: float = 1.0) -> None
 
 def _request_revocation(city: City, union: Grassroots, batch_no: str, dice: Random) -> str:
     reason_code, reason = dice.choice(_REASONS)
+    clerk = city.account(union.clerk)
     form = {
         "batch_no": batch_no,
-        "applicant_name": _CONTACT["contact_name"],
-        "applicant_phone": _CONTACT["contact_phone"],
+        "applicant_name": clerk.account["display_name"],
+        "applicant_phone": _PHONE,
         "reason_code": reason_code,
         "reason": reason,
     }
-    clerk = city.account(union.clerk)
 
     def asked() -> dict[str, Any] | None:
         try:

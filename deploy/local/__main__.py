@@ -12,8 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
-from deploy.history.city import PASSWORD, new_accounts
-from deploy.history.state import is_played
+from deploy.history.state import is_begun, is_played
 from deploy.invariants.audit_heads import signed_heads, stored_heads, stored_heads_are_in_log
 from deploy.invariants.system import System, snapshots_of
 from deploy.local import backups, key_rotation, postgres, rabbitmq, stack, web
@@ -115,13 +114,14 @@ def _rotate_keys(dropped: str) -> int:
 
 
 def _run(scale: str, *, with_bank: bool, city: bool) -> int:
+    processes = read_scale(scale, with_bank=with_bank)
     web.build()
     if city and not is_played(FOLDER):
         from deploy.history.playing import play  # noqa: PLC0415 - its packages are installed for DEMO=city only
 
         play(FOLDER, print)
     started_at = time.monotonic()
-    running = stack.start(FOLDER, read_scale(scale, with_bank=with_bank))
+    running = stack.start(FOLDER, processes)
     print(f"\nready after {time.monotonic() - started_at:.1f} s\n")
     print(f"  {'the system':20} {running.gateway_url}")
     print(f"  {'its API':20} {running.gateway_url}/api/docs")
@@ -133,10 +133,16 @@ def _run(scale: str, *, with_bank: bool, city: bool) -> int:
     table = [sys.executable, "-m", "services.membership.seed", "--accounts"]
     code = subprocess.run(table, cwd=ROOT, check=False).returncode
     if is_played(FOLDER):
-        print(f"\nof the city, with the password {PASSWORD}\n")
-        for account, role, holder, union in new_accounts():
-            print(f"  {account:14} {role:23} {holder}  {union}")
+        _print_accounts_of_city()
     return code
+
+
+def _print_accounts_of_city() -> None:
+    from deploy.history.city import PASSWORD, new_accounts  # noqa: PLC0415 - other commands begin sooner without it
+
+    print(f"\nof the city, with the password {PASSWORD}\n")
+    for account, role, holder, union in new_accounts():
+        print(f"  {account:14} {role:23} {holder}  {union}")
 
 
 def _bank_client() -> NoReturn:
@@ -160,6 +166,8 @@ def _status() -> int:
     if not processes:
         print("the stack does not run: make run")
         return 3
+    if is_begun(FOLDER):
+        print("its past is being played, or stopped before its end: then make reset")
     for process in processes:
         record = process.record
         since = datetime.fromtimestamp(record.since).astimezone().strftime("%m-%d %H:%M:%S")

@@ -21,11 +21,13 @@ from pathlib import Path
 import requests
 from psycopg.conninfo import make_conninfo
 
+from deploy.history.state import is_begun
 from deploy.local import nodes, postgres
 from deploy.local.addresses import end_former_requests, end_upgrade, find_addresses, is_upgrading, private_nodes
 from deploy.local.environment import (
     AUDIT_ARCHIVES,
     AUDIT_HEADS,
+    CLOCK_FILE,
     PREFERRED_GATEWAY_PORT,
     RETIRED_KEYS,
     ROOT,
@@ -128,8 +130,11 @@ def start(
     """Start the stack in this folder: start what does not run, restart what has changed, wait until all is ready.
 
     Missing nodes, databases and demo data are made. `settings` are environment variables of every process. Raises
-    StackError.
+    StackError, also for a system whose past is being played or stopped before its end.
     """
+    settings = settings or {}
+    if CLOCK_FILE not in settings:
+        _refuse_half_a_past(folder)
     with _exclusive(folder):
         say("nodes: starting, or finding what runs")
         stack_secrets = keep_secrets(folder)
@@ -137,8 +142,9 @@ def start(
         if postgres.is_running(folder) and folder not in postgres.data_folder(folder).parents:
             say(f"PostgreSQL's data is in {postgres.data_folder(folder)}: its user may not enter {folder}")
         scale = {**scale, **{one: 0 for one in OPTIONAL_PROGRAMS if one not in addresses.amqp_uris}}
-        context = _context(folder, scale, addresses, PREFERRED_GATEWAY_PORT, settings or {})
-        stack = _bring_up(folder, scale, context, private_nodes(), say)
+        context = _context(folder, scale, addresses, PREFERRED_GATEWAY_PORT, settings)
+        # A node that ended in the past would be started again in the present.
+        stack = _bring_up(folder, scale, context, () if CLOCK_FILE in settings else private_nodes(), say)
         if is_upgrading(stack_secrets):
             end_upgrade(folder, stack_secrets)
         else:
@@ -151,6 +157,7 @@ def rotate(folder: Path, say: Say = print) -> Stack:
 
     Open connections last until their process restarts; new ones with an old password are refused and retried.
     """
+    _refuse_half_a_past(folder)
     plan = read_plan(folder)
     if supervisor_pid(folder) is None or not plan.processes:
         raise StackError("The system does not run: make run")
@@ -166,6 +173,7 @@ def restart_one_by_one(folder: Path, programs: Collection[str] = SERVICES, say: 
     If the code has changed, databases are migrated first and processes start by the new code's plan: this upgrades a
     running system.
     """
+    _refuse_half_a_past(folder)
     if supervisor_pid(folder) is None:
         raise StackError("The system does not run: make run")
     with _exclusive(folder):
@@ -213,7 +221,8 @@ def without(folder: Path, program: str) -> Iterator[None]:
 
 
 def find(folder: Path) -> Stack:
-    """Return the stack that runs in this folder; raises StackError if none does."""
+    """Return the stack that runs in this folder; raises StackError if none does, or if it is in the past."""
+    _refuse_half_a_past(folder)
     if supervisor_pid(folder) is None:
         raise StackError("The system does not run: make run")
     started_with = {process.program: process.environment for process in read_plan(folder).processes}
@@ -374,6 +383,11 @@ def _migrate_and_seed(folder: Path, forks: ForkServer, context: RuntimeContext, 
     seed = f"services.{service}.seed"
     if importlib.util.find_spec(seed) and fails([seed], environment):
         raise StackError(f"The demo data of {service} could not be made. The end of {log}:\n{_end_of(log)}")
+
+
+def _refuse_half_a_past(folder: Path) -> None:
+    if is_begun(folder):
+        raise StackError("The past of this system is being played, or it stopped before its end: make reset")
 
 
 def _supervise(folder: Path, plan: Plan) -> None:

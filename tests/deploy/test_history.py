@@ -80,6 +80,10 @@ def test_requests_for_revocation_were_decided_and_one_is_overdue(chief: ApiClien
     assert [request["overdue"] for request in requests if request["state"] == "requested"] == [True]
 
 
+def test_a_transfer_waits_for_its_answer(chief: ApiClient) -> None:
+    assert "requested" in {transfer["state"] for transfer in chief.all_pages("transfers")}
+
+
 def test_reports_show_the_months_and_why_the_bank_refused(chief: ApiClient) -> None:
     this_month = f"{datetime.now(SHANGHAI):%Y-%m}"
     report = chief.get("reports", first_month=f"{int(this_month[:4]) - 1}{this_month[4:]}", last_month=this_month)

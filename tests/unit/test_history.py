@@ -14,8 +14,9 @@ import time_machine
 
 from deploy.history import playing
 from deploy.history.clock import PastClock
-from deploy.history.state import is_played, note_begun, note_played
+from deploy.history.state import is_begun, is_played, note_begun, note_played
 from deploy.history.telling import Teller, Telling, working_days
+from deploy.local import stack
 from deploy.local.environment import ROOT
 from deploy.local.stack import StackError
 from services.contracts.values import SHANGHAI
@@ -183,6 +184,48 @@ def test_a_past_that_was_interrupted_is_not_taken_for_a_whole_one(tmp_path: Path
     assert not is_played(tmp_path)
     with pytest.raises(StackError, match="interrupted"):
         playing.play(tmp_path, print)
+
+
+def test_half_a_past_is_neither_started_nor_found_nor_changed(tmp_path: Path) -> None:
+    note_begun(tmp_path)
+
+    for command in (stack.start, stack.find, stack.rotate, stack.restart_one_by_one):
+        with pytest.raises(StackError, match="make reset"):
+            command(tmp_path)
+
+
+def test_an_error_of_a_story_stops_the_system_and_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = []
+    monkeypatch.setattr(playing, "data_folder", lambda folder: folder / "no data")
+    monkeypatch.setattr(playing.postgres_home, "choose_home", lambda folder: folder)
+    monkeypatch.setattr(playing, "environment_of_postgres", lambda _file: {})
+    monkeypatch.setattr(playing.nodes, "start_postgres", lambda _folder, environment: None)
+    monkeypatch.setattr(playing.stack, "start", lambda *_, **__: None)
+    monkeypatch.setattr(playing.stack, "stop", stopped.append)
+
+    def fails(*_: object) -> None:
+        raise TimeoutError("Within 60 s it did not happen that all are listed.")
+
+    monkeypatch.setattr(playing, "_tell", fails)
+    with pytest.raises(StackError, match=r"all are listed.*make reset"):
+        playing.play(tmp_path, print)
+
+    assert stopped == [tmp_path]
+    assert not is_played(tmp_path)
+    assert not (tmp_path / "clock").exists()
+
+
+def test_without_the_library_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playing, "data_folder", lambda folder: folder / "no data")
+    monkeypatch.setattr(playing.postgres_home, "choose_home", lambda folder: folder)
+    monkeypatch.setattr("deploy.history.clock._LIBRARIES", tmp_path)
+
+    with pytest.raises(StackError, match="libfaketime"):
+        playing.play(tmp_path, print)
+
+    assert not is_begun(tmp_path)
 
 
 def test_a_database_elsewhere_has_no_clock_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
