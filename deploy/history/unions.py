@@ -142,7 +142,10 @@ def _complete(clerk: ApiClient) -> None:
 def _check(clerk: ApiClient, channel: str) -> None:
     if _counts(clerk)[channel]["total"]:
         clerk.post("pending/validate", {"channel": channel})
+        _wait_for_checks(clerk, channel)
 
+
+def _wait_for_checks(clerk: ApiClient, channel: str) -> None:
     def is_done() -> bool:
         counts = _counts(clerk)[channel]
         return not counts["checking"] + counts["waiting"]
@@ -187,7 +190,10 @@ def _submit(clerk: ApiClient, channel: str, outlet: dict[str, Any]) -> dict[str,
         "contact_name": clerk.account["display_name"],
         "contact_phone": _PHONE,
     }
-    _check(clerk, channel)
+    listed = [one["application_id"] for one in clerk.all_pages("pending", channel=channel)]
+    if listed:
+        clerk.post("pending/validate", {"application_ids": listed})
+        _wait_for_checks(clerk, channel)
     counts = _counts(clerk)[channel]
     if not counts["total"] or counts["passed"] < counts["total"]:
         return None

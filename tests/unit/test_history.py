@@ -197,7 +197,7 @@ def test_half_a_past_is_neither_started_nor_found_nor_changed(tmp_path: Path) ->
 def test_an_error_of_a_story_stops_the_system_and_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stopped = []
+    stopped: list[Path] = []
     monkeypatch.setattr(playing, "data_folder", lambda folder: folder / "no data")
     monkeypatch.setattr(playing.postgres_home, "choose_home", lambda folder: folder)
     monkeypatch.setattr(playing, "environment_of_postgres", lambda _file: {})
