@@ -15,6 +15,8 @@ class InvalidValue(ValueError):
 
 def clean_text(text: str) -> str:
     """Cleans a text of one line: NFC, without invisible characters, each run of white space as one space."""
+    if _PLAIN.fullmatch(text):
+        return " ".join(text.split())
     return " ".join(unicodedata.normalize("NFC", _visible(text)).split())
 
 
@@ -26,9 +28,13 @@ def clean_lines(text: str) -> str:
 
 def clean_compatible(text: str) -> str:
     """As `clean_text`, with wide, narrow and circled forms replaced by ordinary characters (NFKC)."""
+    if _PLAIN.fullmatch(text):
+        return " ".join(text.split())
     return " ".join(_visible(unicodedata.normalize("NFKC", _visible(text))).split())
 
 
+_PLAIN = re.compile("[ -~\u4e00-\u9fff]*")
+"""Texts that both normal forms leave as they are: printable ASCII and the first block of Chinese characters."""
 _LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _INVISIBLE = frozenset({"Cc", "Cf"})
 _NUL, _REPLACEMENT = "\0", "\ufffd"
@@ -36,7 +42,7 @@ _NUL, _REPLACEMENT = "\0", "\ufffd"
 
 def _visible(text: str) -> str:
     """Removes control and format characters, such as direction marks; raises InvalidValue for signs of damaged text."""
-    if text.isascii() and text.isprintable():
+    if _PLAIN.fullmatch(text):
         return text
     kept = []
     for character in text:

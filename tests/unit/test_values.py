@@ -1,5 +1,6 @@
 """Value types: the stored form of what people type and paste, and what is refused."""
 
+import unicodedata
 from collections.abc import Callable
 from datetime import date
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from services.contracts import values
 from services.contracts.values import LONG_TERM, InvalidValue, clean_day
+from services.kit import text as cleaning
 
 CLEANERS = [
     *(values.clean_text, values.clean_lines, values.clean_address, values.clean_document_number, values.clean_name),
@@ -218,3 +220,12 @@ def test_the_apostrophe_that_marks_text_in_a_sheet_is_no_part_of_a_number(typed:
 @pytest.mark.parametrize("letter", "xXＸⅩ×✕ХхΧχ")
 def test_what_looks_like_the_x_at_the_end_of_a_number_is_one(letter: str) -> None:
     assert values.clean_document_number(f"31010119750308002{letter}") == "31010119750308002X"
+
+
+def test_no_normal_form_changes_the_characters_that_are_taken_for_plain() -> None:
+    plain = [chr(code) for code in range(0x110000) if cleaning._PLAIN.fullmatch(chr(code))]
+
+    assert len(plain) == 0x5F + 0x5200
+    for character in plain:
+        assert unicodedata.normalize("NFKC", character) == unicodedata.normalize("NFC", character) == character
+        assert unicodedata.category(character) not in cleaning._INVISIBLE

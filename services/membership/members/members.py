@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
@@ -32,7 +31,7 @@ from services.contracts.operations.membership.members import (
     StepAnswer,
     UpdateMemberRequest,
 )
-from services.kit.data.bulk import is_any_of
+from services.kit.data.bulk import insert_rows, is_any_of
 from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
@@ -269,10 +268,9 @@ def _insert(session: Session, drafts: Mapping[bytes, Mapping[str, Any]]) -> dict
     for union_id in {draft["union_id"] for draft in drafts.values()}:
         require_open(session, union_id)
     returned = session.execute(
-        insert(Member)
+        insert_rows(Member, [drafts[digest] for digest in sorted(drafts)])
         .on_conflict_do_nothing(index_elements=[Member.document_digest])
-        .returning(Member.document_digest, Member.member_id),
-        [drafts[digest] for digest in sorted(drafts)],
+        .returning(Member.document_digest, Member.member_id)
     )
     found = {bytes(digest): member_id for digest, member_id in returned}
     return {digest: found[digest] for digest in drafts if digest in found}
