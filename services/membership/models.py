@@ -683,8 +683,9 @@ Index(
 class ImportRow(Base):
     """A row of an import; `cells` is the sheet's row as JSON, for a registered row only the name.
 
-    It waits to be judged (`waiting`), is judged for the preview (`new`, `known`, `wrong`), and then rejected, or
-    registered with a warning; a registered row without a warning is deleted.
+    It is judged for the preview (`new`, `wrong`; an earlier release also had `waiting` and `known`), and then rejected,
+    or registered with a warning; a registered row without a warning is deleted. `judged_on` is the day of the verdict.
+    A row that can be registered has the facts that its member's row gets, in columns of the same names.
     """
 
     __tablename__ = "import_row"
@@ -698,6 +699,22 @@ class ImportRow(Base):
     document_digest: Mapped[bytes | None]
     reason: Mapped[str | None] = mapped_column(Text)
     warning: Mapped[str | None] = mapped_column(Text)
+    judged_on: Mapped[date | None]
+    name: Mapped[str | None]
+    document_type: Mapped[str | None]
+    document_number: Mapped[str | None] = mapped_column(EncryptedText)
+    document_end: Mapped[bytes | None]
+    document_expiry: Mapped[date | None]
+    document_issued: Mapped[date | None]
+    birth_date: Mapped[date | None]
+    sex: Mapped[str | None]
+    nationality: Mapped[str | None]
+    phone: Mapped[str | None] = mapped_column(EncryptedText)
+    phone_digest: Mapped[bytes | None]
+    address: Mapped[str | None]
+    retirement_category: Mapped[str | None]
+    special_retirement_month: Mapped[date | None]
+    affiliation: Mapped[str | None]
 
 
 Index("ix_import_row_state", ImportRow.import_id, ImportRow.state, ImportRow.row_no)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import String, cast, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
@@ -57,7 +57,7 @@ from services.membership.members.facts import (
 from services.membership.members.member_documents import document_digest, holder_of, judge
 from services.membership.members.member_search import member_item
 from services.membership.members.number_searches import count, count_if_member_exists, numbers_in
-from services.membership.models import Application, ApplicationHistory, Member
+from services.membership.models import MEMBER_NO, Application, ApplicationHistory, Member
 from services.membership.unions import require_open, union_in_scope, union_names
 
 _IDENTITY = frozenset({"name", "document_type", "document_number", "birth_date", "sex"})
@@ -67,6 +67,8 @@ DERIVED_FROM_NUMBER = ("birth_date", "sex")
 """The facts that a document number contains on its holder; shown only beside a whole number."""
 
 REPEATED = FieldProblem("document_number", "repeated", "与前面的会员证件号码重复")
+NEXT_NUMBER = func.lpad(cast(MEMBER_NO.next_value(), String), 10, "0")
+"""SQL for the next member number, of ten digits."""
 KNOWN = FieldProblem("document_number", "member_exists", "该证件号码已登记过会员")
 
 
@@ -79,14 +81,12 @@ class Outcome:
     warnings: tuple[FieldProblem, ...] = ()
 
 
-def register_members(
-    session: Session, union_id: UUID, rows: Sequence[RegisterMemberRequest], import_id: UUID | None = None
-) -> list[Outcome]:
+def register_members(session: Session, union_id: UUID, rows: Sequence[RegisterMemberRequest]) -> list[Outcome]:
     """Registers the valid rows; returns an outcome for each row, in order.
 
     A row is refused if the rules refuse its name, document or nationality, if it repeats an earlier one, or if the
     person is a member in the city already. Missing or expired values that can be fixed later, such as the document's
-    validity, are not refused here. The members keep the id of their import.
+    validity, are not refused here.
     """
     registered_at = datetime.now(UTC)
     drafts: dict[bytes, dict[str, Any]] = {}
@@ -96,7 +96,7 @@ def register_members(
         if digest in drafts:
             outcome = replace(outcome, problems=(*outcome.problems, REPEATED))
         if not outcome.problems:
-            own = {"member_id": uuid7(), "union_id": union_id, "import_id": import_id, "registered_at": registered_at}
+            own = {"member_id": uuid7(), "union_id": union_id, "registered_at": registered_at}
             drafts[digest] = {**own, **columns_of(facts)}
         outcomes.append((digest, outcome))
     registered = _insert(session, drafts)

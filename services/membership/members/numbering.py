@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import String, cast, func, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from services.contracts.events.membership import (
@@ -17,9 +17,8 @@ from services.kit.events.envelope import Event
 from services.kit.events.outbox import publish
 from services.kit.schemas import required
 from services.membership.imports.import_parts import finish_numbered
-from services.membership.models import MEMBER_NO, Member
-
-_DIGITS = 10
+from services.membership.members.members import NEXT_NUMBER
+from services.membership.models import Member
 
 
 def member_registered(session: Session, event: Event[MemberRegisteredData]) -> None:
@@ -30,11 +29,10 @@ def member_registered(session: Session, event: Event[MemberRegisteredData]) -> N
 
 def _give_numbers(session: Session, union_id: UUID, member_ids: Sequence[UUID]) -> set[UUID]:
     """Assigns numbers to those members without one, and publishes it; returns the ids of their imports."""
-    next_number = func.lpad(cast(MEMBER_NO.next_value(), String), _DIGITS, "0")
     numbered = session.execute(
         update(Member)
         .where(is_any_of(Member.member_id, member_ids), Member.member_no.is_(None))
-        .values(member_no=next_number)
+        .values(member_no=NEXT_NUMBER)
         .returning(Member.member_id, Member.member_no, Member.import_id)
         .execution_options(synchronize_session=False)
     ).all()
