@@ -37,6 +37,7 @@ from services.contracts.operations.membership.imports import (
     StartImportRequest,
 )
 from services.contracts.rules.persons import Identity
+from services.contracts.values import today
 from services.kit.data.database import outbox
 from services.kit.events.outbox import publish
 from services.kit.problems import Conflict, Invalid, NotFound
@@ -515,6 +516,68 @@ def test_a_preview_that_nobody_confirms_ends_with_the_next_day(office: Office) -
     ended = progress(office, import_id)
     assert (ended.state, count(office, ImportRow)) == ("failed", 0)
     assert "未确认" in (ended.failure or "")
+
+
+FORMER = {**dict.fromkeys(judging.FACTS), "judged_on": None}
+"""What rows have that a former release stored."""
+
+
+@pytest.mark.parametrize("state", ["waiting", "new"])
+def test_rows_that_a_former_release_stored_are_judged_when_they_are_registered(office: Office, state: str) -> None:
+    import_id = start(office, a_line(), a_line(), "王芳,居民身份证,1")
+    read_file(office, import_id)
+    with office.begin() as session:
+        session.execute(update(ImportRow).values(**FORMER, state=state, reason=None))
+        session.get_one(ImportJob, import_id).state = "running"
+    go_on(office, import_id)
+    ended = progress(office, import_id)
+    assert (ended.state, ended.rows_accepted, ended.rows_rejected) == ("finished", 2, 1)
+    assert "证件号码" in str(rejected(office, import_id)[1])
+
+
+def test_a_preview_that_a_former_release_began_is_finished_in_parts(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_id = start(office, *(a_line() for _ in range(3)), "王芳,居民身份证,1")
+    read_file(office, import_id)
+    with office.begin() as session:
+        session.execute(update(ImportRow).values(**FORMER, state="waiting", reason=None))
+        session.get_one(ImportJob, import_id).state = "reading"
+    monkeypatch.setattr(import_parts, "PART", 2)
+    for _ in range(3):
+        go_on(office, import_id)
+    judged = progress(office, import_id)
+    assert (judged.state, judged.rows_new, judged.rows_wrong) == ("previewed", 3, 1)
+    assert register(office, import_id).rows_accepted == 3
+
+
+def test_a_verdict_is_of_the_day_on_which_a_row_is_registered(office: Office) -> None:
+    import_id = start(office, a_line(), a_line())
+    preview(office, import_id)
+    with office.begin() as session:
+        row = session.scalars(select(ImportRow).order_by(ImportRow.row_no)).first()
+        assert row is not None
+        # A row that today's rules refuse, and that yesterday's did not.
+        row.cells = json.dumps({**json.loads(row.cells), "证件号码": "1"})
+        session.execute(update(ImportRow).values(judged_on=today() - timedelta(days=1)))
+    ended = register(office, import_id)
+    assert (ended.rows_accepted, ended.rows_rejected) == (1, 1)
+
+
+def test_nothing_of_a_registered_member_stays_but_the_name_of_one_with_a_warning(office: Office) -> None:
+    form = a_member_form(birth_date="1962-06-15")
+    line = f"{form['name']},身份证,{form['document_number']},2031-03-03"
+    known = a_member_form()
+    office.register(**known)
+    lines = [line, f"{known['name']},身份证,{known['document_number']},2035-03-03"]
+    import_id = upload(office, "\n".join([f"{HEADINGS},证件到期日", *lines]).encode())
+    preview(office, import_id)
+    register(office, import_id)
+    with office.begin() as session:
+        kept = session.scalars(select(ImportRow).order_by(ImportRow.row_no)).all()
+        assert [row.state for row in kept] == ["registered", "rejected"]
+        assert json.loads(kept[0].cells).keys() == {"姓名"}
+        assert {getattr(row, name) for row in kept for name in judging.FACTS} == {None}
 
 
 def test_an_import_that_a_former_release_began_resumes_without_a_preview(office: Office) -> None:
