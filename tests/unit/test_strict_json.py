@@ -31,7 +31,7 @@ OURS = {
     "services/kit/data/repair.py": "what the repair that started it wrote",
     "services/membership/audit/audit_search.py": "columns",
     "services/membership/members/corrections.py": "columns",
-    "services/membership/imports/import_parts.py": "columns",
+    "services/membership/imports/judging.py": "columns",
     "services/membership/imports/import_preview.py": "columns",
     "services/membership/imports/imports.py": "columns",
     "services/membership/imports/stored_sheets.py": "columns",
