@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, date, timedelta
 from functools import lru_cache
+from operator import mul
 
 from stdnum import numdb
 
@@ -103,6 +104,7 @@ class InvalidDocumentNumber(ValueError):
         self.finding = finding
 
 
+@lru_cache(maxsize=8)  # it is read several times in a row, for the person's facts and for each judgement
 def read_document_number(document_type: str, number: str, today: date) -> DocumentFacts:
     """The facts that a number contains.
 
@@ -336,7 +338,7 @@ def _sex(number: str) -> Sex:
 
 
 def _require_citizen_check(rule: Rule, number: str) -> None:
-    total = sum(weight * int(digit) for weight, digit in zip(_CITIZEN_WEIGHTS, number, strict=False))
+    total = sum(map(mul, _CITIZEN_WEIGHTS, map(int, number[:17])))
     _require_check(rule, number, _CITIZEN_CHECKS[total % 11])
 
 

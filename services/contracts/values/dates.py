@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import NoReturn
 from zoneinfo import ZoneInfo
 
@@ -34,6 +35,7 @@ def to_the_minute(moment: datetime | None) -> str:
     return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if moment else ""
 
 
+@lru_cache(maxsize=4096)  # the rows of a file share their dates
 def clean_day(text: str) -> date:
     """Reads a day such as `2030-01-31`, `20300131` or `2030年1月31日`, with or without a time; 长期 is LONG_TERM."""
     cleaned = clean_compatible(text)
@@ -52,6 +54,7 @@ def clean_day(text: str) -> date:
     return _refuse(cleaned, "2030-01-31")
 
 
+@lru_cache(maxsize=4096)
 def clean_expiry(text: str) -> date:
     """Reads a document's last valid day: a day, 长期, or a whole term as documents show (`2015.03.01-2035.03.01`)."""
     cleaned = "".join(clean_compatible(text).split())

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from marshmallow import ValidationError
@@ -163,6 +164,7 @@ def _refuse_no_value(text: str) -> None:
 
 
 def _one_of(words: Mapping[str, str], others: Mapping[str, str]) -> Callable[[str], str]:
+    @lru_cache(maxsize=64)
     def parse(text: str) -> str:
         word = clean_compatible(text).replace(" ", "")
         bare = _REMARK.sub("", word)
