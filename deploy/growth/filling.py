@@ -1,6 +1,7 @@
 """Fills the databases, each by a few statements; the audit log by its own chain."""
 
 # ruff: noqa: S608 - nothing in the statements comes from outside
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from uuid import UUID
 import psycopg
 
 from deploy.growth.facts import id_of, people, superior, union_code, union_id, unions
+from deploy.growth.later_work import after_batching, after_membership, after_revocation
 from deploy.growth.reports import read_model
+from services.batching.pending.persons import NO_FACTS
 from services.kit.data.encryption import keyring
 from services.kit.data.months import later, month_of, partition_name
 from services.kit.data.primary import primary_of
@@ -28,6 +31,7 @@ _FIRST_TABLES = {
     "revocation": "batch",
     "notification": "inbox_message",
 }
+_OTHER_FACTS = json.dumps({**json.loads(NO_FACTS), "phone": "13812345678", "address": "上海市某区某路1号"})
 _STEPS = """
 (values ('collected', 1, interval '5 days'), ('activated', 2, interval '6 days')) as one (step, version, after)
 """
@@ -189,6 +193,7 @@ def _membership(_size: Size) -> Iterator[tuple[str, str]]:
         from applied, {_STEPS} where is_collected
     """,
     )
+    yield from after_membership()
 
 
 def _batching(_size: Size) -> Iterator[tuple[str, str]]:
@@ -221,7 +226,7 @@ def _batching(_size: Size) -> Iterator[tuple[str, str]]:
             document_number, document_digest, other_facts, channel, state, version, check_state, check_no, checked_at,
             batch_no, bank_outcome, card_no, card_digest, reason_code, decided_at)
         select application_id, member_id, member_no, {union}, queued_at, '王芳', 'resident_id',
-            {_encrypted("310101199001011234")}, {_digest("'document' || i")}, {_encrypted('{"phone": "13812345678"}')},
+            {_encrypted("310101199001011234")}, {_digest("'document' || i")}, {_encrypted(_OTHER_FACTS)},
             'ordinary', state, version, 'passed', 1, queued_at, batch_no,
             case when state in ('issued', 'refused') then state end,
             case state when 'issued' then {_encrypted("6224781234567891")} end,
@@ -291,6 +296,7 @@ def _batching(_size: Size) -> Iterator[tuple[str, str]]:
         ) as reported using (batch_no)
     """,
     )
+    yield from after_batching()
 
 
 def _validation(_size: Size) -> Iterator[tuple[str, str]]:
@@ -330,6 +336,7 @@ def _revocation(_size: Size) -> Iterator[tuple[str, str]]:
         select application_id, batch_no, version, state from applied where batch_no is not null
     """,
     )
+    yield from after_revocation(_encrypted("王芳"), _encrypted("13812345678"))
 
 
 def _notification(_size: Size) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,10 @@ import pytest
 from sqlalchemy import create_engine, select, text
 from sqlalchemy.orm import Session
 
+from deploy.growth.background import Post
 from deploy.growth.filling import NotEmpty, Size, fill, sizes
+from deploy.growth.plans import all_questions
+from deploy.growth.sample import take_sample
 from deploy.invariants import System
 from deploy.invariants.checker import _IN_DATABASES, audit_log_is_intact
 from deploy.invariants.system import snapshots_of
@@ -87,27 +90,57 @@ def test_databases_with_data_are_left_as_they_are(urls: Mapping[str, str]) -> No
         fill(urls, SIZE, lambda _: None)
 
 
+def command(urls: Mapping[str, str], *arguments: str, environment: str = "test") -> subprocess.CompletedProcess[str]:
+    addresses = {f"DATABASE_URL_{service.upper()}": url for service, url in urls.items()}
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "deploy.growth", *arguments],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            **addresses,
+            "BANK_HMAC_KEY": TEST_SECRETS["BANK_HMAC_KEY"],
+            "ENVIRONMENT": environment,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def test_the_command_fills_and_measures_and_refuses_production(database: DatabaseFactory) -> None:
-    addresses = {f"DATABASE_URL_{service.upper()}": database(service) for service in SERVICES}
-
-    def command(*arguments: str, environment: str = "test") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "deploy.growth", *arguments],
-            cwd=ROOT,
-            env={**os.environ, **addresses, "ENVIRONMENT": environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    filled = command("fill", "--members", "60", "--unions", "2", "--months", "1")
+    empty = {service: database(service) for service in SERVICES}
+    filled = command(empty, "fill", "--members", "60", "--unions", "2", "--months", "1")
     assert (filled.returncode, filled.stderr) == (0, "")
     assert "membership.audit_entry: 120" in filled.stdout
-    assert "membership.member" in command("sizes").stdout
-    again = command("fill", "--members", "60")
+    assert "membership.member" in command(empty, "sizes").stdout
+    again = command(empty, "fill", "--members", "60")
     assert (again.returncode, again.stderr) == (2, "the database of membership is not empty\n")
-    refused = command("sizes", environment="production")
+    refused = command(empty, "sizes", environment="production")
     assert (refused.returncode, "not with ENVIRONMENT=production" in refused.stderr) == (1, True)
+
+
+def test_the_command_explains_each_question_and_leaves_the_data_as_they_are(urls: Mapping[str, str]) -> None:
+    titles = [question.title for question in all_questions(take_sample(urls), Post(list))]
+    explained = command(urls, "plans")
+    assert (explained.returncode, explained.stderr) == (0, "")
+    rows = [line.strip("| ").split(" | ") for line in explained.stdout.splitlines()[2:]]
+    assert [title for title, *_ in rows] == titles
+    assert [title for title, statements, *_ in rows if statements == "0"] == []
+    assert len(set(titles)) == len(titles)
+    assert violations(urls) == []
+    with create_engine(urls["membership"]).connect() as connection:
+        assert connection.scalar(text("select count(*) from outbox")) == 0
+
+
+def test_the_command_shows_the_statements_of_some_questions(urls: Mapping[str, str]) -> None:
+    explained = command(urls, "plans", "--only", "persons of a batch")
+    assert len([line for line in explained.stdout.splitlines() if line.startswith("| ")]) == 3
+    assert "FROM batch_person JOIN application" in explained.stdout.replace("\n", "")
+
+
+def test_databases_that_hold_nothing_have_no_plans(database: DatabaseFactory) -> None:
+    empty = command({service: database(service) for service in SERVICES}, "plans")
+    assert (empty.returncode, empty.stderr) == (2, "membership has no unions\n")
 
 
 def test_what_remains_after_years_of_retention_violates_no_invariant(database: DatabaseFactory) -> None:
