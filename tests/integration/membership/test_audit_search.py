@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from openpyxl import load_workbook
-from sqlalchemy import select
+from sqlalchemy import event, select
 from uuid_utils.compat import uuid7
 
 from services.contracts.operations.audit import (
@@ -123,6 +123,27 @@ def test_audit_events_on_a_member_are_found_by_the_whole_document_number(office:
     assert found(office, record_kind="application", record_id=str(application_id)) == [ids[1]]
     assert found_by_number(office, "310101197503080038") == []
     assert found(office, record_kind="member", record_id="no id") == []
+
+
+def test_a_search_by_record_can_not_read_the_log_in_order_until_it_has_a_page(office: Office) -> None:
+    keep(office, records=[f"member:{uuid4()}"])
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        statements.append(statement)
+
+    with office.begin() as session:
+        engine = session.get_bind()
+        event.listen(engine, "before_cursor_execute", note)
+        of_member: dict[str, Any] = {"record_kind": "member", "record_id": str(uuid4())}
+        of_name: dict[str, Any] = {"account_name": "nobody"}
+        administrator = a_caller(office.city, "administrator")
+        for asked in (of_member, of_name):
+            audit_search.search(work_of(office, session, administrator), SearchActsRequest(**asked))
+        event.remove(engine, "before_cursor_execute", note)
+    by_record = [one for one in statements if "records &&" in one]
+    assert len(by_record) == 2
+    assert [one for one in by_record if "ORDER BY" in one or "LIMIT" in one] == []
 
 
 def test_audit_events_are_found_by_days_in_shanghai(office: Office) -> None:
