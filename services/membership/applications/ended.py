@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, union_all
+from sqlalchemy import ColumnElement, Select, select, union_all
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
@@ -22,24 +22,16 @@ def is_ended(
     `is_of` is the condition that a column names a union of the filter. An application belongs to the union in which it
     was queued, also where its member has moved since.
     """
-    newer = aliased(Application)
-    states = ENDED if chosen.last_outcome is UNSET else (chosen.last_outcome,)
-    ended = (
-        select(Application.member_id)
-        .where(Application.state.in_(ENDED), Application.state.in_(states))
-        .where(
-            ~select(newer.application_id)
-            .where(newer.member_id == Application.member_id, newer.application_id > Application.application_id)
-            .exists()
-        )
-    )
-    if chosen.last_batch_no is not UNSET:
-        ended = ended.where(Application.batch_no == chosen.last_batch_no)
+    ended = _newest_that_ended(chosen)
+    is_free = Member.card_state == CardState.NONE
+    if chosen.with_subordinates:
+        # Of many unions far more have ended than a page shows: each member's own are looked up.
+        return is_free & ended.where(Application.member_id == Member.member_id).exists()
     moved_here = select(Transfer.member_id).where(is_of(Transfer.to_union_id), Transfer.state == "accepted")
     found = union_all(
         ended.where(is_of(Application.union_id)), ended.where(Application.member_id.in_(moved_here))
     ).subquery()
-    return (Member.card_state == CardState.NONE) & Member.member_id.in_(select(found.c.member_id))
+    return is_free & Member.member_id.in_(select(found.c.member_id))
 
 
 def ended_applications(session: Session, members: Iterable[Member]) -> dict[UUID, EndedApplication]:
@@ -67,3 +59,19 @@ def ended_applications(session: Session, members: Iterable[Member]) -> dict[UUID
         row.member_id: EndedApplication(state=row.state, batch_no=row.batch_no, reason=row.note, at=row.at)
         for row in rows
     }
+
+
+def _newest_that_ended(chosen: MemberFilter) -> Select[UUID]:
+    """The members of the newest applications that ended as chosen."""
+    newer = aliased(Application)
+    states = ENDED if chosen.last_outcome is UNSET else (chosen.last_outcome,)
+    ended = (
+        select(Application.member_id)
+        .where(Application.state.in_(ENDED), Application.state.in_(states))
+        .where(
+            ~select(newer.application_id)
+            .where(newer.member_id == Application.member_id, newer.application_id > Application.application_id)
+            .exists()
+        )
+    )
+    return ended if chosen.last_batch_no is UNSET else ended.where(Application.batch_no == chosen.last_batch_no)

@@ -1,6 +1,7 @@
 """Members whom the bank refused or whose batch was revoked are seen as such, and are queued again by one act."""
 
 from base64 import b64decode
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -10,9 +11,10 @@ from sqlalchemy import event
 
 from services.contracts.events.batching import BATCH_RELEASED, BATCH_SUBMITTED, CARDS_REFUSED, MEMBERS_REMOVED
 from services.contracts.operations.membership import members as rpc
-from services.membership.members import exports
-from tests.integration.membership.office import BATCH_NO, Office
+from services.membership.members import exports, member_search
+from tests.integration.membership.office import BATCH_NO, Office, a_caller
 
+UNION = "UNION ALL"
 ANOTHER_BATCH = "cbc810000001202603010002"
 
 
@@ -28,6 +30,16 @@ def released(office: Office, batch_no: str = BATCH_NO) -> UUID:
     office.deliver(BATCH_SUBMITTED, (application_id, 1), batch_no=batch_no)
     office.deliver(BATCH_RELEASED, (application_id, 2), batch_no=batch_no)
     return member_id
+
+
+def statements_of(office: Office, ask: Callable[[], object]) -> list[str]:
+    run: list[str] = []
+    with office.begin() as session:
+        engine = session.get_bind()
+        event.listen(engine, "before_cursor_execute", listener := lambda *given: run.append(given[2]))
+        ask()
+        event.remove(engine, "before_cursor_execute", listener)
+    return run
 
 
 def found(office: Office, **request: Any) -> set[UUID]:
@@ -68,6 +80,29 @@ def test_a_member_who_was_queued_again_and_removed_is_marked_no_more(office: Off
     assert found(office, last_outcome="refused") == set()
 
 
+def of_the_city(office: Office, **asked: Any) -> list[UUID]:
+    with office.begin() as session:
+        work = office.work(session, a_caller(office.city, "reviewer"))
+        request = rpc.ListMembersRequest(with_subordinates=True, **asked)
+        return [one.member_id for one in member_search.list_members(work, request).items]
+
+
+def test_superiors_find_them_in_all_unions_below(office: Office) -> None:
+    (back, _), free, (other, _) = refused(office), released(office), refused(office, ANOTHER_BATCH)
+    office.queue(other)
+    office.numbered()
+    assert of_the_city(office, last_outcome="refused") == [back]
+    assert of_the_city(office, last_outcome="released") == [free]
+    assert of_the_city(office, last_batch_no=BATCH_NO) == [free, back]
+
+
+def test_a_search_in_many_unions_collects_not_all_that_ended(office: Office) -> None:
+    refused(office)
+    assert not [
+        one for one in statements_of(office, lambda: of_the_city(office, last_outcome="refused")) if UNION in one
+    ]
+
+
 def test_the_export_says_why(office: Office) -> None:
     refused(office)
     with office.begin() as session:
@@ -79,13 +114,7 @@ def test_the_export_says_why(office: Office) -> None:
 
 def test_the_marks_of_a_page_cost_one_query_whatever_its_size(office: Office) -> None:
     def queries() -> int:
-        run: list[str] = []
-        with office.begin() as session:
-            engine = session.get_bind()
-            event.listen(engine, "before_cursor_execute", listener := lambda *given: run.append(given[2]))
-            office.listed()
-            event.remove(engine, "before_cursor_execute", listener)
-        return len(run)
+        return len(statements_of(office, office.listed))
 
     refused(office)
     few = queries()
