@@ -23,6 +23,7 @@ from services.batching.cards.card_states import Status
 from services.batching.pending.application_states import Check, State
 from services.batching.pending.channels import Charset
 from services.kit.data.database import EncryptedText, new_metadata
+from services.kit.data.lists.name_search import indexed_name
 from services.kit.data.lists.ordering import smallest_first
 
 
@@ -160,11 +161,15 @@ Index(
     postgresql_where=Application.state == literal_column(f"'{State.QUEUED}'"),
 )
 Index("uq_application_card_digest", Application.card_digest, unique=True)
+IS_ISSUED = Application.state == literal_column(f"'{State.ISSUED}'")
+"""Whether it has a card; literal, for the partial indexes."""
+Index("uq_application_issued_member_id", Application.member_id, unique=True, postgresql_where=IS_ISSUED)
 Index(
-    "uq_application_issued_member_id",
-    Application.member_id,
-    unique=True,
-    postgresql_where=Application.state == literal_column(f"'{State.ISSUED}'"),
+    "ix_application_issued_name",
+    indexed_name(Application.name).label("indexed_name"),
+    Application.application_id,
+    postgresql_ops={"indexed_name": "text_pattern_ops"},
+    postgresql_where=IS_ISSUED,
 )
 
 

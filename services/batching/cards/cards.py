@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from openpyxl import Workbook
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from services.batching import overdue
@@ -16,7 +16,7 @@ from services.batching.cards import card_reports, collection_codes
 from services.batching.cards.card_reports import Report
 from services.batching.cards.card_states import CardStep, Status
 from services.batching.cards.collection_list import TITLE, collection_list
-from services.batching.models import WAITING, Application, Batch, Branch, Card
+from services.batching.models import IS_ISSUED, WAITING, Application, Batch, Branch, Card
 from services.batching.pending.application_states import State
 from services.contracts.masks import mask_card
 from services.contracts.operations.batching import BatchOutlet
@@ -36,7 +36,7 @@ from services.contracts.shared import BATCH_NO_BEGINNING
 from services.contracts.values import SHANGHAI, today
 from services.kit import clock
 from services.kit.data.bulk import is_any_of
-from services.kit.data.lists.name_search import begins_with
+from services.kit.data.lists.name_search import begins_by_index_with, begins_with
 from services.kit.data.lists.number_search import begins_or_ends_with
 from services.kit.data.lists.ordering import in_order
 from services.kit.data.lists.page_rows import page_of
@@ -61,12 +61,13 @@ HEADINGS = (
 )
 STATUS_WORDS = {"made": "已制卡", "collected": "已领卡", "active": "已激活", "lost": "已挂失", "closed": "已销卡"}
 _AT_ONCE = 500
+_MOST_OF_A_RARE_NAME = 2_000
 
 
 def list_cards(work: Work, request: ListCardsRequest) -> ListCardsAnswer:
     """A page of the cards in scope, those first that were made first unless the caller wants another order."""
     of_unions = _of_unions(work.caller, request)
-    matching = _cards().where(of_unions, *_filters(request))
+    matching = _cards().where(of_unions, *_filters(work, request))
     in_order_of_time = matching.order_by(*in_order(request.sort, {"made_at": Card.made_at}, Card.application_id))
     rows, counted = page_of(work.session, in_order_of_time, request)
     return ListCardsAnswer.of(
@@ -93,7 +94,7 @@ def get_card(work: Work, request: GetCardRequest) -> CardAnswer:
 
 def export_cards(work: Work, request: ExportCardsRequest) -> FileAnswer:
     """The cards of a filter as a sheet, with masked numbers; raises Problem `export_too_large`."""
-    matching = _cards().where(_of_unions(work.caller, request), *_filters(request))
+    matching = _cards().where(_of_unions(work.caller, request), *_filters(work, request))
     bounded = matching.with_only_columns(Card.application_id).limit(LARGEST_EXPORT + 1).subquery()
     found = work.session.scalar(select(func.count()).select_from(bounded)) or 0
     if found > LARGEST_EXPORT:
@@ -203,7 +204,7 @@ def _handed_out_by(caller: Caller) -> tuple[ColumnElement[bool], ...]:
     return Card.union_id == caller.union_id, WAITING, Branch.union_hands_out.is_(True)
 
 
-def _filters(chosen: CardFilter) -> list[ColumnElement[bool]]:
+def _filters(work: Work, chosen: CardFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if chosen.status is not UNSET:
         conditions.append(Card.status == chosen.status)
@@ -211,12 +212,41 @@ def _filters(chosen: CardFilter) -> list[ColumnElement[bool]]:
         is_late = overdue.is_overdue(overdue.CARDS)
         conditions.append(is_late if chosen.overdue else ~is_late)
     if chosen.handed_out_by is not UNSET:
-        conditions.append(Branch.union_hands_out.is_(chosen.handed_out_by == "union"))
+        conditions.append(_is_handed_out_by(work.session, chosen.handed_out_by))
     if chosen.batch_no is not UNSET:
         conditions.append(begins_or_ends_with(Batch.batch_no, chosen.batch_no, BATCH_NO_BEGINNING))
     if chosen.name is not UNSET:
-        conditions.append(begins_with(Application.name, chosen.name))
+        conditions.append(_has_name(work, chosen, chosen.name))
     return conditions
+
+
+def _has_name(work: Work, chosen: CardFilter, beginning: str) -> ColumnElement[bool]:
+    """Whether the holder's name begins so.
+
+    In many unions those with a rare name are looked up first, in the index of names: the cards would all be read before
+    a page of them is found, and PostgreSQL cannot tell how rare a name is. A common one fills a page soon.
+    """
+    is_named = begins_with(Application.name, beginning)
+    if _is_of_one_union(work.caller, chosen):
+        return is_named
+    named = select(Application.application_id).where(IS_ISSUED, begins_by_index_with(Application.name, beginning))
+    ids = work.session.scalars(named.limit(_MOST_OF_A_RARE_NAME + 1)).all()
+    return is_named if len(ids) > _MOST_OF_A_RARE_NAME else is_any_of(Card.application_id, ids)
+
+
+def _is_of_one_union(caller: Caller, chosen: CardFilter) -> bool:
+    looks_down = caller.scope >= Scope.SUBORDINATES and chosen.with_subordinates is not False
+    return not looks_down or (chosen.union_id is not UNSET and not chosen.with_subordinates)
+
+
+def _is_handed_out_by(session: Session, whom: str) -> ColumnElement[bool]:
+    """Whether unions or outlets hand out the cards of a batch's branch.
+
+    The branches are looked up here, so that PostgreSQL knows how many batches each has: of cards that no branch leaves
+    to the unions it would read all.
+    """
+    codes = session.scalars(select(Branch.code).where(Branch.union_hands_out.is_(whom == "union"))).all()
+    return is_any_of(Batch.branch_code, codes) if codes else false()
 
 
 def _counts(session: Session, of_unions: ColumnElement[bool]) -> CardCounts:

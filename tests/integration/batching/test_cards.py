@@ -48,6 +48,7 @@ from services.kit.settings import read_settings
 from tests.databases import DatabaseFactory
 from tests.integration.batching.desk import Desk, a_card_feedback, a_feedback, a_message, fresh
 from tests.mothers import a_card_number, a_union, an_applicant
+from tests.statements import statements_on
 
 NOON = datetime(2027, 1, 15, 4, tzinfo=UTC)
 """Noon in Shanghai, long after every card of these tests was made."""
@@ -304,6 +305,47 @@ def test_the_list_shows_the_longest_waiting_first_with_counts(desk: Desk) -> Non
     assert [one["application_id"] for one in listed(desk, sort="-made_at")["items"]] == [first, second, third]
     assert listed(desk)["total"] == 3
     assert (listed(desk, handed_out_by="outlet")["total"], listed(desk, handed_out_by="union")["total"]) == (3, 0)
+
+
+@pytest.mark.parametrize("most", [1, 2000])
+def test_cards_are_found_by_the_beginning_of_a_name_be_it_rare_or_common(
+    desk: Desk, engine: Engine, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(cards, "_MOST_OF_A_RARE_NAME", most)
+    first, second, third = issued(desk, 3)
+    with desk.begin() as session:
+        for application_id, name in ((first, "Wang Fang"), (second, "王芳"), (third, "王芳芳")):
+            session.execute(update(Application).where(Application.application_id == application_id).values(name=name))
+    above = replace(desk.clerk, union_id=str(desk.union["superior_ids"][0]), scope=Scope.SUBORDINATES)
+
+    def named(name: str, caller: Caller) -> set[UUID]:
+        with desk.begin() as session:
+            return {
+                one.application_id for one in cards.list_cards(Work(session, caller), ListCardsRequest(name=name)).items
+            }
+
+    for caller in (desk.clerk, above):
+        found = {name: named(name, caller) for name in ("wang", "王芳", "芳", "%")}
+        assert found == {"wang": {first}, "王芳": {second, third}, "芳": set(), "%": set()}
+
+
+def test_a_rare_name_is_looked_up_before_the_cards_of_many_unions(desk: Desk, engine: Engine) -> None:
+    issued(desk)
+    above = replace(desk.clerk, union_id=str(desk.union["superior_ids"][0]), scope=Scope.SUBORDINATES)
+    with desk.begin() as session, statements_on(engine) as sent:
+        cards.list_cards(Work(session, above), ListCardsRequest(name="欧阳"))
+    paged = [statement for statement, _ in sent if "JOIN branch" in statement]
+    assert len(paged) == 2
+    assert all("card.application_id = ANY" in statement for statement in paged)
+
+
+def test_cards_of_branches_that_do_not_exist_are_not_looked_for(desk: Desk, engine: Engine) -> None:
+    issued(desk)
+    with statements_on(engine) as sent:
+        listed(desk, handed_out_by="union")
+    paged = [statement for statement, _ in sent if "JOIN branch" in statement]
+    assert len(paged) == 2
+    assert all("WHERE false" in statement for statement in paged)
 
 
 def test_a_superior_sees_the_cards_of_all_unions_below_and_others_see_none(desk: Desk) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from openpyxl import load_workbook
-from sqlalchemy import event, select
+from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from services.contracts.operations.audit import (
@@ -46,6 +46,7 @@ from tests.documents import loaded
 from tests.integration.membership.holder import work_of
 from tests.integration.membership.office import Office, a_caller, an_account
 from tests.mothers import an_audit_event
+from tests.statements import statements_on
 
 KEYS = AuditKeys.from_text(os.environ["AUDIT_KEYS"])
 
@@ -127,21 +128,11 @@ def test_audit_events_on_a_member_are_found_by_the_whole_document_number(office:
 
 def test_a_search_by_record_can_not_read_the_log_in_order_until_it_has_a_page(office: Office) -> None:
     keep(office, records=[f"member:{uuid4()}"])
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-        statements.append(statement)
-
-    with office.begin() as session:
-        engine = session.get_bind()
-        event.listen(engine, "before_cursor_execute", note)
-        of_member: dict[str, Any] = {"record_kind": "member", "record_id": str(uuid4())}
-        of_name: dict[str, Any] = {"account_name": "nobody"}
-        administrator = a_caller(office.city, "administrator")
-        for asked in (of_member, of_name):
-            audit_search.search(work_of(office, session, administrator), SearchActsRequest(**asked))
-        event.remove(engine, "before_cursor_execute", note)
-    by_record = [one for one in statements if "records &&" in one]
+    of_member: dict[str, Any] = {"record_kind": "member", "record_id": str(uuid4())}
+    of_name: dict[str, Any] = {"account_name": "nobody"}
+    with statements_on(office.engine) as sent:
+        assert found(office, **of_member) == found(office, **of_name) == []
+    by_record = [statement for statement, _ in sent if "records &&" in statement]
     assert len(by_record) == 2
     assert [one for one in by_record if "ORDER BY" in one or "LIMIT" in one] == []
 

@@ -1,20 +1,18 @@
 """Members whom the bank refused or whose batch was revoked are seen as such, and are queued again by one act."""
 
 from base64 import b64decode
-from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 from uuid import UUID
 
 from openpyxl import load_workbook
-from sqlalchemy import event
 
 from services.contracts.events.batching import BATCH_RELEASED, BATCH_SUBMITTED, CARDS_REFUSED, MEMBERS_REMOVED
 from services.contracts.operations.membership import members as rpc
 from services.membership.members import exports, member_search
 from tests.integration.membership.office import BATCH_NO, Office, a_caller
+from tests.statements import statements_on
 
-UNION = "UNION ALL"
 ANOTHER_BATCH = "cbc810000001202603010002"
 
 
@@ -30,16 +28,6 @@ def released(office: Office, batch_no: str = BATCH_NO) -> UUID:
     office.deliver(BATCH_SUBMITTED, (application_id, 1), batch_no=batch_no)
     office.deliver(BATCH_RELEASED, (application_id, 2), batch_no=batch_no)
     return member_id
-
-
-def statements_of(office: Office, ask: Callable[[], object]) -> list[str]:
-    run: list[str] = []
-    with office.begin() as session:
-        engine = session.get_bind()
-        event.listen(engine, "before_cursor_execute", listener := lambda *given: run.append(given[2]))
-        ask()
-        event.remove(engine, "before_cursor_execute", listener)
-    return run
 
 
 def found(office: Office, **request: Any) -> set[UUID]:
@@ -98,9 +86,9 @@ def test_superiors_find_them_in_all_unions_below(office: Office) -> None:
 
 def test_a_search_in_many_unions_collects_not_all_that_ended(office: Office) -> None:
     refused(office)
-    assert not [
-        one for one in statements_of(office, lambda: of_the_city(office, last_outcome="refused")) if UNION in one
-    ]
+    with statements_on(office.engine) as sent:
+        of_the_city(office, last_outcome="refused")
+    assert [statement for statement, _ in sent if "UNION ALL" in statement] == []
 
 
 def test_the_export_says_why(office: Office) -> None:
@@ -114,7 +102,9 @@ def test_the_export_says_why(office: Office) -> None:
 
 def test_the_marks_of_a_page_cost_one_query_whatever_its_size(office: Office) -> None:
     def queries() -> int:
-        return len(statements_of(office, office.listed))
+        with statements_on(office.engine) as sent:
+            office.listed()
+        return len(sent)
 
     refused(office)
     few = queries()
