@@ -32,3 +32,8 @@ def keep(**figures: Any) -> None:
     """Keeps newly measured figures in place of the former ones of the same names."""
     kept = json.loads(_FILE.read_text()) if _FILE.exists() else {}
     _FILE.write_text(json.dumps({**kept, **figures}, indent=1, sort_keys=True) + "\n")
+
+
+def keep_disk(found: Mapping[int, Mapping[str, int]]) -> None:
+    """Keeps the bytes of services by the number of members, beside what was measured for other numbers."""
+    keep(disk={**read().disk, **found})

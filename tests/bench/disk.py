@@ -21,7 +21,7 @@ def measure(on: Nodes, _secrets: dict[str, str], options: Options) -> Report:
     sizes = [100, 1000] if options.quick else [size for size in SIZES if size <= options.members]
     disk = {members: _filled(on, members) for members in sizes}
     if not options.quick:
-        measured.keep(disk={members: found for members, (found, _) in disk.items()})
+        measured.keep_disk({members: found for members, (found, _) in disk.items()})
     least = sum(disk[sizes[0]][0].values()) / sizes[0]
     rows = [_row(members, found, seconds, least) for members, (found, seconds) in disk.items()]
     shares = "".join(

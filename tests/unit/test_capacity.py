@@ -95,6 +95,15 @@ def test_a_percentile_is_a_figure_of_the_list() -> None:
     assert percentile([], 0.99) == 0.0
 
 
+def test_the_disk_of_a_city_that_takes_hours_to_fill_is_kept_when_smaller_ones_are_measured_again(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measured, "_FILE", tmp_path / "measured.json")  # type: ignore[operator]
+    measured.keep(milliseconds={}, memory={}, disk={10: {"batching": 1}, 10_000_000: {"batching": 9}})
+    measured.keep_disk({10: {"batching": 2}})
+    assert measured.read().disk == {10: {"batching": 2}, 10_000_000: {"batching": 9}}
+
+
 def test_newly_measured_figures_replace_those_of_their_name_alone(
     tmp_path: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
