@@ -16,7 +16,7 @@ from services.contracts.operations.batching import (
     SubmittedDay,
     UnionBatches,
 )
-from services.contracts.values import SHANGHAI
+from services.contracts.values import SHANGHAI, start_of
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
 from services.kit.schemas import required
@@ -45,7 +45,7 @@ def _submitted_by_day(session: Session, counted: ColumnElement[bool]) -> list[Su
     today = datetime.now(UTC).astimezone(SHANGHAI).date()
     first = today - timedelta(days=DAYS - 1)
     day = cast(func.timezone(SHANGHAI.key, Batch.submitted_at), Date)
-    by_day = select(day, func.sum(Batch.total)).where(counted, day >= first).group_by(day)
+    by_day = select(day, func.sum(Batch.total)).where(counted, Batch.submitted_at >= start_of(first)).group_by(day)
     submitted = {row[0]: row[1] for row in session.execute(by_day)}
     days = [first + timedelta(days=number) for number in range(DAYS)]
     return [SubmittedDay(day=one, submitted=submitted.get(one, 0)) for one in days]

@@ -18,6 +18,7 @@ from services.kit.rpc.work import Work
 from services.kit.schemas import as_dict
 from tests.integration.batching.desk import Desk, a_feedback, fresh
 from tests.mothers import a_card_number, a_union, an_applicant
+from tests.statements import statements_on
 
 CITY, DISTRICT, STREET = (uuid4() for _ in range(3))
 
@@ -156,3 +157,17 @@ def _numbers(found: list[dict[str, Any]]) -> set[str]:
 
 def _undecided(batch: dict[str, Any]) -> int:
     return int(batch["total"] - batch["issued"] - batch["refused"] - batch["released"])
+
+
+def test_reasons_of_refusals_are_counted_in_an_index_and_days_found_by_one(desk: Desk, engine: Engine) -> None:
+    with statements_on(engine) as sent, desk.begin() as session:
+        summary.summarise(work(desk, session, a_reviewer(CITY)), rpc.BatchSummaryRequest())
+    by_day, by_reason = (
+        next(one for one in sent if words in one[0]) for words in ("timezone(", "application.reason_code")
+    )
+    assert "batch.submitted_at >= " in by_day[0]
+    with engine.begin() as connection:
+        for other in ("seqscan", "bitmapscan"):
+            connection.exec_driver_sql(f"set local enable_{other} = off")
+        plan = connection.exec_driver_sql(f"explain {by_reason[0]}", by_reason[1]).scalars().all()
+    assert "Index Only Scan using ix_application_refused_reason" in "".join(plan)
