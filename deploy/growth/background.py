@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -56,7 +57,8 @@ def _work_on_events(sample: Sample, post: Post) -> Iterator[Question]:
         return Question(service, title, lambda on: on.hear(method, post[name][-1]))
 
     yield hear("batching", "members_queued", "100 members come onto the pending list", "members_queued")
-    yield Question("batching", "the bank issues the cards of a batch", lambda on: _feedback(on, sample))
+    issuing = Question("batching", "the bank issues the cards of a batch", lambda on: _feedback(on, sample))
+    yield replace(issuing, is_heard=True)
     for service in ("membership", "revocation", "notification"):
         yield hear(service, "cards_issued", f"{service} hears of the issued cards", "cards_issued")
     yield Question(

@@ -132,7 +132,7 @@ def _digest(text: str) -> str:
     return f"decode(md5({text}), 'hex')"
 
 
-def _membership(_size: Size) -> Iterator[tuple[str, str]]:
+def _membership(size: Size) -> Iterator[tuple[str, str]]:
     columns = "union_id, code, name, kind, superior_union_id, superior_ids"
     yield "union", f'insert into "union" ({columns}) select {columns} from ({unions()}) as made'
     yield (
@@ -152,7 +152,8 @@ def _membership(_size: Size) -> Iterator[tuple[str, str]]:
         select member_id, {union_id("union_no + 1")}, member_no,
             chr(19968 + (i % 900)::int) || chr(20000 + (i % 701)::int), 'resident_id',
             {_encrypted("310101199001011234")}, {_digest("'document' || i")}, {_digest("i % 5000 || ''")},
-            date '1965-01-01' + (i % 14000)::int, case i % 2 when 0 then 'male' else 'female' end, 'CHN',
+            date '1965-01-01' + (i % 14000)::int,
+            case (i / {size.unions}) % 2 when 0 then 'male' else 'female' end, 'CHN',
             {_encrypted("13812345678")}, {_digest("'phone' || i")}, '上海市某区某路' || i % 999 || '号', 'employer',
             registered_at,
             case state when 'queued' then 'pending' when 'submitted' then 'submitted' when 'issued' then 'issued'

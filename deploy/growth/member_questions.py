@@ -1,6 +1,7 @@
 """Questions to membership: searches, one member, workbench, audit log, enrolments, accounts."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -40,13 +41,13 @@ def _lists(sample: Sample) -> Iterator[Question]:
         "members whose card is lost": {"card_status": "lost"},
         "members in the special channel": {"channel": "special"},
         "members who were refused": {"last_outcome": "refused"},
-        "women among the members": {"sex": "female"},
+        "men among the members": {"sex": "male"},
         "members who have left": {"has_left": True},
         "members who applied in a week": {
             "applied_from": str(sample.member.day),
             "applied_to": str(sample.member.day + timedelta(days=7)),
         },
-        "women who were refused": {"last_outcome": "refused", "sex": "female"},
+        "men who were refused": {"last_outcome": "refused", "sex": "male"},
         "members at the bank in the special channel": {"card_state": "submitted", "channel": "special"},
     }
     for title, data in filters.items():
@@ -59,7 +60,8 @@ def _lists(sample: Sample) -> Iterator[Question]:
         yield call(f"enrolments that have ended, {where}", enrolments.LIST_ENROLMENTS, caller, status="ended", **below)
     yield call("members as a sheet, one union", members.EXPORT_MEMBERS, sample.clerk, filter={})
     yield call("members to queue by filter", members.QUEUE_MEMBERS, sample.clerk, filter={})
-    yield call("members to queue by choice", members.QUEUE_MEMBERS, sample.clerk, member_ids=sample.free)
+    queued = call("members to queue by choice", members.QUEUE_MEMBERS, sample.clerk, member_ids=sample.free)
+    yield replace(queued, is_heard=True)
 
 
 def _searches(sample: Sample) -> Iterator[Question]:

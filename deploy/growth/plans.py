@@ -93,6 +93,8 @@ def findings(urls: Mapping[str, str], words: str = "") -> Iterator[Finding]:
         begin = {name: after.enter_context(stage.rehearsals()) for name, stage in stages.items()}
         tables = {name: _tables(url) for name, url in urls.items()}
         for question in all_questions(sample, post):
+            if words not in question.title and not question.is_heard:
+                continue
             with begin[question.service]() as on:
                 try:
                     with notebook.noting() as explained:
