@@ -13,6 +13,7 @@ from services.kit.rpc.methods import Caller
 from services.kit.schemas import as_dict
 from services.membership.members.summary import member_summary
 from tests.integration.membership.office import Office, a_caller
+from tests.statements import statements_on
 
 NOBODY = {"none": 0, "pending": 0, "submitted": 0, "issued": 0}
 
@@ -63,3 +64,10 @@ def test_another_unions_counts_are_not_to_be_had(office: Office) -> None:
         summary(office, a_caller(office.other, "reviewer"), union_id=office.union.union_id)
     with pytest.raises(NotFound):
         summary(office, office.clerk, union_id=office.superior.union_id)
+
+
+def test_members_are_counted_by_union_before_their_unions_are_looked_at(office: Office) -> None:
+    office.numbered(1)
+    with statements_on(office.engine) as sent:
+        summary(office, a_caller(office.city, "administrator"))
+    assert [statement for statement, _ in sent if "GROUP BY member.union_id, member.card_state" in statement]
