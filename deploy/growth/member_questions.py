@@ -11,6 +11,7 @@ from services.contracts.operations import audit
 from services.contracts.operations.membership import accounts, enrolments, members, transfers, union_changes
 from services.kit.rpc.request import Caller
 
+_COUNTS_ALL = "it counts every member of its unions, and each step of the last thirty days"
 _BELOW: dict[str, Any] = {"with_subordinates": True}
 
 
@@ -96,7 +97,7 @@ def _of_one_member(sample: Sample) -> Iterator[Question]:
 
 def _overviews(sample: Sample) -> Iterator[Question]:
     for where, caller, _ in _callers(sample):
-        yield call(f"workbench: members by card state, {where}", members.GET_MEMBER_SUMMARY, caller)
+        yield call(f"workbench: members by card state, {where}", members.GET_MEMBER_SUMMARY, caller, _COUNTS_ALL)
     yield call("transfers, a union", transfers.LIST_TRANSFERS, sample.clerk)
     yield call("transfers, the city", transfers.LIST_TRANSFERS, sample.city)
 
