@@ -18,6 +18,8 @@ from services.contracts.operations import (
 )
 from services.kit.rpc.request import Caller
 
+_ALL_WAIT = "it counts all that waits, which is a tenth of the members here and far less where people work"
+
 
 def batch_questions(sample: Sample) -> Iterator[Question]:
     """All questions that people ask of the four services."""
@@ -41,9 +43,13 @@ def _pending(sample: Sample) -> Iterator[Question]:
         ("a district", sample.reviewer, below),
         ("the city", sample.city, below),
     ):
-        yield call(f"pending list with counts, {where}", batching.LIST_PENDING, caller, **data)
-        yield call(f"pending entries by name, {where}", batching.LIST_PENDING, caller, name="王芳", **data)
-        yield call(f"pending entries that are overdue, {where}", batching.LIST_PENDING, caller, overdue=True, **data)
+        filters: dict[str, dict[str, Any]] = {
+            "pending list with counts": {},
+            "pending entries by name": {"name": "王芳"},
+            "pending entries that are overdue": {"overdue": True},
+        }
+        for title, chosen in filters.items():
+            yield call(f"{title}, {where}", batching.LIST_PENDING, caller, _ALL_WAIT, **data, **chosen)
     number = {"document_number": DOCUMENT_NUMBER, "channel": "ordinary"}
     yield call("a pending entry by document number, a union", batching.LIST_PENDING, sample.clerk, **number)
     yield call("whether a batch can be submitted", batching.PREPARE_SUBMISSION, sample.clerk)

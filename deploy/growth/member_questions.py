@@ -12,6 +12,12 @@ from services.contracts.operations.membership import accounts, enrolments, membe
 from services.kit.rpc.request import Caller
 
 _COUNTS_ALL = "it counts every member of its unions, and each step of the last thirty days"
+_MANY_ENDED = "it looks at all who were refused, who are a tenth of the members here and far fewer where people work"
+_REASONS = {
+    "members whose card waits for collection": "one member in eight is found, so that it stops soon",
+    "members who were refused": _MANY_ENDED,
+    "men who were refused": _MANY_ENDED,
+}
 _BELOW: dict[str, Any] = {"with_subordinates": True}
 
 
@@ -52,8 +58,9 @@ def _lists(sample: Sample) -> Iterator[Question]:
         "members at the bank in the special channel": {"card_state": "submitted", "channel": "special"},
     }
     for title, data in filters.items():
+        reason = _REASONS.get(title)
         for where, caller, below in _callers(sample):
-            yield call(f"{title}, {where}", members.LIST_MEMBERS, caller, **data, **below)
+            yield call(f"{title}, {where}", members.LIST_MEMBERS, caller, reason, **data, **below)
     for order in ("name", "-name", "member_no", "-applied_at"):
         yield call(f"members in the order {order}, one union", members.LIST_MEMBERS, sample.clerk, sort=order)
     for where, caller, below in _callers(sample):
