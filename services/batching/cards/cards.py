@@ -62,6 +62,7 @@ HEADINGS = (
 STATUS_WORDS = {"made": "已制卡", "collected": "已领卡", "active": "已激活", "lost": "已挂失", "closed": "已销卡"}
 _AT_ONCE = 500
 _MOST_OF_A_RARE_NAME = 2_000
+_MOST_BATCHES = 10_000
 
 
 def list_cards(work: Work, request: ListCardsRequest) -> ListCardsAnswer:
@@ -214,10 +215,21 @@ def _filters(work: Work, chosen: CardFilter) -> list[ColumnElement[bool]]:
     if chosen.handed_out_by is not UNSET:
         conditions.append(_is_handed_out_by(work.session, chosen.handed_out_by))
     if chosen.batch_no is not UNSET:
-        conditions.append(begins_or_ends_with(Batch.batch_no, chosen.batch_no, BATCH_NO_BEGINNING))
+        conditions.append(_is_of_batches(work.session, chosen.batch_no))
     if chosen.name is not UNSET:
         conditions.append(_has_name(work, chosen, chosen.name))
     return conditions
+
+
+def _is_of_batches(session: Session, part: str) -> ColumnElement[bool]:
+    """Whether the batch's number begins or ends so.
+
+    The batches are looked up here, so that PostgreSQL knows how many cards they have; if there are very many, a page is
+    found soon without that.
+    """
+    matching = begins_or_ends_with(Batch.batch_no, part, BATCH_NO_BEGINNING)
+    numbers = session.scalars(select(Batch.batch_no).where(matching).limit(_MOST_BATCHES + 1)).all()
+    return matching if len(numbers) > _MOST_BATCHES else is_any_of(Application.batch_no, numbers)
 
 
 def _has_name(work: Work, chosen: CardFilter, beginning: str) -> ColumnElement[bool]:

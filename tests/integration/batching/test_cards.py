@@ -339,6 +339,23 @@ def test_a_rare_name_is_looked_up_before_the_cards_of_many_unions(desk: Desk, en
     assert all("card.application_id = ANY" in statement for statement in paged)
 
 
+@pytest.mark.parametrize("most", [0, 10_000])
+def test_cards_are_found_by_the_end_of_a_batchs_number_be_they_few_or_many(
+    desk: Desk, engine: Engine, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(cards, "_MOST_BATCHES", most)
+    (application_id,) = issued(desk)
+    issued(desk)
+    with desk.begin() as session:
+        batch_no = session.get_one(Application, application_id).batch_no or ""
+    with statements_on(engine) as sent:
+        assert [one["application_id"] for one in listed(desk, batch_no=batch_no[-4:])["items"]] == [application_id]
+        assert [one["application_id"] for one in listed(desk, batch_no=batch_no)["items"]] == [application_id]
+        assert listed(desk, batch_no="no such number")["items"] == []
+    by_number = [statement for statement, _ in sent if "application.batch_no = ANY" in statement]
+    assert len(by_number) == (2 if most == 0 else 6)
+
+
 def test_cards_of_branches_that_do_not_exist_are_not_looked_for(desk: Desk, engine: Engine) -> None:
     issued(desk)
     with statements_on(engine) as sent:
