@@ -19,6 +19,7 @@ from services.contracts.operations import (
 from services.kit.rpc.request import Caller
 
 _ALL_WAIT = "it counts all that waits, which is a tenth of the members here and far less where people work"
+_SAME_DAYS = "all unions submit on the same days here, so that one batch in five has a number with this end"
 
 
 def batch_questions(sample: Sample) -> Iterator[Question]:
@@ -92,11 +93,13 @@ def _cards(sample: Sample) -> Iterator[Question]:
         "cards that unions hand out": {"status": "made", "handed_out_by": "union"},
         "cards by name": {"name": "王芳"},
         "cards by a rare name": {"name": "欧阳"},
+        "cards of a batch by its whole number": {"batch_no": sample.batch_no},
         "cards of a batch by the end of its number": {"batch_no": sample.batch_no[-5:]},
     }
     for title, data in filters.items():
+        reason = _SAME_DAYS if "end of its number" in title else None
         for where, caller in _callers(sample):
-            yield call(f"{title}, {where}", cards.LIST_CARDS, caller, **data)
+            yield call(f"{title}, {where}", cards.LIST_CARDS, caller, reason, **data)
     yield call("cards as a sheet, a union", cards.EXPORT_CARDS, sample.clerk)
 
 

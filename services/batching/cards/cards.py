@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from typing import Any
 from uuid import UUID
@@ -62,7 +62,9 @@ HEADINGS = (
 STATUS_WORDS = {"made": "已制卡", "collected": "已领卡", "active": "已激活", "lost": "已挂失", "closed": "已销卡"}
 _AT_ONCE = 500
 _MOST_OF_A_RARE_NAME = 2_000
-_MOST_BATCHES = 10_000
+_MOST_BATCHES = 1_000
+_CLOCKS_DIFFER = timedelta(days=1)
+"""By how much a card may seem to be older than its batch."""
 
 
 def list_cards(work: Work, request: ListCardsRequest) -> ListCardsAnswer:
@@ -224,12 +226,15 @@ def _filters(work: Work, chosen: CardFilter) -> list[ColumnElement[bool]]:
 def _is_of_batches(session: Session, part: str) -> ColumnElement[bool]:
     """Whether the batch's number begins or ends so.
 
-    The batches are looked up here, so that PostgreSQL knows how many cards they have; if there are very many, a page is
-    found soon without that.
+    The batches are looked up here, so that PostgreSQL knows how many cards they have. If they are very many, it is told
+    at least before which day none of the cards was made: it would read all older ones, the list begins with the oldest.
     """
     matching = begins_or_ends_with(Batch.batch_no, part, BATCH_NO_BEGINNING)
     numbers = session.scalars(select(Batch.batch_no).where(matching).limit(_MOST_BATCHES + 1)).all()
-    return matching if len(numbers) > _MOST_BATCHES else is_any_of(Application.batch_no, numbers)
+    if len(numbers) <= _MOST_BATCHES:
+        return is_any_of(Application.batch_no, numbers)
+    first = session.execute(select(func.min(Batch.submitted_at)).where(matching)).scalar_one()
+    return and_(matching, Card.made_at >= first - _CLOCKS_DIFFER)
 
 
 def _has_name(work: Work, chosen: CardFilter, beginning: str) -> ColumnElement[bool]:
