@@ -82,12 +82,14 @@ def test_superiors_find_them_in_all_unions_below(office: Office) -> None:
     assert of_the_city(office, last_outcome="refused") == [back]
     assert of_the_city(office, last_outcome="released") == [free]
     assert of_the_city(office, last_batch_no=BATCH_NO) == [free, back]
+    name = office.member(back)["name"]
+    assert back in of_the_city(office, last_outcome="refused", name=name)
 
 
-def test_a_search_in_many_unions_collects_not_all_that_ended(office: Office) -> None:
+def test_a_search_by_name_in_many_unions_collects_not_all_that_ended(office: Office) -> None:
     refused(office)
     with statements_on(office.engine) as sent:
-        of_the_city(office, last_outcome="refused")
+        assert of_the_city(office, last_outcome="refused", name="欧阳") == []
     assert [statement for statement, _ in sent if "UNION ALL" in statement] == []
 
 
