@@ -24,8 +24,8 @@ def is_ended(
     """
     ended = _newest_that_ended(chosen)
     is_free = Member.card_state == CardState.NONE
-    if chosen.with_subordinates and chosen.name is not UNSET:
-        # Of many unions far more have ended than have the name: each member's own are looked up.
+    if chosen.with_subordinates:
+        # Of many unions far more have ended than a page shows, or than have a name: each member's own may be looked up.
         return is_free & ended.where(Application.member_id == Member.member_id).exists()
     moved_here = select(Transfer.member_id).where(is_of(Transfer.to_union_id), Transfer.state == "accepted")
     found = union_all(
