@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from deploy.local.environment import ROOT, source_files
+
 _KINDS = ("Counter", "Gauge", "Histogram", "Info")
 _SUFFIXES = {"Counter": "_total", "Info": "_info"}
 _HEAD = """# Metrics
@@ -40,8 +41,9 @@ def text() -> str:
 def definitions() -> Iterator[MetricDefinition]:
     """Returns all metrics of services and gateway."""
     for folder in ("services", "gateway"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            yield from _definitions_in(ast.parse(path.read_text("utf-8")), _program(path))
+        for path in source_files(ROOT / folder):
+            if path.suffix == ".py":
+                yield from _definitions_in(ast.parse(path.read_text("utf-8")), _program(path))
 
 
 def _row(one: MetricDefinition) -> str:

@@ -278,12 +278,20 @@ def source_version() -> str:
 
     Pages are not included: the gateway reads them at each request.
     """
-    files = [path for folder in _SOURCES for path in (ROOT / folder).rglob("*") if path.is_file()]
+    files = [path for folder in _SOURCES for path in source_files(ROOT / folder)]
     digest = hashlib.sha256()
     for path in sorted([*files, ROOT / "requirements.lock"]):
-        if not {"__pycache__", "web"} & set(path.parts):
-            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def source_files(folder: Path) -> list[Path]:
+    """Return the files below a folder, without pages, which may be built meanwhile, and without compiled code."""
+    found = []
+    for place, below, files in os.walk(folder):
+        below[:] = [name for name in below if name not in ("__pycache__", "web")]
+        found += [Path(place, name) for name in files]
+    return sorted(found)
 
 
 def planned_processes(scale: Mapping[str, int], context: RuntimeContext) -> tuple[Process, ...]:

@@ -1,9 +1,11 @@
 """The environment of the local stack's processes: ports, secrets, settings."""
 
 import json
+import os
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +24,7 @@ from deploy.local.environment import (
     read_keys,
     read_scale,
     read_state,
+    source_files,
     write_state,
 )
 from deploy.local.processes import Process
@@ -285,3 +288,19 @@ def test_pauses_before_a_restart_grow_to_half_a_minute() -> None:
     assert pauses[:4] == [0.5, 1, 2, 4]
     assert pauses == sorted(pauses)
     assert pauses[-1] == 30
+
+
+def test_the_sources_are_read_while_pages_are_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("service.py", "api/routes.py", "web/dist.new/index.html", "__pycache__/service.pyc"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    scandir = os.scandir
+
+    def without_pages(path: Any = ".") -> Any:
+        """As if a folder of the pages vanished when it is looked into."""
+        if "web" in Path(path).parts:
+            raise FileNotFoundError(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", without_pages)
+    assert [path.relative_to(tmp_path).as_posix() for path in source_files(tmp_path)] == ["api/routes.py", "service.py"]
