@@ -21,7 +21,7 @@ def prepare(connection: sa.Connection) -> None:
 
 
 def upgrade() -> None:
-    """Drops the index that holds the batches of refusals alone."""
+    """The index that holds the batches of refusals alone is not needed any more."""
     op.drop_index("ix_application_refused_batch_no", "application")
 
 
