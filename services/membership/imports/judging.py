@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from services.contracts.masks import mask_numbers
 from services.contracts.values import today
-from services.kit.data.bulk import types_of, values_table
+from services.kit.data.bulk import is_any_of, types_of, values_table
 from services.kit.events.failures import is_transient
 from services.kit.operations.logs import class_name
 from services.kit.problems import FieldProblem
@@ -60,7 +60,7 @@ def wrong(reason: str, warning: str | None = None) -> dict[str, Any]:
 def judge_again(session: Session, import_id: UUID, row_nos: Sequence[int]) -> None:
     """Judges stored rows as on this day, for instance those that an earlier release has stored without facts."""
     stored = select(ImportRow.row_no, ImportRow.cells)
-    found = session.execute(stored.where(ImportRow.import_id == import_id, ImportRow.row_no.in_(row_nos)))
+    found = session.execute(stored.where(ImportRow.import_id == import_id, is_any_of(ImportRow.row_no, row_nos)))
     verdicts = [(row_no, judged(import_id, json.loads(cells))) for row_no, cells in found]
     if verdicts:
         names = tuple(verdicts[0][1])

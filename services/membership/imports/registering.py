@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Uuid, delete, literal, select
+from sqlalchemy import Integer, Select, Uuid, delete, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
@@ -51,9 +51,7 @@ class Part:
 
 def register_rows(session: Session, job: ImportJob, most: int) -> Part:
     """Registers the next rows of an import, `most` at once, in one transaction with their events."""
-    row_nos = _next_row_nos(session, job.import_id, most)
-    _judge_former(session, job.import_id, row_nos)
-    rows = _rows(session, job.import_id, row_nos)
+    rows = _next_rows(session, job.import_id, most)
     wrong = [row for row in rows if row.state == "wrong"]
     free = [row for row in rows if row.state != "wrong"]
     at = datetime.now(UTC)
@@ -64,7 +62,7 @@ def register_rows(session: Session, job: ImportJob, most: int) -> Part:
     _publish(session, job, [one for _, one in registered], at)
     _settle(session, job.import_id, [row for row, _ in registered], reasons)
     return Part(
-        rows=len(row_nos),
+        rows=len(rows),
         member_ids=[one.member_id for _, one in registered if one.member_id],
         known=sum(one is _KNOWN for _, one in others),
         rejected=len(reasons),
@@ -86,28 +84,20 @@ _REPEATED = _Registered(reason=REPEATED_REASON)
 _REFUSED = _Registered(reason=UNREGISTRABLE)
 
 
-def _next_row_nos(session: Session, import_id: UUID, most: int) -> Sequence[int]:
-    waiting = ImportRow.state.in_(("new", "waiting"))
-    found = select(ImportRow.row_no).where(ImportRow.import_id == import_id, waiting)
-    return session.scalars(found.order_by(ImportRow.row_no).limit(most)).all()
+def _next_rows(session: Session, import_id: UUID, most: int) -> Sequence[Any]:
+    """The next rows that wait; those are judged before that were judged on another day, or by a former release."""
+    waiting = _rows(import_id).where(ImportRow.state.in_(("new", "waiting"))).limit(most)
+    rows = session.execute(waiting).all()
+    if former := [row.row_no for row in rows if row.judged_on != today()]:
+        judge_again(session, import_id, former)
+        rows = session.execute(_rows(import_id).where(is_any_of(ImportRow.row_no, [row.row_no for row in rows]))).all()
+    return rows
 
 
-def _judge_former(session: Session, import_id: UUID, row_nos: Sequence[int]) -> None:
-    """Judges rows once more that were judged on another day, or by a release that kept no facts."""
-    former = select(ImportRow.row_no).where(
-        ImportRow.import_id == import_id,
-        is_any_of(ImportRow.row_no, row_nos),
-        ImportRow.judged_on.is_distinct_from(today()),
-    )
-    judge_again(session, import_id, session.scalars(former).all())
-
-
-def _rows(session: Session, import_id: UUID, row_nos: Sequence[int]) -> Sequence[Any]:
+def _rows(import_id: UUID) -> Select[*tuple[Any, ...]]:
     columns = (ImportRow.row_no, ImportRow.state, ImportRow.reason, ImportRow.warning, ImportRow.name)
-    found = select(*columns, ImportRow.document_digest).where(
-        ImportRow.import_id == import_id, is_any_of(ImportRow.row_no, row_nos)
-    )
-    return session.execute(found.order_by(ImportRow.row_no)).all()
+    found = select(*columns, ImportRow.document_digest, ImportRow.judged_on)
+    return found.where(ImportRow.import_id == import_id).order_by(ImportRow.row_no)
 
 
 def _insert(session: Session, job: ImportJob, rows: Sequence[Any], at: datetime) -> list[_Registered]:
