@@ -9,8 +9,9 @@ import requests
 
 from deploy.history.city import City
 from deploy.history.telling import Story
+from deploy.history.unions import register
 from deploy.local.client import ApiClient, wait_until
-from deploy.local.demo_people import Person, fill_in, working_person
+from deploy.local.demo_people import Person, working_person
 from services.membership.seed import FLEXIBLE_PHONES
 
 _CODE = re.compile(r"\d{6}")
@@ -49,7 +50,7 @@ def transfers(city: City, dice: Random) -> Story:
     """Members change their employer: the former union agrees or declines."""
     leaving = [working_person(dice) for _ in range(6)]
     yield 10
-    _register(city.account("guohua"), leaving)
+    register(city, city.account("guohua"), leaving)
     for number, person in enumerate(leaving):
         yield 14
         _request_transfer(city, person)
@@ -60,7 +61,7 @@ def transfers(city: City, dice: Random) -> Story:
 def waiting_transfer(city: City, dice: Random) -> Story:
     """A member changes the employer, and the former union has not answered yet."""
     person = working_person(dice)
-    _register(city.account("guohua"), [person])
+    register(city, city.account("guohua"), [person])
     yield 1
     _request_transfer(city, person)
 
@@ -86,10 +87,6 @@ def unreadable_message(city: City) -> Story:
     """The bank sends something that nobody can read: it waits for an operator."""
     city.bank.send_unreadable(f'{{"feedback_id": "F{city.today:%Y%m%d}-7"')
     yield 1
-
-
-def _register(clerk: ApiClient, people: list[Person]) -> None:
-    clerk.import_members("入会名单.xlsx", fill_in(clerk.download("members/imports/template.xlsx"), people))
 
 
 def _request_transfer(city: City, person: Person) -> None:

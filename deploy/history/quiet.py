@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 import psycopg
 
 from deploy.local.client import wait_until
+from services.kit.data.primary import primary_of
 
 
 class Outboxes:
@@ -27,5 +28,5 @@ class Outboxes:
 def outboxes(database_urls: Mapping[str, str]) -> Iterator[Outboxes]:
     """Connects to the databases of these addresses meanwhile."""
     with ExitStack() as open_ones:
-        addresses = [url.replace("+psycopg", "") for url in database_urls.values()]
-        yield Outboxes([open_ones.enter_context(psycopg.connect(one, autocommit=True)) for one in addresses])
+        connecting = (primary_of(url).connect(autocommit=True) for url in database_urls.values())
+        yield Outboxes([open_ones.enter_context(one) for one in connecting])

@@ -7,7 +7,7 @@ from deploy.history.city import City, Grassroots
 from deploy.history.people import newcomers
 from deploy.history.telling import Story
 from deploy.local.client import ApiClient, ApiProblem, wait_until
-from deploy.local.demo_people import fill_in
+from deploy.local.demo_people import Person, fill_in
 
 _DAYS_UNTIL_REPORTS = (3, 2, 9, 6, 4, 3)
 """Working days before each step of the cards: collected, activated, lost, replaced, collected again, activated."""
@@ -50,11 +50,11 @@ def undecided_revocation(city: City, union: Grassroots, dice: Random) -> Story:
 def unmended_failures(city: City, union: Grassroots, dice: Random) -> Story:
     """A pending list with people who have failed the check, whom nobody mends, so that they become overdue."""
     clerk = city.account(union.clerk)
-    _register(city, clerk, newcomers(dice, 12))
+    register(city, clerk, newcomers(dice, 12))
     _queue_all(city, clerk)
     _check(clerk, "ordinary")
     yield 1
-    _register(city, city.account(union.clerk), newcomers(dice, 3))
+    register(city, city.account(union.clerk), newcomers(dice, 3))
 
 
 def half_answered_batch(city: City, union: Grassroots, dice: Random) -> Story:
@@ -67,6 +67,14 @@ def half_answered_batch(city: City, union: Grassroots, dice: Random) -> Story:
     yield 2
     _decide(city, batch_no, dice, share=0.6)
     yield from _listed(city, union, dice, 5)
+
+
+def register(city: City, clerk: ApiClient, people: list[Person]) -> None:
+    """Imports people from a sheet, and waits until all members of the union without a card have their numbers."""
+    sheet = fill_in(clerk.download("members/imports/template.xlsx"), people)
+    imported = clerk.import_members(f"{city.today:%Y年%m月}入会名单.xlsx", sheet)
+    city.done["registered"] += imported["rows_accepted"]
+    wait_until(lambda: all(one["member_no"] for one in clerk.all_pages("members", card_state="none")), "numbers")
 
 
 def _round(city: City, union: Grassroots, dice: Random, joining: int) -> Story:
@@ -104,7 +112,7 @@ def _made_and_used(city: City, union: Grassroots, batch_no: str, dice: Random) -
 def _listed(city: City, union: Grassroots, dice: Random, joining: int) -> Story:
     """People join, are queued, checked and mended, until all on the pending list have passed."""
     clerk = city.account(union.clerk)
-    _register(city, clerk, newcomers(dice, joining))
+    register(city, clerk, newcomers(dice, joining))
     yield 1
     clerk = city.account(union.clerk)
     _queue_all(city, clerk)
@@ -114,13 +122,6 @@ def _listed(city: City, union: Grassroots, dice: Random, joining: int) -> Story:
     yield dice.randrange(1, 3)
     clerk = city.account(union.clerk)
     _mend(city, clerk)
-
-
-def _register(city: City, clerk: ApiClient, people: list[Any]) -> None:
-    sheet = fill_in(clerk.download("members/imports/template.xlsx"), people)
-    imported = clerk.import_members(f"{city.today:%Y年%m月}入会名单.xlsx", sheet)
-    city.done["registered"] += imported["rows_accepted"]
-    wait_until(lambda: all(one["member_no"] for one in clerk.all_pages("members", card_state="none")), "numbers")
 
 
 def _queue_all(city: City, clerk: ApiClient) -> None:
